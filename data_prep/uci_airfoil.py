@@ -1,0 +1,149 @@
+"""UCI airfoil self-noise: the raw file, checked, into a prepared folder.
+
+1503 wind-tunnel measurements of NASA airfoil sections: five features and the scaled sound pressure level in
+decibels, which is the label. The split is drawn when the data is loaded.
+"""
+
+import argparse
+import hashlib
+import http.client
+import math
+import os
+import sys
+import urllib.request
+import uuid
+from pathlib import Path
+
+from supremix.data.prepare import atomic_folder, is_prepared, write_manifest, write_meta
+from supremix.errors import UserError
+
+NAME = "uci_airfoil"
+FILE = "airfoil_self_noise.dat"
+URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/00291/airfoil_self_noise.dat"
+SHA256 = "74c75fd71783f1e6b71f8a622b993dc592897a97cd689c5090a07147a1b097b3"
+ROWS = 1503
+FEATURES = ["frequency_hz", "angle_deg", "chord_m", "velocity_m_s", "displacement_m"]
+LABEL = "scaled sound pressure level, dB"
+ABOUT = f"""\
+Prepare the airfoil self-noise data for training.
+
+source: UCI Machine Learning Repository, "Airfoil Self-Noise" (Brooks, Pope and Marcolini, 1989), {ROWS} rows,
+        https://archive.ics.uci.edu/dataset/291/airfoil+self+noise, doi:10.24432/C5VW2C
+terms:  Creative Commons Attribution 4.0 International (CC BY 4.0): free to use and share, with attribution
+
+The file is taken from --source, else from DATA/{NAME}/{FILE}, else downloaded to there (60 kB)."""
+
+
+def prepare(source: Path, out: Path, *, expected_sha256: str = SHA256) -> Path:
+    """Check the raw file `source` and write the prepared folder `out`/uci_airfoil, which is returned.
+
+    A folder that is there already and whole is left as it is. Raises UserError where the file is missing or
+    damaged, or something else stands in the folder's place.
+    """
+    folder = out / NAME
+    if is_prepared(folder, NAME, expected_sha256):
+        return folder
+    table = read_raw(source, expected_sha256)
+
+    import numpy as np
+
+    with atomic_folder(folder) as working:
+        ids = [f"airfoil-{i + 1:04d}" for i in range(len(table))]
+        write_manifest(working, {"id": ids, "label": [row[-1] for row in table]})
+        np.save(working / "features.npy", np.array([row[:-1] for row in table], dtype="<f8"))
+        origin = {"file": source.name, "sha256": expected_sha256, "url": URL}
+        size = len(table)
+        write_meta(working, name=NAME, rows=size, features=FEATURES, label=LABEL, source=origin, synthetic=False)
+    return folder
+
+
+def read_raw(source: Path, expected_sha256: str) -> list[list[float]]:
+    """The raw file's rows, five features and then the label; UserError where it is missing or damaged."""
+    try:
+        return parse(source.read_bytes(), expected_sha256)
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror}): check the path") from error
+    except ValueError as error:
+        raise UserError(f"{source}: {error}: get the file again from {URL}") from error
+
+
+def parse(raw: bytes, expected_sha256: str) -> list[list[float]]:
+    """The rows of the raw file's content; ValueError says in which row it is damaged, and how."""
+    lines = raw.decode("latin-1").splitlines()
+    table = []
+    for i, line in enumerate(lines):
+        row = _numbers(line)
+        if row is not None:
+            table.append(row)
+        elif not table or i + 1 < len(lines) or len(lines) >= ROWS:  # a truncated file's last row may be cut
+            raise ValueError(f"row {i + 1} is malformed, not {len(FEATURES) + 1} finite numbers ({line[:60]!r})")
+    if len(lines) < ROWS:
+        raise ValueError(f"truncated, {len(lines)} of {ROWS} rows")
+    if len(lines) > ROWS:
+        raise ValueError(f"{len(lines)} rows instead of {ROWS}")
+    if hashlib.sha256(raw).hexdigest() != expected_sha256:
+        raise ValueError(f"{ROWS} good rows, but its SHA-256 differs: values or line endings were changed")
+    return table
+
+
+def _numbers(line: str) -> list[float] | None:
+    try:
+        row = [float(cell) for cell in line.split()]
+    except ValueError:
+        return None
+    return row if len(row) == len(FEATURES) + 1 and all(map(math.isfinite, row)) else None
+
+
+def download(target: Path) -> None:
+    """Fetch the raw file to `target`; nothing is left there unless it is the published one."""
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with urllib.request.urlopen(URL, timeout=20) as response:
+            raw = response.read()
+        parse(raw, SHA256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(raw)
+        part.replace(target)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise UserError(
+            f"{target}: not there, and the download failed ({error}): "
+            f"get {FILE} from {URL} and put it there, or name it with --source"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, metavar="FILE", help="the raw file, wherever it is")
+    for flag, variable, default, what in (
+        ("--data", "SUPREMIX_DATA", "data", "raw data"),
+        ("--out", "SUPREMIX_PREPARED", "prepared", "prepared data"),
+    ):
+        parser.add_argument(
+            flag,
+            type=Path,
+            metavar="DIR",
+            default=Path(os.environ.get(variable) or default),
+            help=f"directory of {what} (default: ${variable}, else {default}; now %(default)s)",
+        )
+    args = parser.parse_args(arguments)
+    try:
+        folder = args.out / NAME
+        if is_prepared(folder, NAME, SHA256):
+            print(f"{folder}: already prepared, left as it is")
+            return 0
+        source = args.source or args.data / NAME / FILE
+        if args.source is None and not source.exists():
+            download(source)
+        prepare(source, args.out)
+        print(f"{folder}: {ROWS} rows, {len(FEATURES)} features, label {LABEL}; from {source}")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

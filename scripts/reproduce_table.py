@@ -1,0 +1,44 @@
+"""Bring a table of the paper up to date: plan its runs, run what is missing, render Markdown, CSV and LaTeX."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="Anything else is a Hydra override for every run, e.g. tracking=none"
+    )
+    parser.add_argument("table", help="a name under conf/table, such as 5")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
+    parser.add_argument("--out", type=Path, help="folder of the rendered table (default: results/table_<N>)")
+    parser.add_argument("--seeds", help="comma-separated, in place of the table's own")
+    parser.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
+    options, overrides = parser.parse_known_args(arguments)
+
+    from supremix.commandline import one_line
+    from supremix.errors import UserError
+    from supremix.tables.launch import local_launcher
+    from supremix.tables.reproduce import reproduce, rerender
+
+    try:
+        if options.rerender:
+            folder = rerender(options.table, CONF, options.out or Path("results") / f"table_{options.table}")
+        else:
+            seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
+            launcher = local_launcher(options.jobs)
+            _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds)
+    except UserError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 1
+    print((folder / "table.md").read_text())
+    print("\n".join(f"{folder / name}" for name in ("table.md", "table.csv", "table.tex", "records.jsonl")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

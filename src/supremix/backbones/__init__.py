@@ -1,0 +1,1 @@
+"""Backbones: input x → features h of width ``out_dim``."""

@@ -1,0 +1,29 @@
+"""Multilayer perceptron for tables (paper section 4, after Cheng et al. 2023)."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Linear layers of the given widths, ReLU after each; features are the last layer's output.
+
+    Args:
+        in_features: columns of the table.
+        hidden: widths, at least one.
+    """
+
+    def __init__(self, in_features: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        if not hidden:
+            raise ValueError("hidden must name at least one layer width")
+        widths = [in_features, *hidden]
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in zip(widths, hidden, strict=False):
+            layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+        self.out_dim = widths[-1]
+
+    def forward(self, x_BF: Tensor) -> Tensor:
+        """Features (B, out_dim)."""
+        return self.layers(x_BF)

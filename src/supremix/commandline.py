@@ -1,0 +1,36 @@
+"""What the command lines share: where the configs are, and how a user's mistake is told. Quick to import."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from supremix.errors import UserError
+
+PACKAGE = Path(__file__).parent
+CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
+"""The config folder: inside an installed wheel, or at the top of the source tree."""
+
+INTERNALS = ("full_key", "object_type", "Config search", "provider=", "To append to your config")
+
+
+def one_line(error: Exception) -> str:
+    """A library's error of several lines, and what caused it, as one line without hints on internals."""
+    text = str(error) + (f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else "")
+    lines = (line.strip() for line in text.splitlines())
+    return " ".join(line for line in lines if line and not line.startswith(INTERNALS))
+
+
+def check_added_keys(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Raise UserError for ``+key=value`` where ``key`` is not a new argument of a ``_target_``.
+
+    Hydra adds such keys without a check, so a mistyped one would be ignored without a word.
+    """
+    for override in overrides:
+        key = override.lstrip("+").partition("=")[0]
+        parent = cfg
+        for part in key.split(".")[:-1]:
+            parent = parent[part]
+        if override.startswith("+") and "_target_" not in parent:
+            raise UserError(f"{override}: nothing reads the key {key!r}: leave out the '+' and check the spelling")

@@ -1,0 +1,104 @@
+"""What training code may assume about a dataset, whatever its modality.
+
+N rows, B of them in a batch. Labels stay in the dataset's own units everywhere in `Split`; only `TargetScale`
+knows the units that a regression head is trained in.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from supremix.errors import UserError
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """N rows of one split.
+
+    ids: (N,) str, unique over the dataset. y: (N,) float64, label units. fetch: (B,) integer row numbers of
+    this split → the model's input, a tensor with first dimension B or a dict of such tensors.
+    """
+
+    ids: np.ndarray
+    y: np.ndarray
+    fetch: Callable[[np.ndarray], Any]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """Affine map between label units and those that the head predicts; (0, 1) leaves labels as they are."""
+
+    mean: float
+    std: float
+
+    def encode(self, y):
+        """Label units → head units, elementwise."""
+        return (y - self.mean) / self.std
+
+    def decode(self, prediction):
+        """Head units → label units, elementwise: the inverse of `encode`."""
+        return prediction * self.std + self.mean
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A dataset ready to train on.
+
+    bin_size: label units, None where labels are used as they stand. input_spec: the backbone's keyword
+    arguments that the data decides, e.g. ``{"in_features": 5}``. sha256: of the content that was loaded,
+    whatever its split. synthetic: made by a generator, so never to be compared with published numbers.
+    """
+
+    name: str
+    train: Split
+    val: Split
+    test: Split
+    bin_size: float | None
+    target: TargetScale
+    input_spec: dict[str, Any]
+    sha256: str
+    synthetic: bool
+
+    @property
+    def label_range(self) -> float:
+        """max − min of the unrounded training labels, label units; 1.0 where that is 0."""
+        return float(np.ptp(self.train.y)) or 1.0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Rows of each split."""
+        return {split: len(getattr(self, split)) for split in SPLITS}
+
+    def label_bins(self, y: np.ndarray) -> np.ndarray:
+        """Labels rounded to the nearest multiple of `bin_size`, halves upwards; unchanged if it is None."""
+        if self.bin_size is None:
+            return y
+        # Rounded to 6 digits first: 0.15 / 0.1 is 1.4999999999999998 in float64 and belongs in the upper bin.
+        return np.floor(np.round(np.asarray(y) / self.bin_size, 6) + 0.5) * self.bin_size
+
+
+def check_trainable(data: Data) -> None:
+    """Raise UserError where nothing could be learnt from `data` or measured on it."""
+    if data.bin_size is not None and not (data.bin_size > 0 and math.isfinite(data.bin_size)):
+        raise UserError(f"{data.name}: bin_size={data.bin_size}: use a positive width in label units, or null")
+    for split, rows in data.sizes.items():
+        if rows == 0:
+            raise UserError(f"{data.name}: the {split} split is empty: give every split at least one row")
+    if np.ptp(data.train.y) == 0:
+        raise UserError(
+            f"{data.name}: all {len(data.train)} training rows have the label {data.train.y[0]:g}: "
+            "regression needs at least two different labels in the training split"
+        )
+    if np.ptp(data.label_bins(data.train.y)) == 0:
+        raise UserError(
+            f"{data.name}: bin_size={data.bin_size:g} puts all training labels into one bin "
+            f"(they span {data.label_range:g}): choose a smaller bin_size"
+        )

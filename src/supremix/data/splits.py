@@ -1,0 +1,38 @@
+"""Random splits that a seed settles once and for all, on every platform and with every NumPy release."""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from supremix.data.contract import SPLITS
+from supremix.errors import UserError
+
+
+def draw_split(n: int, sizes: Mapping[str, int], split_seed: int) -> dict[str, np.ndarray]:
+    """Draw disjoint row numbers that together cover 0..n-1.
+
+    sizes: rows of "train", "val" and "test", each at least 1, summing to n. Returns for each split its row
+    numbers, (size,) int64, ascending. Raises UserError where the sizes do not fit.
+    """
+    _check_sizes(n, sizes)
+    # By the generator's raw words: NumPy keeps these the same from release to release, permutation() not.
+    seed = int.from_bytes(hashlib.sha256(f"{split_seed}/split".encode()).digest(), "big")
+    order_N = np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+    ends = np.cumsum([sizes[split] for split in SPLITS])[:-1]
+    parts = np.split(order_N, ends)
+    return {split: np.sort(rows).astype(np.int64) for split, rows in zip(SPLITS, parts, strict=True)}
+
+
+def _check_sizes(n: int, sizes: Mapping[str, int]) -> None:
+    shown = ", ".join(f"{split}={size}" for split, size in sizes.items())
+    if set(sizes) != set(SPLITS):
+        raise UserError(f"split sizes ({shown}): give exactly train, val and test")
+    for split, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+            raise UserError(f"split sizes ({shown}): {split}={size!r} is not a whole number of 1 or more")
+    if sum(sizes.values()) != n:
+        raise UserError(
+            f"split sizes ({shown}) sum to {sum(sizes.values())}, but the data has {n} rows: "
+            "change the sizes so that every row is in exactly one split"
+        )

@@ -1,0 +1,135 @@
+"""Tables of features: one row of numbers and one label each. N rows, F features, B rows in a batch."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from supremix.data.contract import SPLITS, Data, Split, TargetScale, check_trainable
+from supremix.data.manifest import FLOAT32_MAX, read_manifest
+from supremix.data.prepare import check_sums, content_sha256, read_meta, redo
+from supremix.data.splits import draw_split
+from supremix.errors import UserError
+
+SCALINGS = ("raw", "standard")
+
+
+def prepared(
+    folder: Path | str,
+    *,
+    name: str,
+    sizes: Mapping[str, int] | None,
+    split_seed: int,
+    scaling: str,
+    bin_size: float | None,
+) -> Data:
+    """Load the prepared table in `folder`.
+
+    sizes: rows of train, val and test, drawn by `split_seed`; None where the manifest has a split column,
+    which settles the split whatever the seed. scaling: "raw" leaves features and targets as they are,
+    "standard" standardises both by the training rows. bin_size: label units, or None. Raises UserError where
+    the folder is missing, damaged or changed, naming file, row and id.
+    """
+    _check_scaling(name, scaling)
+    folder = Path(folder)
+    meta = read_meta(folder)
+    manifest = read_manifest(folder / "manifest.csv", meta["rows"])
+    x_NF = _read_features(folder / "features.npy", meta["rows"], meta.get("features"))
+    # Sums last: a message with the row tells more than one about a sum.
+    check_sums(folder, meta, ["manifest.csv", "features.npy"])
+    rows = manifest.rows
+    if rows is None:
+        if sizes is None:
+            raise UserError(f"{folder / 'manifest.csv'}: no split column: set dataset.sizes to draw a split")
+        rows = draw_split(len(manifest.y), sizes, split_seed)
+    elif sizes is not None and dict(sizes) != {split: len(rows[split]) for split in SPLITS}:
+        raise UserError(
+            f"{folder / 'manifest.csv'}: its split column disagrees with dataset.sizes={dict(sizes)}: "
+            "set dataset.sizes=null to use the column"
+        )
+    return _assemble(
+        name, manifest.ids, x_NF, manifest.y, rows, scaling, bin_size, content_sha256(meta), meta["synthetic"]
+    )
+
+
+def diabetes(*, name: str, sizes: Mapping[str, int], split_seed: int, scaling: str, bin_size: float | None) -> Data:
+    """Diabetes progression (Efron et al., 2004) from scikit-learn: 442 rows, 10 features, labels 25 to 346.
+
+    Arguments and errors as in `prepared`; needs no file.
+    """
+    from sklearn.datasets import load_diabetes
+
+    _check_scaling(name, scaling)
+    x_NF, y_N = (np.ascontiguousarray(a, dtype="<f8") for a in load_diabetes(return_X_y=True, scaled=False))
+    sha256 = hashlib.sha256(x_NF.tobytes() + y_N.tobytes()).hexdigest()
+    ids = np.array([f"diabetes-{i + 1:03d}" for i in range(len(y_N))])
+    rows = draw_split(len(y_N), sizes, split_seed)
+    return _assemble(name, ids, x_NF, y_N, rows, scaling, bin_size, sha256, synthetic=False)
+
+
+def _assemble(
+    name: str,
+    ids: np.ndarray,
+    x_NF: np.ndarray,
+    y_N: np.ndarray,
+    rows: Mapping[str, np.ndarray],
+    scaling: str,
+    bin_size: float | None,
+    sha256: str,
+    synthetic: bool,
+) -> Data:
+    target = TargetScale(0.0, 1.0)
+    if scaling == "standard":
+        mean_F, std_F = _mean_std(x_NF[rows["train"]])
+        x_NF = (x_NF - mean_F) / std_F
+        mean, std = _mean_std(y_N[rows["train"]])
+        target = TargetScale(float(mean), float(std))
+    x = torch.from_numpy(x_NF.astype(np.float32))
+    train, val, test = (Split(ids[r], y_N[r], partial(_take, x[r])) for r in (rows[split] for split in SPLITS))
+    data = Data(name, train, val, test, bin_size, target, {"in_features": x.shape[1]}, sha256, synthetic)
+    check_trainable(data)
+    return data
+
+
+def _take(x_NF: torch.Tensor, index_B: np.ndarray) -> torch.Tensor:
+    return x_NF[torch.as_tensor(index_B, dtype=torch.long)]
+
+
+def _mean_std(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (ddof 0) over the first axis; 1 in place of the deviation of a constant."""
+    # By the range, not by std == 0: the computed deviation of many a 0.1 is 1e-17, and dividing by that would
+    # blow up any other value in the validation rows.
+    constant = np.ptp(values, axis=0) == 0
+    return np.where(constant, values[0], values.mean(axis=0)), np.where(constant, 1.0, values.std(axis=0))
+
+
+def _check_scaling(name: str, scaling: str) -> None:
+    if scaling not in SCALINGS:
+        raise UserError(f"{name}: scaling={scaling!r}: use one of {', '.join(SCALINGS)}")
+
+
+def _read_features(path: Path, rows: int, columns: Sequence[str] | None) -> np.ndarray:
+    """Read features.npy, (N, F) float64, every value finite in float32 too."""
+    if not isinstance(columns, list) or not columns:
+        raise UserError(f"{path.with_name('meta.json')}: no list of features: {redo(path.parent)}")
+    try:
+        # Mapped, so that a damaged header cannot ask for more memory than there is.
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing: {redo(path.parent)}") from None
+    except Exception as error:  # np.load lets TokenError and OverflowError through, besides ValueError
+        raise UserError(f"{path}: truncated or not a .npy file ({error}): {redo(path.parent)}") from error
+    found = f"{mapped.dtype} {mapped.shape}" if isinstance(mapped, np.ndarray) else type(mapped).__name__
+    expected = f"float64 {(rows, len(columns))}"
+    if found != expected:
+        raise UserError(f"{path}: found {found}, expected {expected} by meta.json: {redo(path.parent)}")
+    x_NF = np.array(mapped)
+    for i, j in np.argwhere(~(np.abs(x_NF) <= FLOAT32_MAX))[:1]:
+        raise UserError(
+            f"{path}: row {i + 1}, column {columns[j]!r} is {x_NF[i, j]}, which is not a finite number: "
+            f"correct it at the source, then {redo(path.parent)}"
+        )
+    return x_NF

@@ -1,0 +1,173 @@
+"""One run, top to bottom: data → pre-training → adaptation → metrics → stored record. The one assembler.
+
+Modules that are slow to import (Lightning Fabric, scikit-learn, W&B) are imported inside the functions that use
+them, after everything that a user can have got wrong was checked.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import nn
+
+from supremix import identity
+from supremix.data.contract import Data
+from supremix.errors import UserError
+from supremix.seeding import initialising
+from supremix.settings import check
+from supremix.store import Store, finished, read_record
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from supremix.engine import Report
+    from supremix.record import Outcome
+    from supremix.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the steps of one run share."""
+
+    cfg: DictConfig
+    science: dict[str, Any]
+    data: Data
+    criterion: nn.Module | None  # None where there is no contrastive stage
+    store: Store
+    fabric: "Fabric"
+    tracker: "Tracker"
+
+
+def run(cfg: DictConfig) -> Path:
+    """Execute the composed config, or show the record where it is finished already; return the run's directory."""
+    started = time.perf_counter()
+    check(cfg)
+    science = identity.scientific(cfg)
+    data = build("dataset.load", cfg.dataset.load)
+    criterion = contrastive_loss(cfg, data)
+    store = Store(cfg.paths.runs)
+    run_id = identity.run_id(science, data.sha256)
+    directory = store.run(run_id)
+
+    from lightning_fabric import Fabric
+
+    from supremix import record
+    from supremix.tracking import Tracker
+
+    if finished(directory):
+        record.show(read_record(directory), directory, "finished before, nothing to do")
+        return directory
+    if cfg.trainer.threads is not None:
+        torch.set_num_threads(cfg.trainer.threads)
+    fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1, precision=cfg.trainer.precision)
+    tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
+    job = Job(cfg, science, data, criterion, store, fabric, Tracker(cfg.tracking, run_id, science, tags))
+    try:
+        outcome = reference(job) if cfg.method.estimator is not None else learn(job)
+        report = record.compose(cfg, science, run_id, data, fabric, outcome, time.perf_counter() - started)
+        record.write(store, directory, cfg, report, data, outcome)
+    except BaseException:
+        job.tracker.finish(None, exit_code=1)
+        raise
+    job.tracker.finish(record.flat(report["metrics"]) | {"record": str(directory.absolute())})
+    record.show(report, directory, "finished")
+    return directory
+
+
+def reference(job: Job) -> "Outcome":
+    """A scikit-learn regressor on the inputs."""
+    from supremix.record import Outcome
+    from supremix.reference import fit_reference
+
+    return Outcome(fit_reference(build("method.estimator", job.cfg.method.estimator), job.data))
+
+
+def learn(job: Job) -> "Outcome":
+    """Pre-train (or take the stored encoder, or none), then adapt."""
+    from supremix import adapt
+    from supremix.progress import stage_progress
+    from supremix.record import Outcome
+
+    cfg, protocol = job.cfg, job.cfg.protocol
+    with initialising(cfg.seed, "init", "backbone"):
+        backbone = build("backbone.build", cfg.backbone.build, **job.data.input_spec)
+    encoder = None if job.criterion is None else pretrained(job, backbone, job.criterion)
+    stage = adapt.Stage2(
+        train_backbone=protocol.train_backbone,
+        epochs=protocol.epochs,
+        batch_size=protocol.batch_size,
+        loss=protocol.loss,
+        bias_init=protocol.bias_init,
+        select=protocol.select,
+        seed=cfg.seed,
+    )
+    optimizer = build("protocol.optimizer", protocol.optimizer)
+    with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(job, "adapt")) as report:
+        adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, stage, report)
+    return Outcome(adapted.predictions, adapted, encoder)
+
+
+def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
+    """Give the backbone its stage-1 weights, from the store where they are finished; return the encoder's record."""
+    from supremix import pretrain, record
+    from supremix.progress import stage_progress
+
+    cfg, method = job.cfg, job.cfg.method
+    encoder_id = identity.encoder_id(job.science, job.data.sha256)
+    directory = job.store.encoder(encoder_id)
+    report = mirror(job, "pretrain")
+    if finished(directory):
+        print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
+        backbone.load_state_dict(record.load_weights(directory / "backbone.safetensors"))
+        for row in record.read_history(directory):
+            report(int(row.pop("epoch")), row)
+        return read_record(directory)
+
+    projection: nn.Module = nn.Identity()
+    if method.projection_head:
+        with initialising(cfg.seed, "init", "projection"):
+            projection = build("method.projection", method.projection, in_features=backbone.out_dim)
+    stage = pretrain.Stage1(
+        labels=method.labels,
+        epochs=method.pretrain.epochs,
+        batch_size=method.pretrain.batch_size,
+        seed=cfg.seed,
+        log_every=cfg.trainer.log_every,
+    )
+    optimizer = build("method.pretrain.optimizer", method.pretrain.optimizer)
+    with stage_progress(cfg.trainer.progress, "pretrain", stage.epochs, report) as shown:
+        fitted = pretrain.pretrain(job.fabric, job.data, backbone, projection, criterion, optimizer, stage, shown)
+    return record.write_encoder(job.store, encoder_id, job.science, backbone, projection, fitted)
+
+
+def contrastive_loss(cfg: DictConfig, data: Data) -> nn.Module | None:
+    """The method's loss; ``label_range: train`` in its config stands for the range of the training labels."""
+    node = cfg.method.loss
+    if node is None:
+        return None
+    derived = {"label_range": data.label_range} if node.get("label_range") == "train" else {}
+    return build("method.loss", node, **derived)
+
+
+def mirror(job: Job, stage: str) -> "Report":
+    """A report function that hands epoch rows to W&B."""
+    return lambda epoch, row: job.tracker.log(stage, epoch, row)
+
+
+def build(key: str, node: DictConfig, **derived: Any) -> Any:
+    """Instantiate a config node with values derived from the data; a wrong value becomes one line naming the key."""
+    try:
+        return instantiate(node, **derived)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, UserError):
+            raise cause from None
+        if isinstance(cause, ValueError | TypeError):
+            raise UserError(f"{key}: {cause}") from None
+        raise

@@ -1,0 +1,50 @@
+"""What makes two runs the same run: a hash of everything that can change a result, and of nothing else."""
+
+import hashlib
+import json
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+SCHEMA = 1
+"""Version of the config schema; raised when the meaning of a key changes."""
+
+
+def scientific(cfg: DictConfig) -> dict[str, Any]:
+    """The resolved config without paths, devices, logging, and the recipe (its values stand where they are used)."""
+    whole: Any = OmegaConf.to_container(cfg, resolve=True)
+    dataset = {key: value for key, value in whole["dataset"].items() if key != "recipe"}
+    dataset["load"] = {key: value for key, value in dataset["load"].items() if key != "folder"}
+    science = {key: whole[key] for key in ("backbone", "method", "protocol", "seed")}
+    return science | {"dataset": dataset, "precision": whole["trainer"]["precision"], "schema": SCHEMA}
+
+
+def digest(*parts: Any) -> str:
+    """16 hexadecimal digits; equal for configs that differ only in key order or in 7 against 7.0."""
+    text = json.dumps([_canonical(part) for part in parts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def config_id(science: dict[str, Any]) -> str:
+    """Identity of the config alone, known before the data is there."""
+    return digest("config", science)
+
+
+def run_id(science: dict[str, Any], data_sha256: str) -> str:
+    """Identity of a run: config and content of the prepared data."""
+    return digest("run", science, data_sha256)
+
+
+def encoder_id(science: dict[str, Any], data_sha256: str) -> str:
+    """Identity of a pre-trained encoder: a run's without its stage-2 settings, so that protocols share it."""
+    return digest("encoder", {key: value for key, value in science.items() if key != "protocol"}, data_sha256)
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

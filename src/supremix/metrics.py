@@ -1,0 +1,58 @@
+"""Measures of a regression: pure functions from labels and predictions to numbers."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+SMALLEST_ERROR = 1e-6  # label units
+
+LOWER_IS_BETTER = ("mae", "rmse", "mse", "gm")
+HIGHER_IS_BETTER = ("pearson", "spearman", "r2")
+METRICS = LOWER_IS_BETTER + HIGHER_IS_BETTER
+
+
+def regression_metrics(y: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
+    """All measures of `prediction` against `y`, both (N,) in label units, N ≥ 1.
+
+    mae, rmse, mse, gm   lower is better; mse in squared label units, the others in label units
+    pearson, spearman    correlations in [-1, 1]; NaN where the labels or the predictions are all equal
+    r2                   1 − (residual sum of squares / total sum of squares), at most 1; NaN where the labels
+                         are all equal
+
+    gm is the geometric mean of the absolute errors (Yang et al., 2021), with errors below 1e-6 label units
+    counted as 1e-6: a single exact hit would otherwise make it 0, whatever the other rows. A hit still lowers
+    it a good deal, so read gm only with mae beside it.
+
+    Raises ValueError where the shapes differ or are not (N,), N is 0, or any value is not finite.
+    """
+    # SciPy and scikit-learn take a second to import: the metrics' names are needed long before their values.
+    from scipy.stats import gmean, pearsonr, spearmanr
+    from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+    y_N, prediction_N = np.asarray(y, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
+    if y_N.ndim != 1 or y_N.shape != prediction_N.shape:
+        raise ValueError(f"labels {y_N.shape} and predictions {prediction_N.shape} must both be (N,)")
+    if y_N.size == 0:
+        raise ValueError("no rows to measure")
+    for what, values in (("labels", y_N), ("predictions", prediction_N)):
+        if bad := np.count_nonzero(~np.isfinite(values)):
+            raise ValueError(f"{bad} of {len(values)} {what} are not finite")
+
+    mse = float(mean_squared_error(y_N, prediction_N))
+    constant_y = _constant(y_N)
+    uncorrelated = constant_y or _constant(prediction_N)
+    return {
+        "mae": float(mean_absolute_error(y_N, prediction_N)),
+        "rmse": math.sqrt(mse),
+        "mse": mse,
+        "gm": float(gmean(np.maximum(np.abs(y_N - prediction_N), SMALLEST_ERROR))),
+        "pearson": math.nan if uncorrelated else float(pearsonr(y_N, prediction_N).statistic),
+        "spearman": math.nan if uncorrelated else float(spearmanr(y_N, prediction_N).statistic),
+        "r2": math.nan if constant_y else float(r2_score(y_N, prediction_N)),
+    }
+
+
+def _constant(values: np.ndarray) -> bool:
+    # Equal up to float64's rounding, whose pattern is no signal to correlate.
+    return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())

@@ -1,0 +1,67 @@
+"""Stage 1: views → backbone → projection head → contrastive loss."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from supremix.data.contract import Data
+from supremix.engine import Fitted, Report, Row, batches_of, fit
+from supremix.losses import SupReMixLoss
+from supremix.seeding import generator
+
+
+@dataclass(frozen=True)
+class Stage1:
+    """Settings of the contrastive stage, as in ``conf/method``."""
+
+    labels: str  # "binned" or "raw"
+    epochs: int
+    batch_size: int
+    seed: int
+    log_every: int
+
+
+def pretrain(
+    fabric: Fabric,
+    data: Data,
+    backbone: nn.Module,
+    projection: nn.Module,
+    criterion: Any,
+    optimizer: Callable[..., torch.optim.Optimizer],
+    stage: Stage1,
+    report: Report,
+) -> Fitted:
+    """Train backbone and projection head in place; the last epoch's weights are the result.
+
+    The history's ``anchors_without_positive`` is the share of anchors that the loss leaves out.
+    """
+    y_N = data.train.y if stage.labels == "raw" else data.label_bins(data.train.y)
+    model = nn.Sequential(backbone, projection)
+    wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
+
+    def share_without(y_B: Tensor) -> Row:
+        return {"anchors_without_positive": (criterion.count_positives(y_B) == 0).float().mean().item()}
+
+    return fit(
+        fabric,
+        wrapped,
+        opt,
+        batches_of(data.train, y_N, stage.batch_size, fabric.device, stage.seed, "pretrain"),
+        _objective(criterion, stage.seed, fabric.device),
+        stage.epochs,
+        report,
+        read_batch=share_without,
+        log_every=stage.log_every,
+    )
+
+
+def _objective(criterion: Any, seed: int, device: torch.device) -> Callable[[Any, Tensor], Tensor]:
+    """The loss as a function of embeddings and labels; SupReMix draws its mixtures from its own stream."""
+    if not isinstance(criterion, SupReMixLoss):
+        return criterion
+    draws = generator(seed, "mixtures", device=device)
+    return lambda z_ND, y_N: criterion(z_ND, y_N, generator=draws)

@@ -1,0 +1,183 @@
+"""What a finished run leaves on disk, and how it is shown at the terminal."""
+
+import csv
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from omegaconf import DictConfig, OmegaConf
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from supremix import __version__, identity
+from supremix.adapt import Adapted
+from supremix.data.contract import Data
+from supremix.engine import Fitted, Row, state_on_cpu
+from supremix.errors import UserError
+from supremix.metrics import METRICS, regression_metrics
+from supremix.store import RECORD_SCHEMA, Store, write_json
+
+VARIANTS = ("best", "last", "ridge")  # epoch chosen on validation, last epoch, closed-form probe
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Predictions of a run; what stage 2 left, and the encoder's record, where there was one."""
+
+    predictions: dict[str, dict[str, np.ndarray]]
+    adapted: Adapted | None = None
+    encoder: dict[str, Any] | None = None
+
+
+def compose(
+    cfg: DictConfig,
+    science: dict[str, Any],
+    run_id: str,
+    data: Data,
+    fabric: Fabric,
+    outcome: Outcome,
+    seconds: float,
+) -> dict[str, Any]:
+    """The run's record: identity, config, metrics of both splits, how the epoch was chosen, time, environment."""
+    adapted, encoder = outcome.adapted, outcome.encoder
+    labels = {"val": data.val.y, "test": data.test.y}
+    metrics = {
+        split: {variant: regression_metrics(labels[split], y_N) for variant, y_N in by_variant.items()}
+        for split, by_variant in outcome.predictions.items()
+    }
+    selection = {"split": "val", "metric": cfg.protocol.select} if adapted else None
+    if adapted and selection:
+        selection |= {"best_epoch": adapted.best_epoch, "epochs": len(adapted.history)}
+    return {
+        "schema": RECORD_SCHEMA,
+        "id": run_id,
+        "config_id": identity.config_id(science),
+        "stage1_id": encoder["id"] if encoder else None,
+        "dataset": cfg.dataset.name,
+        "method": cfg.method.name,
+        "protocol": cfg.protocol.name,
+        "seed": cfg.seed,
+        "synthetic": data.synthetic,
+        "config": science,
+        "data": {"sha256": data.sha256, "sizes": data.sizes, "label_range": data.label_range},
+        "metrics": metrics,
+        "selection": selection,
+        "pretrain": encoder["pretrain"] if encoder else None,
+        "seconds": {"adapt": adapted.seconds if adapted else 0.0, "total": seconds},
+        "environment": environment(fabric),
+    }
+
+
+def environment(fabric: Fabric) -> dict[str, Any]:
+    """Versions and hardware behind the numbers."""
+    device = fabric.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    versions = {"supremix": __version__, "python": platform.python_version(), "torch": torch.__version__}
+    return versions | {"device": f"{device.type} {name}", "threads": torch.get_num_threads()}
+
+
+def write(store: Store, directory: Path, cfg: DictConfig, report: dict[str, Any], data: Data, outcome: Outcome) -> None:
+    """Write the run's directory: config, record, predictions, and where there is a network history and weights."""
+    arrays: dict[str, Any] = {}
+    for name, split in (("val", data.val), ("test", data.test)):
+        arrays |= {f"{name}_id": split.ids, f"{name}_y": split.y}
+        arrays |= {f"{name}_{variant}": y_N for variant, y_N in outcome.predictions[name].items()}
+    with store.writing(directory) as folder:
+        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+        write_json(folder / "record.json", report)
+        if outcome.adapted is not None:
+            arrays["test_features"] = outcome.adapted.features
+            write_history(folder, outcome.adapted.history)
+            for which, state in outcome.adapted.states.items():
+                save_weights(state, folder / f"{which}.safetensors")
+        np.savez_compressed(folder / "predictions.npz", **arrays)
+
+
+def write_encoder(
+    store: Store,
+    encoder_id: str,
+    science: dict[str, Any],
+    backbone: nn.Module,
+    projection: nn.Module,
+    fitted: Fitted,
+) -> dict[str, Any]:
+    """Write a pre-trained encoder's directory and return its record."""
+    last = fitted.history[-1]
+    report = {
+        "schema": RECORD_SCHEMA,
+        "id": encoder_id,
+        "config": {key: value for key, value in science.items() if key != "protocol"},
+        "pretrain": {
+            "epochs": len(fitted.history),
+            "final_loss": last["loss"],
+            "anchors_without_positive": last["anchors_without_positive"],
+            "seconds": fitted.seconds,
+        },
+    }
+    with store.writing(store.encoder(encoder_id)) as folder:
+        write_json(folder / "record.json", report)
+        write_history(folder, fitted.history)
+        save_weights(state_on_cpu(backbone), folder / "backbone.safetensors")
+        save_weights(state_on_cpu(projection), folder / "projection.safetensors")
+    return report
+
+
+def write_history(folder: Path, history: list[Row]) -> None:
+    """One line an epoch, ``history.csv``."""
+    with (folder / "history.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["epoch", *history[0]])
+        writer.writeheader()
+        writer.writerows({"epoch": epoch, **row} for epoch, row in enumerate(history, 1))
+
+
+def read_history(folder: Path) -> list[Row]:
+    """The rows of ``history.csv``, epoch included."""
+    with (folder / "history.csv").open(newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def save_weights(state: dict[str, Tensor], path: Path) -> None:
+    """Write tensors as safetensors, a format that holds no code."""
+    save_file({key: value.contiguous() for key, value in state.items()}, path)
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Read tensors; UserError naming a file that is damaged."""
+    try:
+        return load_file(path)
+    except Exception as error:  # the library raises its own type for each kind of damage
+        raise UserError(f"{path}: not readable weights ({error}); remove {path.parent} and run again") from None
+
+
+def flat(metrics: dict[str, Any]) -> dict[str, float]:
+    """Metrics as ``split/variant/name`` → value."""
+    return {
+        f"{split}/{variant}/{name}": value
+        for split, variants in metrics.items()
+        for variant, values in variants.items()
+        for name, value in values.items()
+    }
+
+
+def show(report: dict[str, Any], directory: Path, status: str) -> None:
+    """Print the test metrics and the path of the record."""
+    print(f"{report['dataset']} · {report['method']} · {report['protocol']} · seed {report['seed']}: {status}")
+    print(f"  {'test':<6}" + "".join(f"{name:>10}" for name in METRICS))
+    for variant in VARIANTS:
+        values = report["metrics"]["test"].get(variant)
+        if values is not None:
+            cells = (
+                "undefined" if values[m] is None or values[m] != values[m] else f"{values[m]:.4f}" for m in METRICS
+            )
+            print(f"  {variant:<6}" + "".join(f"{cell:>10}" for cell in cells))
+    if report["selection"]:
+        print(
+            "  best: epoch {best_epoch} of {epochs}, lowest {split} {metric}; last: last epoch".format(
+                **report["selection"]
+            )
+        )
+    print(f"  record: {directory / 'record.json'}")

@@ -1,0 +1,49 @@
+"""Checks of a composed config that are cheap enough to come first; each failure names the key and the way out."""
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from supremix.errors import UserError
+from supremix.metrics import METRICS
+
+CHOICES = {
+    "method.labels": ("binned", "raw"),
+    "protocol.loss": ("l1", "mse"),
+    "protocol.bias_init": ("mean", "zero"),
+    "protocol.select": METRICS,
+}
+WHOLE_NUMBERS = {
+    "seed": 0,
+    "method.pretrain.epochs": 1,
+    "method.pretrain.batch_size": 2,
+    "protocol.epochs": 1,
+    "protocol.batch_size": 1,
+    "trainer.threads": 1,
+    "trainer.log_every": 1,
+}
+
+
+def check(cfg: DictConfig) -> None:
+    """Raise UserError where a value is missing, of the wrong type or out of range."""
+    try:
+        OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"config: {error}") from None
+    for key, choices in CHOICES.items():
+        value = _get(cfg, key)
+        if value is not None and value not in choices:
+            raise UserError(f"{key}={value}: use one of {', '.join(choices)}")
+    for key, least in WHOLE_NUMBERS.items():
+        value = _get(cfg, key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            raise UserError(f"{key}={value}: give a whole number, {least} or more")
+    if cfg.method.estimator is None and cfg.protocol.name == "none":
+        raise UserError(f"protocol=none trains nothing, but method={cfg.method.name} needs training: choose another")
+    if cfg.method.name == "vanilla" and not cfg.protocol.get("train_backbone"):
+        raise UserError("method=vanilla trains its backbone: use protocol=end_to_end, or method=random for a probe")
+
+
+def _get(cfg: DictConfig, key: str) -> Any:
+    return OmegaConf.select(cfg, key)

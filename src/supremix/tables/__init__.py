@@ -1,0 +1,1 @@
+"""Tables: one specification (conf/table/) drives the planner, the launcher and the renderer."""

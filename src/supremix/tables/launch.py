@@ -1,0 +1,86 @@
+"""Run a table's missing cells through a Hydra launcher, so that a laptop and a cluster run the same table."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobStatus
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig
+
+from supremix.errors import UserError
+from supremix.tables.plan import Cell
+
+
+def launch(cells: list[Cell], conf: Path, launcher: list[str], done: Callable[[Cell], bool]) -> list[str]:
+    """Run the cells; return one line for each that failed. The others are finished whatever happens to those.
+
+    Args:
+        launcher: Hydra overrides that choose and configure the launcher, e.g. ``hydra/launcher=joblib``.
+        done: whether a cell's run is finished; asked while they run, for the progress lines.
+    """
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf)):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        cfg = hydra.compose_config("config", ["hydra.mode=MULTIRUN", *launcher], run_mode=RunMode.MULTIRUN)
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(cfg))
+        plugin = Plugins.instance().instantiate_launcher(context, run_cell, cfg)
+        with _progress(cells, done):
+            returns = plugin.launch([cell.overrides for cell in cells], initial_job_idx=0)
+    return [
+        f"{cell.label}: {one._return_value}"
+        for cell, one in zip(cells, returns, strict=True)
+        if one.status != JobStatus.COMPLETED
+    ]
+
+
+def run_cell(cfg: DictConfig) -> str:
+    """One cell, in whatever process the launcher starts."""
+    from supremix.experiment import run
+
+    return str(run(cfg))
+
+
+@contextmanager
+def _progress(cells: list[Cell], done: Callable[[Cell], bool]) -> Iterator[None]:
+    """Print a line as cells finish, by looking at the store: launchers report nothing until the end."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_watch, args=(cells, done, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _watch(cells: list[Cell], done: Callable[[Cell], bool], ended: threading.Event) -> None:
+    started, waiting = time.monotonic(), list(cells)
+    while waiting:
+        last_look = ended.wait(1.0)
+        for cell in [cell for cell in waiting if done(cell)]:
+            waiting.remove(cell)
+            count, elapsed = len(cells) - len(waiting), time.monotonic() - started
+            left = elapsed / count * len(waiting)
+            print(
+                f"[{count}/{len(cells)}] {cell.label}  {elapsed:.0f} s, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+        if last_look:
+            return
+
+
+def local_launcher(jobs: int) -> list[str]:
+    """The local cores through joblib."""
+    if jobs < 1:
+        raise UserError(f"--jobs={jobs}: give a whole number, 1 or more")
+    return ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"]

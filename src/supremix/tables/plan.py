@@ -1,0 +1,64 @@
+"""Which runs a table needs, and their identities."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+from supremix import identity
+from supremix.errors import UserError
+from supremix.tables.spec import Spec
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a table: a panel, a row and a seed. ``run_id`` is None while its data is not there."""
+
+    panel: str
+    row: str
+    seed: int
+    overrides: list[str]
+    config_id: str
+    run_id: str | None
+
+    @property
+    def label(self) -> str:
+        """For progress lines."""
+        return " · ".join(part for part in (self.row, self.panel, f"seed {self.seed}") if part)
+
+
+def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
+    """Every cell of the table; ``overrides`` come after the table's own."""
+    from supremix.experiment import build
+
+    cells: list[Cell] = []
+    checksums: dict[str, str | None] = {}
+    for panel, row in spec.cells():
+        line = [*spec.overrides, *panel.overrides, *row.overrides, *overrides]
+        cfg = composed(conf, line)
+        if cfg.dataset.name not in checksums:
+            try:
+                checksums[cfg.dataset.name] = build("dataset.load", cfg.dataset.load).sha256
+            except UserError:
+                checksums[cfg.dataset.name] = None
+        for seed in spec.seeds:
+            cfg.seed = seed
+            science, data = identity.scientific(cfg), checksums[cfg.dataset.name]
+            run_id = identity.run_id(science, data) if data else None
+            ids = (identity.config_id(science), run_id)
+            cells.append(Cell(panel.name, row.name, seed, [*line, f"seed={seed}"], *ids))
+    return cells
+
+
+def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:
+    """The same table over other seeds."""
+    return spec if seeds is None else replace(spec, seeds=seeds)
+
+
+def composed(conf: Path, overrides: list[str]) -> DictConfig:
+    """The config that the driver would run with these overrides."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf)):
+        return compose("config", overrides=overrides)

@@ -1,0 +1,101 @@
+"""A table from its specification to its files: prepare, plan, run what is missing, render."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from supremix.errors import UserError
+from supremix.store import Store, finished, read_record
+from supremix.tables import render
+from supremix.tables.launch import launch
+from supremix.tables.plan import Cell, composed, plan, with_seeds
+from supremix.tables.spec import Spec, load
+
+Records = dict[str, dict[str, Any]]  # by config identity
+
+
+def reproduce(
+    name: str,
+    conf: Path,
+    out: Path | None = None,
+    launcher: list[str] | None = None,
+    overrides: list[str] | None = None,
+    seeds: list[int] | None = None,
+) -> tuple[Spec, list[Cell], Path]:
+    """Bring table ``name`` up to date and write it to ``out``; UserError when cells failed, after rendering the rest.
+
+    Args:
+        conf: the config folder, which holds ``table/<name>.yaml``.
+        out: folder of the rendered table; ``results/<table>`` by default.
+        launcher: Hydra overrides that choose the launcher.
+        overrides, seeds: in addition to, and in place of, the specification's.
+    """
+    spec = with_seeds(load(conf / "table" / f"{name}.yaml"), seeds)
+    overrides = overrides or []
+    cells = plan(spec, conf, overrides)
+    if spec.prepare and any(cell.run_id is None for cell in cells):
+        _prepare(conf.parent / spec.prepare)
+        cells = plan(spec, conf, overrides)
+    store = Store(composed(conf, overrides).paths.runs)
+    missing = [cell for cell in cells if not _done(store, cell)]
+    print(f"{spec.title}: {len(cells) - len(missing)} of {len(cells)} runs finished", file=sys.stderr)
+    failed = []
+    if missing:
+        group = [f"tracking.group={spec.name}", f"tracking.tags=[{spec.name}]", "trainer.progress=off"]
+        jobs = [Cell(**{**vars(cell), "overrides": [*cell.overrides, *group]}) for cell in missing]
+        failed = launch(jobs, conf, launcher or [], lambda cell: _done(store, cell))
+    records = {c.config_id: read_record(store.run(str(c.run_id))) for c in cells if _done(store, c)}
+    folder = out or Path("results") / spec.name
+    write(spec, cells, records, folder)
+    if failed:
+        raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as missing; the first: {failed[0]}")
+    return spec, cells, folder
+
+
+def rerender(name: str, conf: Path, folder: Path) -> Path:
+    """Render a table again from the records that stand beside it; needs neither data nor store."""
+    spec = load(conf / "table" / f"{name}.yaml")
+    path = folder / "records.jsonl"
+    try:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no readable records ({error}); run the table first") from None
+    spec = with_seeds(spec, sorted({record["seed"] for record in lines}) or None)
+    write(spec, plan(spec, conf, []), {record["config_id"]: record for record in lines}, folder)
+    return folder
+
+
+def write(spec: Spec, cells: list[Cell], records: Records, folder: Path) -> None:
+    """Write table.md, table.csv, table.tex and the records they are made of."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results = render.collect(spec, cells, records)
+    kept = [small(records[cell.config_id], cell) for cell in cells if cell.config_id in records]
+    files = {
+        "records.jsonl": "".join(json.dumps(record, sort_keys=True) + "\n" for record in kept),
+        "table.md": render.markdown(results),
+        "table.csv": render.as_csv(results),
+        "table.tex": render.latex(results),
+    }
+    for file_name, text in files.items():
+        (folder / file_name).write_text(text)
+
+
+def small(record: dict[str, Any], cell: Cell) -> dict[str, Any]:
+    """A record without its config, which the cell's overrides stand for."""
+    cut = {key: value for key, value in record.items() if key not in ("config", "cell")}
+    return cut | {"cell": {"panel": cell.panel, "row": cell.row, "overrides": cell.overrides}}
+
+
+def _done(store: Store, cell: Cell) -> bool:
+    return cell.run_id is not None and finished(store.run(cell.run_id))
+
+
+def _prepare(script: Path) -> None:
+    print(f"preparing the data: {script.name}", file=sys.stderr)
+    if not script.is_file() or not shutil.which(sys.executable):
+        raise UserError(f"{script}: not there; prepare the data by hand, see the README")
+    if subprocess.run([sys.executable, str(script)], check=False).returncode != 0:
+        raise UserError(f"{script.name} could not prepare the data; its message stands above")

@@ -1,0 +1,42 @@
+"""The one driver: ``python -m supremix.train dataset=… method=… protocol=… seed=…``."""
+
+import os
+import sys
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException, HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from supremix.commandline import CONF, check_added_keys, one_line
+from supremix.errors import UserError
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def main(cfg: DictConfig) -> None:
+    """Execute one job; in a sweep, a failed job is told and the others go on."""
+    job = HydraConfig.get()
+    try:
+        check_added_keys(cfg, job.overrides.task)
+        from supremix.experiment import run  # heavy imports stay out of --help and --cfg
+
+        run(cfg)
+    except UserError as error:
+        if job.mode == RunMode.RUN:
+            sys.exit(f"error: {error}")
+        raise CompactHydraException(f"{job.job.override_dirname}: {error}") from None
+
+
+def cli() -> None:
+    """Entry point; a mistake of the user is one line on stderr and exit code 1."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
+    try:
+        main()
+    except (HydraException, OmegaConfBaseException, UserError) as error:
+        sys.exit(f"error: {one_line(error)}")
+
+
+if __name__ == "__main__":
+    cli()
