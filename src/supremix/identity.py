@@ -25,11 +25,6 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def config_id(science: dict[str, Any]) -> str:
-    """Identity of the config alone, known before the data is there."""
-    return digest("config", science)
-
-
 def run_id(science: dict[str, Any], data_sha256: str) -> str:
     """Identity of a run: config and content of the prepared data."""
     return digest("run", science, data_sha256)

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from supremix import __version__, identity
+from supremix import __version__
 from supremix.adapt import Adapted
 from supremix.data.contract import Data
 from supremix.engine import Fitted, Row, state_on_cpu
@@ -55,7 +55,6 @@ def compose(
     return {
         "schema": RECORD_SCHEMA,
         "id": run_id,
-        "config_id": identity.config_id(science),
         "stage1_id": encoder["id"] if encoder else None,
         "dataset": cfg.dataset.name,
         "method": cfg.method.name,

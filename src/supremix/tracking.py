@@ -55,6 +55,7 @@ def _init(settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -
     arguments = {
         "project": settings.project,
         "dir": str(directory),
+        "id": run_id,
         "name": run_id,
         "group": settings.group,
         "job_type": settings.job_type,

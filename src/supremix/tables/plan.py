@@ -20,8 +20,7 @@ class Cell:
     row: str
     seed: int
     overrides: list[str]
-    config_id: str
-    run_id: str | None
+    run_id: str | None = None
 
     @property
     def label(self) -> str:
@@ -47,8 +46,7 @@ def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
             cfg.seed = seed
             science, data = identity.scientific(cfg), checksums[cfg.dataset.name]
             run_id = identity.run_id(science, data) if data else None
-            ids = (identity.config_id(science), run_id)
-            cells.append(Cell(panel.name, row.name, seed, [*line, f"seed={seed}"], *ids))
+            cells.append(Cell(panel.name, row.name, seed, [*line, f"seed={seed}"], run_id))
     return cells
 
 

@@ -31,10 +31,9 @@ class Results:
         return summarise(self.of(panel, row_name, column), len(self.spec.seeds))
 
 
-def collect(spec: Spec, cells: list[Cell], records: dict[str, dict[str, Any]]) -> Results:
+def collect(spec: Spec, found: list[tuple[Cell, dict[str, Any]]]) -> Results:
     """Gather the test metrics of the finished cells."""
     values: dict[tuple[str, str, str], dict[int, float]] = {}
-    found = [(cell, records[cell.config_id]) for cell in cells if cell.config_id in records]
     for cell, record in found:
         for column in spec.metrics:
             variant, metric = column.split("/")

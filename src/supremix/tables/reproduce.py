@@ -1,9 +1,9 @@
 """A table from its specification to its files: prepare, plan, run what is missing, render."""
 
 import json
-import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from supremix.tables.launch import launch
 from supremix.tables.plan import Cell, composed, plan, with_seeds
 from supremix.tables.spec import Spec, load
 
-Records = dict[str, dict[str, Any]]  # by config identity
+Record = dict[str, Any]
 
 
 def reproduce(
@@ -45,11 +45,10 @@ def reproduce(
     failed = []
     if missing:
         group = [f"tracking.group={spec.name}", f"tracking.tags=[{spec.name}]", "trainer.progress=off"]
-        jobs = [Cell(**{**vars(cell), "overrides": [*cell.overrides, *group]}) for cell in missing]
+        jobs = [replace(cell, overrides=[*cell.overrides, *group]) for cell in missing]
         failed = launch(jobs, conf, launcher or [], lambda cell: _done(store, cell))
-    records = {c.config_id: read_record(store.run(str(c.run_id))) for c in cells if _done(store, c)}
     folder = out or Path("results") / spec.name
-    write(spec, cells, records, folder)
+    write(spec, [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if _done(store, cell)], folder)
     if failed:
         raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as missing; the first: {failed[0]}")
     return spec, cells, folder
@@ -64,17 +63,16 @@ def rerender(name: str, conf: Path, folder: Path) -> Path:
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: no readable records ({error}); run the table first") from None
     spec = with_seeds(spec, sorted({record["seed"] for record in lines}) or None)
-    write(spec, plan(spec, conf, []), {record["config_id"]: record for record in lines}, folder)
+    write(spec, [(Cell(**record.pop("cell"), seed=record["seed"]), record) for record in lines], folder)
     return folder
 
 
-def write(spec: Spec, cells: list[Cell], records: Records, folder: Path) -> None:
+def write(spec: Spec, found: list[tuple[Cell, Record]], folder: Path) -> None:
     """Write table.md, table.csv, table.tex and the records they are made of."""
     folder.mkdir(parents=True, exist_ok=True)
-    results = render.collect(spec, cells, records)
-    kept = [small(records[cell.config_id], cell) for cell in cells if cell.config_id in records]
+    results = render.collect(spec, found)
     files = {
-        "records.jsonl": "".join(json.dumps(record, sort_keys=True) + "\n" for record in kept),
+        "records.jsonl": "".join(json.dumps(small(*pair), sort_keys=True) + "\n" for pair in found),
         "table.md": render.markdown(results),
         "table.csv": render.as_csv(results),
         "table.tex": render.latex(results),
@@ -83,10 +81,10 @@ def write(spec: Spec, cells: list[Cell], records: Records, folder: Path) -> None
         (folder / file_name).write_text(text)
 
 
-def small(record: dict[str, Any], cell: Cell) -> dict[str, Any]:
+def small(cell: Cell, record: Record) -> Record:
     """A record without its config, which the cell's overrides stand for."""
-    cut = {key: value for key, value in record.items() if key not in ("config", "cell")}
-    return cut | {"cell": {"panel": cell.panel, "row": cell.row, "overrides": cell.overrides}}
+    place = {"panel": cell.panel, "row": cell.row, "overrides": cell.overrides}
+    return {key: value for key, value in record.items() if key != "config"} | {"cell": place}
 
 
 def _done(store: Store, cell: Cell) -> bool:
@@ -95,7 +93,7 @@ def _done(store: Store, cell: Cell) -> bool:
 
 def _prepare(script: Path) -> None:
     print(f"preparing the data: {script.name}", file=sys.stderr)
-    if not script.is_file() or not shutil.which(sys.executable):
+    if not script.is_file():
         raise UserError(f"{script}: not there; prepare the data by hand, see the README")
     if subprocess.run([sys.executable, str(script)], check=False).returncode != 0:
         raise UserError(f"{script.name} could not prepare the data; its message stands above")
