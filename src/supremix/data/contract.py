@@ -7,7 +7,7 @@ knows the units that a regression head is trained in.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -48,6 +48,24 @@ class TargetScale:
         return prediction * self.std + self.mean
 
 
+class Augment(Protocol):
+    """Random views of a batch, on whatever device it is.
+
+    ``draws`` uniform numbers in [0, 1) decide an item's view, so that the same numbers give the same view whatever
+    the batch and the number of workers. Called with what `Split.fetch` gave and the numbers, (B, draws), it returns
+    what the backbone takes.
+    """
+
+    draws: int
+
+    def __call__(self, x: Any, uniform_BP: Any) -> Any: ...
+
+
+def unchanged(x: Any) -> Any:
+    """The input as it is."""
+    return x
+
+
 @dataclass(frozen=True, eq=False)
 class Data:
     """A dataset ready to train on.
@@ -66,6 +84,10 @@ class Data:
     input_spec: dict[str, Any]
     sha256: str
     synthetic: bool
+    to_input: Callable[[Any], Any] = unchanged
+    contrastive_views: Augment | None = None
+    training_views: Augment | None = None
+    flatten: Callable[[Any], Any] = unchanged
 
     @property
     def label_range(self) -> float:
