@@ -88,6 +88,59 @@ def test_an_epoch_visits_every_row_once_in_an_order_of_its_own():
     assert [len(y_B) for _, y_B in batches(1)] == [16, 16, 16, 2]
 
 
+class Shift:
+    """A view: the item moved by its uniform number."""
+
+    draws = 1
+
+    def __call__(self, x_BF, uniform_BP):
+        return x_BF + uniform_BP
+
+
+def test_views_are_rows_with_repeated_labels_and_depend_on_item_and_epoch_only():
+    rows = data().train
+
+    def shifts(batch_size, epoch, seed=0):
+        batches = batches_of(rows, np.arange(50.0), batch_size, CPU, seed, "test", augment=Shift(), views=2)
+        found = {}
+        for x_BF, y_B in batches(epoch):
+            half = len(y_B) // 2
+            assert torch.equal(y_B[:half], y_B[half:])
+            assert len(x_BF) == len(y_B)
+            clean = rows.fetch(y_B.long().numpy())
+            moved = (x_BF - clean)[:, 0].tolist()
+            for place, item in enumerate(y_B.int().tolist()):
+                found[item, place // half] = moved[place]
+        return found
+
+    whole, small = shifts(50, 1), shifts(7, 1)
+    assert len(whole) == 100
+    assert whole == pytest.approx(small, abs=1e-5)
+    assert all(abs(whole[i, 0] - whole[i, 1]) > 1e-6 for i in range(50))
+    assert shifts(50, 2) != pytest.approx(whole, abs=1e-3)
+    assert shifts(50, 1, seed=1) != pytest.approx(whole, abs=1e-3)
+
+
+def test_to_input_is_applied_to_what_is_fetched():
+    rows = data().test
+    batches = batches_of(rows, rows.y, 30, CPU, 0, "test", to_input=lambda x: x * 0 + 7)
+    assert all((x == 7).all() for x, _ in batches(1))
+    assert (apply(nn.Identity(), rows, 8, CPU, lambda x: x * 0 + 7) == 7).all()
+
+
+def test_the_scheduler_steps_once_an_epoch_and_clipping_bounds_the_step():
+    rows = data().train
+    model = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    before = model[0].weight.detach().clone()
+    wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=1.0))
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [1], gamma=0.0)
+    batches = batches_of(rows, rows.y, 50, CPU, 0, "test")
+    fit(fabric, wrapped, optimizer, batches, nn.functional.mse_loss, 4, quiet, scheduler=scheduler, clip=1e-3)
+    moved = (model[0].weight.detach() - before).norm()
+    assert 0 < moved <= 1.01e-3  # one step of a clipped gradient; the rate is 0 from the second epoch on
+
+
 def test_a_loss_that_is_not_a_number_stops_the_run():
     rows = data().train
     model = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
@@ -103,7 +156,7 @@ def test_the_probe_encodes_each_split_once_and_reads_the_test_set_at_the_end():
     toy = data(reads)
     backbone = MLP(5, [4])
     adapt.adapt(
-        Fabric(accelerator="cpu", devices=1), toy, backbone, adam, stage(epochs=20),
+        Fabric(accelerator="cpu", devices=1), toy, backbone, adam, None, stage(epochs=20),
         lambda epoch, row: order.append((epoch, list(reads["test"]))),
     )  # fmt: skip
     assert reads["train"] == [50]
@@ -117,7 +170,7 @@ def test_finetuning_reads_the_test_set_only_after_the_last_epoch():
     reads = {"train": [], "val": [], "test": []}
     seen = []
     adapt.adapt(
-        Fabric(accelerator="cpu", devices=1), data(reads), MLP(5, [4]), adam, stage(train_backbone=True),
+        Fabric(accelerator="cpu", devices=1), data(reads), MLP(5, [4]), adam, None, stage(train_backbone=True),
         lambda epoch, row: seen.append(sum(reads["test"])),
     )  # fmt: skip
     assert seen == [0] * 6

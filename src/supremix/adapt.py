@@ -2,7 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
-from supremix.data.contract import Data, Split, TargetScale
+from supremix.data.contract import Data, Split, unchanged
 from supremix.engine import Report, Row, apply, batches_of, fit, state_on_cpu
 from supremix.heads import RegressionHead
 from supremix.metrics import LOWER_IS_BETTER, regression_metrics
@@ -36,6 +38,7 @@ class Stage2:
     bias_init: str  # "mean" of the training labels, or "zero"
     select: str  # the metric whose best validation value chooses the epoch
     seed: int
+    clip: float | None = None
 
 
 @dataclass
@@ -55,6 +58,7 @@ def adapt(
     data: Data,
     backbone: Any,
     optimizer: Callable[..., torch.optim.Optimizer],
+    scheduler: Callable[..., LRScheduler] | None,
     stage: Stage2,
     report: Report,
 ) -> Adapted:
@@ -63,50 +67,65 @@ def adapt(
     with initialising(stage.seed, "init", "head"):
         head = RegressionHead(backbone.out_dim, bias)
     backbone = backbone.to(fabric.device)
-    if stage.train_backbone:
-        model = nn.Sequential(OrderedDict(backbone=backbone, head=head))
-        train, val = data.train, data.val
-    else:  # the encoder runs once over each split, not once an epoch
-        model = nn.Sequential(OrderedDict(head=head))
-        train, val = (frozen_features(split, backbone, fabric.device) for split in (data.train, data.val))
+    inputs, model = data, nn.Sequential(OrderedDict(backbone=backbone, head=head))
+    if not stage.train_backbone:
+        inputs, model = on_features(data, backbone, fabric.device), nn.Sequential(OrderedDict(head=head))
 
     wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
+    predict = partial(predictions_of, inputs, wrapped, fabric.device)
     fitted = fit(
         fabric,
         wrapped,
         opt,
-        batches_of(train, data.target.encode(data.train.y), stage.batch_size, fabric.device, stage.seed, "adapt"),
+        batches_of(
+            inputs.train, data.target.encode(data.train.y), stage.batch_size, fabric.device, stage.seed, "adapt",
+            inputs.to_input, inputs.training_views,
+        ),
         getattr(nn.functional, f"{stage.loss}_loss"),
         stage.epochs,
         report,
-        score=lambda: validation_score(predict(data.target, wrapped, val, fabric.device), val.y, stage.select),
-    )
-    states = {"last": state_on_cpu(model), "best": fitted.best_state or {}}
+        score=lambda: validation_score(predict(inputs.val), data.val.y, stage.select),
+        scheduler=scheduler(opt) if scheduler else None,
+        clip=stage.clip,
+    )  # fmt: skip
+    states = {"last": state_on_cpu(model), "best": fitted.best_state or state_on_cpu(model)}
 
-    test = data.test if stage.train_backbone else frozen_features(data.test, backbone, fabric.device)
     predictions: Predictions = {"val": {}, "test": {}}
     for which in ("last", "best"):  # best at the end: the features below are its
         model.load_state_dict(states[which])
-        for name, split in (("val", val), ("test", test)):
-            predictions[name][which] = predict(data.target, wrapped, split, fabric.device)
-    if not stage.train_backbone:
-        ridge = ridge_probe(train, val)
-        for name, split in (("val", val), ("test", test)):
-            predictions[name]["ridge"] = ridge.predict(_all_rows(split))
+        for name, by_variant in predictions.items():
+            by_variant[which] = predict(getattr(inputs, name))
+    if stage.train_backbone:
+        features_ND = apply(backbone, data.test, EVALUATION_BATCH, fabric.device, data.to_input).numpy()
+    else:
+        features_ND = all_rows(inputs.test)
+        ridge = ridge_probe(inputs.train, inputs.val)
+        for name, by_variant in predictions.items():
+            by_variant["ridge"] = ridge.predict(all_rows(getattr(inputs, name)))
         states["best"] |= {f"backbone.{key}": value for key, value in state_on_cpu(backbone).items()}
-    features = apply(backbone, data.test, EVALUATION_BATCH, fabric.device).numpy()
-    return Adapted(predictions, states, features, fitted.best_epoch, fitted.history, fitted.seconds)
+    return Adapted(predictions, states, features_ND, fitted.best_epoch, fitted.history, fitted.seconds)
 
 
-def frozen_features(split: Split, backbone: nn.Module, device: torch.device) -> Split:
-    """The same rows with the backbone's features, computed once, in place of the inputs."""
-    features_ND = apply(backbone, split, EVALUATION_BATCH, device)
-    return Split(split.ids, split.y, lambda index_B: features_ND[torch.as_tensor(index_B)])
+def on_features(data: Data, backbone: nn.Module, device: torch.device) -> Data:
+    """The same data with a frozen backbone's features in place of the inputs.
+
+    The encoder runs over a split when the split is first read, and once: not once an epoch.
+    """
+
+    def encoded(split: Split) -> Split:
+        @cache
+        def features_ND() -> Tensor:
+            return apply(backbone, split, EVALUATION_BATCH, device, data.to_input)
+
+        return replace(split, fetch=lambda index_B: features_ND()[torch.as_tensor(index_B)])
+
+    train, val, test = encoded(data.train), encoded(data.val), encoded(data.test)
+    return replace(data, train=train, val=val, test=test, to_input=unchanged, training_views=None)
 
 
-def predict(target: TargetScale, model: nn.Module, split: Split, device: torch.device) -> np.ndarray:
+def predictions_of(data: Data, model: nn.Module, device: torch.device, split: Split) -> np.ndarray:
     """Predictions (N,) float64 in label units."""
-    return target.decode(apply(model, split, EVALUATION_BATCH, device).double().numpy())
+    return data.target.decode(apply(model, split, EVALUATION_BATCH, device, data.to_input).double().numpy())
 
 
 def validation_score(prediction_N: np.ndarray, y_N: np.ndarray, select: str) -> float:
@@ -119,7 +138,7 @@ def validation_score(prediction_N: np.ndarray, y_N: np.ndarray, select: str) -> 
 
 def ridge_probe(train: Split, val: Split) -> Pipeline:
     """Ridge regression on standardised features, its strength chosen by validation MAE: the probe's closed form."""
-    x_train, x_val = _all_rows(train), _all_rows(val)
+    x_train, x_val = all_rows(train), all_rows(val)
 
     def fitted(strength: float) -> Pipeline:
         return make_pipeline(StandardScaler(), Ridge(alpha=strength)).fit(x_train, train.y)
@@ -127,5 +146,6 @@ def ridge_probe(train: Split, val: Split) -> Pipeline:
     return min(map(fitted, RIDGE_STRENGTHS), key=lambda ridge: np.abs(ridge.predict(x_val) - val.y).mean())
 
 
-def _all_rows(split: Split) -> np.ndarray:
+def all_rows(split: Split) -> np.ndarray:
+    """What the split's `fetch` gives for all of its rows, (N, D) float64."""
     return split.fetch(np.arange(len(split))).double().numpy()

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from supremix.data.contract import Split
+from supremix.data.contract import Augment, Split, unchanged
 from supremix.errors import UserError
 from supremix.seeding import generator
 
@@ -40,6 +40,8 @@ def fit(
     score: Callable[[], float] | None = None,
     read_batch: Callable[[Tensor], Row] | None = None,
     log_every: int = 1,
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    clip: float | None = None,
 ) -> Fitted:
     """Minimise ``objective(model(x), y)`` over ``batches(epoch)`` for epochs 1, 2, …
 
@@ -48,6 +50,8 @@ def fit(
         score: validation value after an epoch, lower is better; its best epoch's state is kept on the CPU.
         read_batch: statistics of a batch from its labels, read every ``log_every`` steps, averaged an epoch.
         report: called with the epoch and its row: loss, val (when scored) and the statistics.
+        scheduler: stepped after each epoch.
+        clip: largest norm of the gradient of all parameters together; None leaves it.
     """
     fitted = Fitted()
     lowest = float("inf")
@@ -60,11 +64,15 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             loss = objective(model(x), y_B)
             fabric.backward(loss)
+            if clip is not None:
+                fabric.clip_gradients(model, optimizer, max_norm=clip)
             optimizer.step()
             total += loss.detach() * len(y_B)
             rows += len(y_B)
             if read_batch is not None and step % log_every == 0:
                 readings.append(read_batch(y_B))
+        if scheduler is not None:
+            scheduler.step()
         row = {"loss": float(total) / rows} | _means(readings)
         if not np.isfinite(row["loss"]):
             raise UserError(f"the loss became {row['loss']} in epoch {epoch}: lower the learning rate or check inputs")
@@ -80,25 +88,49 @@ def fit(
 
 
 def batches_of(
-    split: Split, y_N: np.ndarray, batch_size: int, device: torch.device, seed: int, stage: str
+    split: Split,
+    y_N: np.ndarray,
+    batch_size: int,
+    device: torch.device,
+    seed: int,
+    stage: str,
+    to_input: Callable[[Any], Any] = unchanged,
+    augment: Augment | None = None,
+    views: int = 1,
 ) -> Callable[[int], Iterator[Batch]]:
-    """Shuffled batches of a split with the given labels; an epoch's order depends on seed, stage and epoch only."""
+    """Shuffled batches of a split with the given labels; an epoch's order depends on seed, stage and epoch only.
+
+    With ``augment`` a batch is ``views`` random views of its B items, one after the other, (views · B) rows with the
+    labels repeated. An item's view depends on seed, stage, epoch and item only.
+    """
     labels_N = torch.from_numpy(np.asarray(y_N, dtype=np.float32))
+
+    def uniforms(epoch: int) -> list[Tensor]:
+        draws = (generator(seed, stage, "views", epoch, view) for view in range(views))
+        return [torch.rand(len(split), augment.draws, generator=draw) for draw in draws] if augment else []
 
     def epoch_batches(epoch: int) -> Iterator[Batch]:
         order_N = torch.randperm(len(split), generator=generator(seed, stage, "order", epoch))
+        uniforms_NP = uniforms(epoch)
         for index_B in order_N.split(batch_size):
-            yield to_device(split.fetch(index_B.numpy()), device), labels_N[index_B].to(device)
+            x = to_device(split.fetch(index_B.numpy()), device)
+            y_B = labels_N[index_B].to(device, non_blocking=True)
+            if augment is None:
+                yield to_input(x), y_B
+            else:
+                yield torch.cat([augment(x, u_NP[index_B].to(device)) for u_NP in uniforms_NP]), y_B.repeat(views)
 
     return epoch_batches
 
 
 @torch.no_grad()
-def apply(model: nn.Module, split: Split, batch_size: int, device: torch.device) -> Tensor:
+def apply(
+    model: nn.Module, split: Split, batch_size: int, device: torch.device, to_input: Callable[[Any], Any] = unchanged
+) -> Tensor:
     """The model's outputs for all rows of a split, in order, on the CPU; in evaluation mode."""
     model.eval()
     parts = [
-        model(to_device(split.fetch(index_B), device)).float().cpu()
+        model(to_input(to_device(split.fetch(index_B), device))).float().cpu()
         for index_B in np.split(np.arange(len(split)), range(batch_size, len(split), batch_size))
     ]
     return torch.cat(parts)

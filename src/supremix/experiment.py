@@ -107,10 +107,12 @@ def learn(job: Job) -> "Outcome":
         bias_init=protocol.bias_init,
         select=protocol.select,
         seed=cfg.seed,
+        clip=protocol.clip,
     )
     optimizer = build("protocol.optimizer", protocol.optimizer)
+    scheduler = build("protocol.scheduler", protocol.scheduler)
     with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(job, "adapt")) as report:
-        adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, stage, report)
+        adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, scheduler, stage, report)
     return Outcome(adapted.predictions, adapted, encoder)
 
 
@@ -136,14 +138,19 @@ def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
             projection = build("method.projection", method.projection, in_features=backbone.out_dim)
     stage = pretrain.Stage1(
         labels=method.labels,
+        views=method.pretrain.views,
         epochs=method.pretrain.epochs,
         batch_size=method.pretrain.batch_size,
         seed=cfg.seed,
         log_every=cfg.trainer.log_every,
+        clip=method.pretrain.clip,
     )
     optimizer = build("method.pretrain.optimizer", method.pretrain.optimizer)
+    scheduler = build("method.pretrain.scheduler", method.pretrain.scheduler)
     with stage_progress(cfg.trainer.progress, "pretrain", stage.epochs, report) as shown:
-        fitted = pretrain.pretrain(job.fabric, job.data, backbone, projection, criterion, optimizer, stage, shown)
+        fitted = pretrain.pretrain(
+            job.fabric, job.data, backbone, projection, criterion, optimizer, scheduler, stage, shown
+        )
     return record.write_encoder(job.store, encoder_id, job.science, backbone, projection, fitted)
 
 
@@ -161,8 +168,11 @@ def mirror(job: Job, stage: str) -> "Report":
     return lambda epoch, row: job.tracker.log(stage, epoch, row)
 
 
-def build(key: str, node: DictConfig, **derived: Any) -> Any:
-    """Instantiate a config node with values derived from the data; a wrong value becomes one line naming the key."""
+def build(key: str, node: DictConfig | None, **derived: Any) -> Any:
+    """Instantiate a config node with values derived from the data; a wrong value becomes one line naming the key.
+
+    No node gives None.
+    """
     try:
         return instantiate(node, **derived)
     except InstantiationException as error:

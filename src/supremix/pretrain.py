@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from supremix.data.contract import Data
 from supremix.engine import Fitted, Report, Row, batches_of, fit
@@ -19,10 +20,12 @@ class Stage1:
     """Settings of the contrastive stage, as in ``conf/method``."""
 
     labels: str  # "binned" or "raw"
+    views: int  # augmented views of each item; 1 with no augmentation where the data has none
     epochs: int
     batch_size: int
     seed: int
     log_every: int
+    clip: float | None = None
 
 
 def pretrain(
@@ -32,6 +35,7 @@ def pretrain(
     projection: nn.Module,
     criterion: Any,
     optimizer: Callable[..., torch.optim.Optimizer],
+    scheduler: Callable[..., LRScheduler] | None,
     stage: Stage1,
     report: Report,
 ) -> Fitted:
@@ -41,6 +45,7 @@ def pretrain(
     """
     y_N = data.train.y if stage.labels == "raw" else data.label_bins(data.train.y)
     model = nn.Sequential(backbone, projection)
+    augment = data.contrastive_views if stage.views > 1 else None
     wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
 
     def share_without(y_B: Tensor) -> Row:
@@ -50,13 +55,25 @@ def pretrain(
         fabric,
         wrapped,
         opt,
-        batches_of(data.train, y_N, stage.batch_size, fabric.device, stage.seed, "pretrain"),
+        batches_of(
+            data.train,
+            y_N,
+            stage.batch_size,
+            fabric.device,
+            stage.seed,
+            "pretrain",
+            data.to_input,
+            augment,
+            stage.views,
+        ),
         _objective(criterion, stage.seed, fabric.device),
         stage.epochs,
         report,
         read_batch=share_without,
         log_every=stage.log_every,
-    )
+        scheduler=scheduler(opt) if scheduler else None,
+        clip=stage.clip,
+    )  # fmt: skip
 
 
 def _objective(criterion: Any, seed: int, device: torch.device) -> Callable[[Any, Tensor], Tensor]:

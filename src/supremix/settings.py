@@ -18,6 +18,7 @@ WHOLE_NUMBERS = {
     "seed": 0,
     "method.pretrain.epochs": 1,
     "method.pretrain.batch_size": 2,
+    "method.pretrain.views": 1,
     "protocol.epochs": 1,
     "protocol.batch_size": 1,
     "trainer.threads": 1,
