@@ -98,7 +98,11 @@ def learn(job: Job) -> "Outcome":
     cfg, protocol = job.cfg, job.cfg.protocol
     with initialising(cfg.seed, "init", "backbone"):
         backbone = build("backbone.build", cfg.backbone.build, **job.data.input_spec)
-    encoder = None if job.criterion is None else pretrained(job, backbone, job.criterion)
+    encoder = None
+    if cfg.method.source is not None:
+        encoder = trained_before(job, backbone)
+    elif job.criterion is not None:
+        encoder = pretrained(job, backbone, job.criterion)
     stage = adapt.Stage2(
         train_backbone=protocol.train_backbone,
         epochs=protocol.epochs,
@@ -114,6 +118,19 @@ def learn(job: Job) -> "Outcome":
     with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(job, "adapt")) as report:
         adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, scheduler, stage, report)
     return Outcome(adapted.predictions, adapted, encoder)
+
+
+def trained_before(job: Job, backbone: Any) -> dict[str, Any]:
+    """Give the backbone the weights that the run named by ``method.source`` chose; return what stands for stage 1."""
+    from supremix import record
+
+    cfg = job.cfg.copy()
+    cfg.protocol, cfg.method = cfg.method.source.protocol, cfg.method.source.method
+    directory = run(cfg)
+    weights = record.load_weights(directory / "best.safetensors")
+    prefix = "backbone."
+    backbone.load_state_dict({key.removeprefix(prefix): v for key, v in weights.items() if key.startswith(prefix)})
+    return {"id": read_record(directory)["id"], "pretrain": None}
 
 
 def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
