@@ -211,7 +211,7 @@ def test_pairs_that_stand_twice_are_kept_named_and_counted(raw, tmp_path, capsys
     assert "pairs that stand in train too: val 0, test 1" in capsys.readouterr().out
 
 
-def test_windows_line_ends_and_a_byte_order_mark_change_nothing(raw, tmp_path):
+def test_windows_line_ends_and_a_byte_order_mark_change_no_pair(raw, tmp_path):
     before = prepare(raw, tmp_path / "before")
     for file in stsb_dir.FILES.values():
         (raw / file).write_bytes(b"\xef\xbb\xbf" + (raw / file).read_bytes().replace(b"\n", b"\r\n"))
@@ -362,6 +362,13 @@ def test_flat_inputs_are_mean_word_vectors(whole):
     torch.testing.assert_close(flat[1], torch.cat([u, v, (u - v).abs(), u * v]), rtol=1e-5, atol=1e-6)
 
 
+def test_the_twin_s_sentences_tell_the_score(whole):
+    data = load(whole)
+    u, v, *_ = data.flatten(data.train.fetch(np.arange(60))).split(50, dim=1)
+    cosine = torch.nn.functional.cosine_similarity(u, v).numpy()
+    assert np.corrcoef(cosine, data.train.y)[0, 1] > 0.6
+
+
 def bins(scores: np.ndarray) -> np.ndarray:
     return np.floor(10 * np.round(scores, 3) + 0.5) / 10
 
@@ -436,6 +443,16 @@ def test_a_damaged_prepared_folder_is_refused(whole, tmp_path, name):
     with pytest.raises(UserError, match=message) as caught:
         load(folder)
     assert "run `python data_prep/stsb_dir.py --out" in str(caught.value)
+
+
+def test_a_manifest_without_splits_is_refused(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / whole.name)
+    edit(folder, "manifest.csv", "split", "part")
+    meta = json.loads((folder / "meta.json").read_text())
+    meta["sha256"]["manifest.csv"] = sha256_file(folder / "manifest.csv")
+    (folder / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(UserError, match=r"manifest\.csv: no split column"):
+        load(folder)
 
 
 def test_vectors_of_another_width_are_refused(whole):

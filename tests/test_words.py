@@ -31,8 +31,9 @@ def test_reads_the_wanted_words_only(tmp_path):
     assert words.text_width(tmp_path / "v.txt") == 3
 
 
-def test_windows_line_ends(tmp_path):
-    found = words.read_text(glove(tmp_path / "v.txt", end="\r\n"), {"the"})
+@pytest.mark.parametrize("end", ["\r\n", " \n"])
+def test_white_space_at_the_end_of_lines(tmp_path, end):
+    found = words.read_text(glove(tmp_path / "v.txt", end=end), {"the"})
     np.testing.assert_array_equal(found["the"], np.array(ROWS["the"], dtype=np.float32))
 
 
@@ -42,6 +43,7 @@ def test_a_word_with_spaces_is_not_taken_for_its_first_part(tmp_path):
     path = glove(tmp_path / "v.txt", extra=spaced)
     assert words.text_width(path) == 3
     found = words.read_text(path, {".", "cat"})
+    assert set(found) == {".", "cat"}
     assert found["."].tolist() == [-1, -2, -3]
     assert found["cat"].tolist() == [1, 2, 3]
 

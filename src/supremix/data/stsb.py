@@ -80,7 +80,7 @@ def in_train_too(pairs: list[Pair], split: str) -> int:
 
 def _read_file(split: str, path: Path, tokenise: Tokenise) -> Iterator[Pair | Finding]:
     try:
-        header, *lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        header, *lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         raise UserError(f"{path}: missing: `--help` says where to get it") from None
     except OSError as error:

@@ -96,7 +96,7 @@ def text_width(path: Path) -> int:
     """E of a file in GloVe's text format. Words may hold spaces, so it is the fewest numbers in any early line."""
     try:
         with path.open("rb") as file:
-            counts = [line.count(b" ") for line, _ in zip(file, range(100), strict=False)]
+            counts = [line.rstrip().count(b" ") for line, _ in zip(file, range(100), strict=False)]
     except OSError as error:
         raise UserError(f"{path}: word vectors cannot be read ({error.strerror}): check the path") from error
     if not counts or min(counts) < 2:
@@ -118,7 +118,7 @@ def read_text(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
                 unshown = 0
             if line.partition(b" ")[0] in sought:
                 # A word of several parts (840B has some) has its first part sought, but is another word.
-                word, *numbers = line.rstrip(b"\r\n").rsplit(b" ", width)
+                word, *numbers = line.rstrip().rsplit(b" ", width)
                 if word in sought:
                     vectors.setdefault(word.decode(), _numbers(path, number, numbers, width))
     return _some(vectors, path)
