@@ -6,7 +6,7 @@ knows the units that a regression head is trained in.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,6 +73,7 @@ class Data:
     bin_size: label units, None where labels are used as they stand. input_spec: the backbone's keyword
     arguments that the data decides, e.g. ``{"in_features": 5}``. sha256: of the content that was loaded,
     whatever its split. synthetic: made by a generator, so never to be compared with published numbers.
+    extras: facts about the content that belong into a run's record, JSON values only.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Data:
     contrastive_views: Augment | None = None
     training_views: Augment | None = None
     flatten: Callable[[Any], Any] = unchanged
+    extras: dict[str, Any] = field(default_factory=dict)
 
     @property
     def label_range(self) -> float:

@@ -3,7 +3,8 @@
 A prepared folder ``<prepared>/<name>/`` holds ``manifest.csv`` (columns ``id``, ``label`` and optionally
 ``split``), the arrays that belong to it (row i of the manifest is row i of each array), and ``meta.json``,
 which describes them and carries the SHA-256 of every other file. Only the standard library is imported, so
-that command lines answer ``--help`` at once.
+that command lines answer ``--help`` at once. Where a script prepares a dataset in several variants, their folders
+are named ``<script>-<variant>``.
 """
 
 import csv
@@ -132,7 +133,7 @@ def is_prepared(folder: Path, name: str, source_sha256: str) -> bool:
 
 
 def _command(folder: Path) -> str:
-    return f"python data_prep/{folder.name}.py --out {folder.parent}"
+    return f"python data_prep/{folder.name.partition('-')[0]}.py --out {folder.parent}"
 
 
 def _meta_problem(meta: Any) -> str | None:

@@ -1,0 +1,133 @@
+"""Sentence pairs: token numbers of two sentences and one score each. B pairs in a batch, L tokens, E vector width."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from supremix.data.arrays import read_array
+from supremix.data.contract import SPLITS, Data, Split, TargetScale, check_trainable
+from supremix.data.manifest import read_manifest
+from supremix.data.prepare import check_sums, content_sha256, read_meta, redo
+from supremix.errors import UserError
+
+ARRAYS = ("tokens.npy", "lengths.npy", "vectors.npy")
+
+
+def prepared(
+    folder: Path | str,
+    *,
+    name: str,
+    split: str,
+    vector_width: int,
+    max_length: int,
+    target_unit: float,
+    bin_size: float | None,
+) -> Data:
+    """Load the prepared sentence pairs in `folder`.
+
+    split: which division into train, val and test the folder must hold. vector_width: that its word vectors must have.
+    max_length: tokens of a sentence after this many are cut off. target_unit: the head predicts labels divided by
+    it. bin_size: label units, or None. An input is a dict: "a" and "b", (B, L) int64 padded with 0 at the end and
+    as wide as the longest of the batch, and "a_length", "b_length", (B,). `input_spec` has the word vectors, (V, E)
+    float32 with zeros in row 0 and for words without one. Raises UserError where the folder is missing, damaged,
+    changed or of another kind.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        vectors = "`" if vector_width == 50 else f" --vectors FILE` with {vector_width} numbers a word"
+        raise UserError(
+            f"{folder}: no prepared data: run `python data_prep/stsb_dir.py --split {split} --out {folder.parent}"
+            f"{vectors}, or set paths.prepared"
+        )
+    if max_length < 1 or not target_unit > 0:
+        raise UserError(f"{name}: max_length={max_length} must be 1 or more, target_unit={target_unit} above 0")
+    meta = read_meta(folder)
+    if meta.get("split") != split:
+        raise UserError(f"{folder}: holds the split {meta.get('split')!r}, not {split!r}: {redo(folder)}")
+    manifest = read_manifest(folder / "manifest.csv", meta["rows"])
+    token_T, length_N2, vector_VE = _read_arrays(folder, meta["rows"], vector_width)
+    # Sums last: a message with the row tells more than one about a sum.
+    check_sums(folder, meta, ["manifest.csv", *ARRAYS])
+    if manifest.rows is None:
+        raise UserError(f"{folder / 'manifest.csv'}: no split column: {redo(folder)}")
+
+    vectors_VE = torch.from_numpy(vector_VE)
+    sides = _padded(token_T, length_N2, max_length)
+    train, val, test = (
+        Split(manifest.ids[at], manifest.y[at], partial(_take, {key: value[at] for key, value in sides.items()}))
+        for at in (manifest.rows[part] for part in SPLITS)
+    )
+    data = Data(
+        name,
+        train,
+        val,
+        test,
+        bin_size,
+        TargetScale(0.0, target_unit),
+        {"vectors": vectors_VE},
+        content_sha256(meta),
+        meta["synthetic"],
+        flatten=partial(mean_vectors, vectors_VE),
+        extras={"split": split, "vectors": meta.get("vectors")},
+    )
+    check_trainable(data)
+    return data
+
+
+def mean_vectors(vectors_VE: Tensor, x: Mapping[str, Tensor]) -> Tensor:
+    """Pair vector (B, 4E) of the mean word vectors: what a linear regression on the inputs gets."""
+    u_BE, v_BE = (
+        torch.nn.functional.embedding(x[side], vectors_VE).sum(1) / x[f"{side}_length"][:, None] for side in ("a", "b")
+    )
+    return torch.cat([u_BE, v_BE, (u_BE - v_BE).abs(), u_BE * v_BE], dim=1)
+
+
+def _take(sides: Mapping[str, Tensor], index_B: np.ndarray) -> dict[str, Tensor]:
+    at_B = torch.as_tensor(index_B, dtype=torch.long)
+    taken = {key: value[at_B] for key, value in sides.items()}
+    for side in ("a", "b"):
+        taken[side] = taken[side][:, : int(taken[f"{side}_length"].max())]
+    return taken
+
+
+def _padded(token_T: np.ndarray, length_N2: np.ndarray, max_length: int) -> dict[str, Tensor]:
+    """All sentences as a matrix a side, cut to `max_length` and padded with 0."""
+    start_N2 = np.cumsum(length_N2, dtype=np.int64).reshape(length_N2.shape) - length_N2
+    kept_N2 = np.minimum(length_N2, max_length)
+    sides: dict[str, Any] = {}
+    for column, side in enumerate(("a", "b")):
+        step_L = np.arange(kept_N2[:, column].max())
+        real_NL = step_L < kept_N2[:, column, None]
+        at_NL = np.where(real_NL, start_N2[:, column, None] + step_L, 0)
+        sides[side] = torch.from_numpy(np.where(real_NL, token_T[at_NL], 0).astype(np.int64))
+        sides[f"{side}_length"] = torch.from_numpy(kept_N2[:, column].astype(np.int64))
+    return sides
+
+
+def _read_arrays(folder: Path, rows: int, vector_width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """tokens.npy (T,), lengths.npy (N, 2) and vectors.npy (V, E), consistent with each other."""
+    token_T = np.array(read_array(folder / "tokens.npy", "int32", (None,)))
+    length_N2 = np.array(read_array(folder / "lengths.npy", "int32", (rows, 2)))
+    vector_VE = np.array(read_array(folder / "vectors.npy", "float32", (None, None)))
+    if vector_VE.shape[1] != vector_width:
+        raise UserError(
+            f"{folder / 'vectors.npy'}: {vector_VE.shape[1]} numbers a word, but dataset.vector_width={vector_width}: "
+            "prepare the data with other vectors, or change dataset.vector_width"
+        )
+    for i, side in np.argwhere(length_N2 < 1)[:1]:
+        raise UserError(f"{folder / 'lengths.npy'}: row {i + 1}, sentence {side + 1} has no token: {redo(folder)}")
+    if length_N2.sum(dtype=np.int64) != len(token_T):
+        raise UserError(
+            f"{folder / 'tokens.npy'}: {len(token_T)} tokens, but lengths.npy adds up to "
+            f"{length_N2.sum(dtype=np.int64)}: {redo(folder)}"
+        )
+    if not (token_T.min() >= 1 and token_T.max() < len(vector_VE)):
+        raise UserError(f"{folder / 'tokens.npy'}: a token number outside 1 to {len(vector_VE) - 1}: {redo(folder)}")
+    for row, _ in np.argwhere(~np.isfinite(vector_VE))[:1]:
+        raise UserError(f"{folder / 'vectors.npy'}: row {row} has a number that is not finite: {redo(folder)}")
+    return token_T, length_N2, vector_VE
