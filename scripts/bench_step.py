@@ -43,7 +43,7 @@ def driver_seconds(x_NF: torch.Tensor, y_N: np.ndarray) -> float:
     """Seconds of EPOCHS epochs through the driver's pre-training."""
     split = Split(np.arange(ROWS).astype(str), y_N, lambda index_B: x_NF[torch.as_tensor(index_B)])
     data = Data("bench", split, split, split, 1.0, TargetScale(0.0, 1.0), {}, "", True)
-    stage = Stage1(labels="binned", views=1, epochs=EPOCHS, batch_size=BATCH, seed=0, log_every=10)
+    stage = Stage1(labels="binned", embed="items", views=1, epochs=EPOCHS, batch_size=BATCH, seed=0, log_every=10)
     optimizer = partial(torch.optim.Adam, lr=1e-3, fused=True)
     fabric = Fabric(accelerator="cpu", devices=1)
     return pretrain(fabric, data, *network(), loss(), optimizer, None, stage, lambda epoch, row: None).seconds

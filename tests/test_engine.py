@@ -60,7 +60,7 @@ def test_the_loop_equals_a_bare_one():
         models.append(nn.Sequential(nn.Linear(5, 1), nn.Flatten(0)))
     fabric = Fabric(accelerator="cpu", devices=1)
     wrapped, optimizer = fabric.setup(models[0], adam(models[0].parameters()))
-    fitted = fit(fabric, wrapped, optimizer, batches, nn.functional.mse_loss, 3, quiet)
+    fitted = fit(fabric, wrapped, optimizer, batches, nn.functional.mse_loss, 3, quiet, (0, "t"))
     optimizer = adam(models[1].parameters())
     for epoch in (1, 2, 3):
         losses = []
@@ -136,7 +136,8 @@ def test_the_scheduler_steps_once_an_epoch_and_clipping_bounds_the_step():
     wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=1.0))
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [1], gamma=0.0)
     batches = batches_of(rows, rows.y, 50, CPU, 0, "test")
-    fit(fabric, wrapped, optimizer, batches, nn.functional.mse_loss, 4, quiet, scheduler=scheduler, clip=1e-3)
+    l2 = nn.functional.mse_loss
+    fit(fabric, wrapped, optimizer, batches, l2, 4, quiet, (0, "t"), scheduler=scheduler, clip=1e-3)
     moved = (model[0].weight.detach() - before).norm()
     assert 0 < moved <= 1.01e-3  # one step of a clipped gradient; the rate is 0 from the second epoch on
 
@@ -147,7 +148,16 @@ def test_a_loss_that_is_not_a_number_stops_the_run():
     fabric = Fabric(accelerator="cpu", devices=1)
     wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=1e30))
     with pytest.raises(UserError, match=r"the loss became (inf|nan) in epoch"):
-        fit(fabric, wrapped, optimizer, batches_of(rows, rows.y, 16, CPU, 0, "t"), nn.functional.mse_loss, 9, quiet)
+        fit(
+            fabric,
+            wrapped,
+            optimizer,
+            batches_of(rows, rows.y, 16, CPU, 0, "t"),
+            nn.functional.mse_loss,
+            9,
+            quiet,
+            (0, "t"),
+        )
 
 
 def test_the_probe_encodes_each_split_once_and_reads_the_test_set_at_the_end():

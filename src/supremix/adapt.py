@@ -84,6 +84,7 @@ def adapt(
         getattr(nn.functional, f"{stage.loss}_loss"),
         stage.epochs,
         report,
+        (stage.seed, "adapt"),
         score=lambda: validation_score(predict(inputs.val), data.val.y, stage.select),
         scheduler=scheduler(opt) if scheduler else None,
         clip=stage.clip,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from supremix.data.contract import Augment, Split, unchanged
 from supremix.errors import UserError
-from supremix.seeding import generator
+from supremix.seeding import derive, generator
 
 Row = dict[str, float]
 Batch = tuple[Any, Tensor]
@@ -37,6 +37,7 @@ def fit(
     objective: Callable[[Any, Tensor], Tensor],
     epochs: int,
     report: Report,
+    stream: tuple[int, str],
     score: Callable[[], float] | None = None,
     read_batch: Callable[[Tensor], Row] | None = None,
     log_every: int = 1,
@@ -47,6 +48,7 @@ def fit(
 
     Args:
         model: as made by ``fabric.setup``.
+        stream: seed and stage; they and the epoch seed torch's global generator, which dropout draws from.
         score: validation value after an epoch, lower is better; its best epoch's state is kept on the CPU.
         read_batch: statistics of a batch from its labels, read every ``log_every`` steps, averaged an epoch.
         report: called with the epoch and its row: loss, val (when scored) and the statistics.
@@ -58,6 +60,7 @@ def fit(
     started = time.perf_counter()
     for epoch in range(1, epochs + 1):
         model.train()
+        torch.manual_seed(derive(*stream, "dropout", epoch))
         total, rows = torch.zeros((), device=fabric.device), 0
         readings: list[Row] = []
         for step, (x, y_B) in enumerate(batches(epoch)):

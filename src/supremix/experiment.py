@@ -152,9 +152,10 @@ def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
     projection: nn.Module = nn.Identity()
     if method.projection_head:
         with initialising(cfg.seed, "init", "projection"):
-            projection = build("method.projection", method.projection, in_features=backbone.out_dim)
+            projection = build("method.projection", method.projection, in_features=embedding_width(cfg, backbone))
     stage = pretrain.Stage1(
         labels=method.labels,
+        embed=method.embed,
         views=method.pretrain.views,
         epochs=method.pretrain.epochs,
         batch_size=method.pretrain.batch_size,
@@ -169,6 +170,18 @@ def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
             job.fabric, job.data, backbone, projection, criterion, optimizer, scheduler, stage, shown
         )
     return record.write_encoder(job.store, encoder_id, job.science, backbone, projection, fitted)
+
+
+def embedding_width(cfg: DictConfig, backbone: Any) -> int:
+    """Width of what the projection head is given."""
+    if cfg.method.embed == "items":
+        return backbone.out_dim
+    if not hasattr(backbone, "sentences"):
+        raise UserError(
+            f"method={cfg.method.name} compares sentences, and backbone={cfg.backbone.name} has none: "
+            "use a dataset of sentence pairs"
+        )
+    return backbone.sentence_dim
 
 
 def contrastive_loss(cfg: DictConfig, data: Data) -> nn.Module | None:

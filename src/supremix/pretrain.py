@@ -20,12 +20,25 @@ class Stage1:
     """Settings of the contrastive stage, as in ``conf/method``."""
 
     labels: str  # "binned" or "raw"
+    embed: str  # what the loss sees of a row: "items", its features; "sentences", its two sentence vectors
     views: int  # augmented views of each item; 1 with no augmentation where the data has none
     epochs: int
     batch_size: int
     seed: int
     log_every: int
     clip: float | None = None
+
+
+class Sentences(nn.Module):
+    """A backbone of sentence pairs, giving the two sentence vectors (B, 2, D) in place of the pair's features."""
+
+    def __init__(self, backbone: Any) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, x: Any) -> Tensor:
+        """Sentence vectors (B, 2, D)."""
+        return self.backbone.sentences(x)
 
 
 def pretrain(
@@ -44,7 +57,8 @@ def pretrain(
     The history's ``anchors_without_positive`` is the share of anchors that the loss leaves out.
     """
     y_N = data.train.y if stage.labels == "raw" else data.label_bins(data.train.y)
-    model = nn.Sequential(backbone, projection)
+    embed = Sentences(backbone) if stage.embed == "sentences" else backbone
+    model = nn.Sequential(embed, projection)
     augment = data.contrastive_views if stage.views > 1 else None
     wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
 
@@ -69,6 +83,7 @@ def pretrain(
         _objective(criterion, stage.seed, fabric.device),
         stage.epochs,
         report,
+        (stage.seed, "pretrain"),
         read_batch=share_without,
         log_every=stage.log_every,
         scheduler=scheduler(opt) if scheduler else None,

@@ -10,6 +10,7 @@ from supremix.metrics import METRICS
 
 CHOICES = {
     "method.labels": ("binned", "raw"),
+    "method.embed": ("items", "sentences"),
     "protocol.loss": ("l1", "mse"),
     "protocol.bias_init": ("mean", "zero"),
     "protocol.select": METRICS,
