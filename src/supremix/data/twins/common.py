@@ -61,6 +61,7 @@ def on_all_cores(
                 advance(1)
             return
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for task, result in zip(tasks, pool.map(work, tasks, chunksize=16), strict=True):
+            size = max(len(tasks) // (workers * 64), 1)
+            for task, result in zip(tasks, pool.map(work, tasks, chunksize=size), strict=True):
                 yield task, result
                 advance(1)

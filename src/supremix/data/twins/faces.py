@@ -74,8 +74,8 @@ class _Years:
     """The age that a feature shows: the face's apparent age with the feature's own deviation."""
 
     def __init__(self, age: float, rng: Generator) -> None:
-        self.apparent = age + rng.normal(0, APPARENT_AGE_STD)
-        self.rng = rng
+        self.rng = rng.spawn(1)[0]  # so that the nuisances are the same at any age
+        self.apparent = age + self.rng.normal(0, APPARENT_AGE_STD)
 
     def __call__(self) -> float:
         return max(self.apparent + self.rng.normal(0, FEATURE_STD), 0.0)
@@ -171,9 +171,9 @@ def _lines(canvas: _Canvas, years: _Years, rng: Generator, eye_v: float, width: 
     canvas.shade(canvas.skin * fold, 0.55 * years.rise(38, 10))
     bag = _stroke(np.hypot(side - 0.30, (v - eye_v - 0.06) * 1.3) - 0.17, 0.028) * (v > eye_v + 0.10)
     canvas.shade(canvas.skin * bag, 0.50 * years.rise(55, 9))
-    for _ in range(rng.poisson(max(years() - 40, 0) / 5)):
-        spot = _disc(u, v, rng.uniform(-width, width), rng.uniform(-0.6, 0.8), *rng.uniform(0.02, 0.06, 2))
-        canvas.shade(canvas.skin * spot, 0.3)
+    for _ in range(years.rng.poisson(max(years() - 40, 0) / 5)):
+        right, down, across, along = years.rng.uniform((-width, -0.6, 0.02, 0.02), (width, 0.8, 0.06, 0.06))
+        canvas.shade(canvas.skin * _disc(u, v, right, down, across, along), 0.3)
 
 
 def _features(canvas: _Canvas, who: Person, years: _Years, rng: Generator, eye_v: float) -> None:

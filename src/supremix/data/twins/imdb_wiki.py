@@ -3,7 +3,6 @@
 import datetime
 import io
 import tarfile
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,8 @@ from supremix.data.twins.common import Order, on_all_cores, raw_folder
 from supremix.data.twins.faces import draw_jpeg, person
 
 SIZES = {"tiny": (80, 32), "demo": (2000, 64), "real": (284737, 224)}  # images, of which about 3 in 4 pass; pixels
-HELD_OUT = {"tiny": 1, "demo": 3}  # images of an age for validation, and as many for test
+WITH_SPLIT = ("tiny", "demo")
+HELD_OUT = 8  # in these, one image in so many validates, one tests
 FAULTS = {  # share of the images
     "": 0.75,
     "no face": 0.08,
@@ -27,6 +27,7 @@ FAULTS = {  # share of the images
     "missing": 0.01,
     "truncated": 0.01,
 }
+HEADER = b"MATLAB 5.0 MAT-file, synthetic".ljust(116)  # in place of SciPy's, which names the time of day
 LISTED = ("", "missing", "truncated")  # those that the metadata alone do not show
 
 
@@ -62,19 +63,17 @@ def generate(order: Order) -> None:
                 for shot, content in on_all_cores(f"drawing {part} faces", work, mine, order.workers):
                     if shot.fault != "missing":
                         _add(archive, f"{part}_crop/{shot.path}", content)
-        if order.size in HELD_OUT:
-            rows = _split([shot for shot in shots if shot.fault in LISTED], HELD_OUT[order.size])
+        if order.size in WITH_SPLIT:
+            rows = _split([shot for shot in shots if shot.fault in LISTED])
             (folder / "imdb_wiki.csv").write_text(format_rows(rows), encoding="utf-8")
 
 
-def _split(shots: Sequence[Shot], held_out: int) -> list[Row]:
-    seen: Counter[int] = Counter()
+def _split(shots: Sequence[Shot]) -> list[Row]:
+    """Evenly over the ages."""
+    splits = {0: "val", HELD_OUT // 2: "test"}
     rows = []
-    for shot in shots:
-        place = seen[shot.age]
-        seen[shot.age] += 1
-        split = "val" if place < held_out else "test" if place < 2 * held_out else "train"
-        rows.append(Row(f"{shot.part}_crop/{shot.path}", float(shot.age), split))
+    for i, shot in enumerate(sorted(shots, key=lambda shot: shot.age)):
+        rows.append(Row(f"{shot.part}_crop/{shot.path}", float(shot.age), splits.get(i % HELD_OUT, "train")))
     return rows
 
 
@@ -128,7 +127,7 @@ def _metadata(part: str, shots: Sequence[Shot], seed: int) -> bytes:
     }
     file = io.BytesIO()
     savemat(file, {part: table})
-    return file.getvalue()
+    return HEADER + file.getvalue()[len(HEADER) :]
 
 
 def _cells(values: Sequence[Any]) -> np.ndarray:
