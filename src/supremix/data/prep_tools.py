@@ -1,4 +1,4 @@
-"""What the preparation scripts share: their options, progress and reports.
+"""What the preparation scripts share: their options, progress, reports, and a folder that survives interruption.
 
 Only the standard library is imported at the top, so that `--help` answers at once.
 """
@@ -8,6 +8,7 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import sys
 import time
 from collections import Counter
@@ -76,7 +77,7 @@ def command(body: Callable[[], None]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: run the same command again", file=sys.stderr)
+        print("interrupted: run the same command again to go on", file=sys.stderr)
         return 130
     return 0
 
@@ -93,6 +94,57 @@ def marker(source: Path) -> dict[str, int | str] | None:
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a JSON object: make the twin again")
     return content
+
+
+@contextmanager
+def resumable_folder(folder: Path, key: str) -> Iterator[tuple[Path, Path]]:
+    """Yield a working folder, which becomes `folder` when the block ends, and a folder for notes on what is done.
+
+    An interruption leaves both for the next call to go on with, in ``.<name>.partial``. key: what the work depends
+    on; leftovers of work with another key are cleared. A second process at the same folder is refused, as is an
+    existing `folder`.
+    """
+    if folder.exists():
+        raise UserError(f"{folder}: already exists: move or delete it first")
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        with _lock(partial):
+            notes, working = partial / "notes", partial / "folder"
+            if not (notes / "key").exists() or (notes / "key").read_text(encoding="utf-8") != key:
+                for leftover in (notes, working):
+                    shutil.rmtree(leftover, ignore_errors=True)
+                    leftover.mkdir()
+                (notes / "key").write_text(key, encoding="utf-8")
+            yield working, notes
+            working.rename(folder)
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error}): check space and permissions") from error
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # Windows: two preparations at once are not noticed there
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UserError(f"{folder}: another preparation is at work on it: wait for that one") from None
+    finally:
+        os.close(handle)
+
+
+def need_space(folder: Path, size: int) -> None:
+    """Raise UserError where the disk of `folder` has not `size` bytes left."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise UserError(f"{folder}: {size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free: make space")
 
 
 @contextmanager

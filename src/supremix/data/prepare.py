@@ -1,10 +1,11 @@
 """The prepared folder: how preparation scripts write it, and the checks that both sides share.
 
 A prepared folder ``<prepared>/<name>/`` holds ``manifest.csv`` (columns ``id``, ``label`` and optionally
-``split``), the arrays that belong to it (row i of the manifest is row i of each array), and ``meta.json``,
-which describes them and carries the SHA-256 of every other file. Only the standard library is imported, so
-that command lines answer ``--help`` at once. Where a script prepares a dataset in several variants, their folders
-are named ``<script>-<variant>``.
+``split``), the arrays that belong to it (row i of the manifest is row i of each array, unless the manifest has
+a column ``row``), and ``meta.json``, which describes them and carries the SHA-256 of every other file. A
+``report.csv`` beside them lists what was left out. Only the standard library is imported, so that command lines
+answer ``--help`` at once. Where a script prepares a dataset in several variants, their folders are named
+``<script>-<variant>``.
 """
 
 import csv
@@ -12,7 +13,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,10 @@ def write_meta(
 
     source: "file", "sha256" and "url" of the raw data. extra: what the modality needs besides, as `features`.
     """
-    sums = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+    files = sorted(folder.iterdir())
     meta = {"name": name, "format": FORMAT, "rows": rows, "label": label, **extra, "synthetic": synthetic}
-    meta |= {"source": dict(source), "sha256": sums}
+    meta |= {"source": dict(source), "sha256": {path.name: sha256_file(path) for path in files}}
+    meta |= {"bytes": {path.name: path.stat().st_size for path in files}}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
 
 
@@ -98,16 +100,21 @@ def read_meta(folder: Path) -> dict[str, Any]:
     return meta
 
 
-def check_sums(folder: Path, meta: Mapping[str, Any], files: Sequence[str]) -> None:
+def check_sums(folder: Path, meta: Mapping[str, Any], files: Sequence[str], large: Collection[str] = ()) -> None:
     """Raise UserError where a file is gone or is not the one whose SHA-256 meta.json recorded.
 
     files: what the caller reads, all of which must be recorded; whatever else is recorded is checked too.
+    large: files of which only the size is compared, since reading gigabytes would take longer than the run's start.
     """
     for file in sorted({*files, *meta["sha256"]}):
         path = folder / file
         if not path.is_file():
             raise UserError(f"{path}: missing: {redo(folder)}")
-        if sha256_file(path) != meta["sha256"].get(file):
+        if file in large:
+            found, recorded = path.stat().st_size, meta.get("bytes", {}).get(file)
+            if found != recorded:
+                raise UserError(f"{path}: {found} bytes, not the {recorded} of meta.json: {redo(folder)}")
+        elif sha256_file(path) != meta["sha256"].get(file):
             raise UserError(
                 f"{path}: its SHA-256 is not the one in meta.json, so it was changed after preparation: {redo(folder)}"
             )
@@ -118,22 +125,26 @@ def content_sha256(meta: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(meta["sha256"], sort_keys=True).encode()).hexdigest()
 
 
-def is_prepared(folder: Path, name: str, source_sha256: str) -> bool:
+def is_prepared(folder: Path, name: str, source_sha256: str, large: Collection[str] = ()) -> bool:
     """Whether `folder` holds this dataset, whole and made from that source; False where there is nothing.
 
-    Raises UserError where there is something else, which is the user's to remove.
+    large: as in `check_sums`. Raises UserError where there is something else, which is the user's to remove.
     """
     if not folder.exists():
         return False
     meta = read_meta(folder)
-    check_sums(folder, meta, ["manifest.csv"])
+    check_sums(folder, meta, ["manifest.csv"], large)
     if meta["name"] != name or meta["source"].get("sha256") != source_sha256:
         raise UserError(f"{folder}: made from another source than this one: {redo(folder)}")
     return True
 
 
 def _command(folder: Path) -> str:
-    return f"python data_prep/{folder.name.partition('-')[0]}.py --out {folder.parent}"
+    name = folder.name.partition("-")[0].removesuffix("_twin")
+    if not folder.name.endswith("_twin"):
+        return f"python data_prep/{name}.py --out {folder.parent}"
+    prepare = f"python data_prep/{name}.py --name {folder.name} --out {folder.parent}"
+    return f"python data_prep/make_twin.py {name} --size demo && {prepare}"
 
 
 def _meta_problem(meta: Any) -> str | None:

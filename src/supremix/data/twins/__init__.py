@@ -1,1 +1,1 @@
-"""Twins: generators of small synthetic raw data in the real on-disk formats."""
+"""Twins: generators of synthetic raw files in the on-disk format of data that cannot be handed out."""
