@@ -20,12 +20,13 @@ class Manifest:
     """A checked manifest of N rows.
 
     ids: (N,) str, unique. y: (N,) float64, finite, label units. rows: split → its row numbers, ascending;
-    None without a split column.
+    None without a split column. extra: the other columns, N strings each, as they stand in the file.
     """
 
     ids: np.ndarray
     y: np.ndarray
     rows: dict[str, np.ndarray] | None
+    extra: dict[str, list[str]]
 
 
 def read_manifest(path: Path, rows: int) -> Manifest:
@@ -40,7 +41,8 @@ def read_manifest(path: Path, rows: int) -> Manifest:
     _check_ids(path, ids)
     y_N = np.array([_label(path, i, ids[i], text) for i, text in enumerate(columns["label"])])
     split_rows = _split_rows(path, ids, columns["split"]) if "split" in columns else None
-    return Manifest(np.array(ids, dtype=np.str_), y_N, split_rows)
+    extra = {column: texts for column, texts in columns.items() if column not in ("id", "label", "split")}
+    return Manifest(np.array(ids, dtype=np.str_), y_N, split_rows, extra)
 
 
 def _read_columns(path: Path) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ from typing import Any
 from supremix.errors import UserError
 
 FORMAT = 1
+SPLITS = ("train", "val", "test")
 
 
 def sha256_file(path: Path) -> str:
@@ -63,13 +64,16 @@ def write_meta(
     label: str,
     source: Mapping[str, str],
     synthetic: bool,
+    sums: Mapping[str, str] | None = None,
     **extra: Any,
 ) -> None:
     """Write meta.json, with the SHA-256 of every file that the folder holds by then.
 
-    source: "file", "sha256" and "url" of the raw data. extra: what the modality needs besides, as `features`.
+    source: "file", "sha256" and "url" of the raw data. sums: file → SHA-256 of those whose sum is known already,
+    there or still to come. extra: what the modality needs besides, as `features`.
     """
-    sums = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+    known = dict(sums or {})
+    sums = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.name not in known} | known
     meta = {"name": name, "format": FORMAT, "rows": rows, "label": label, **extra, "synthetic": synthetic}
     meta |= {"source": dict(source), "sha256": sums}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
@@ -132,7 +136,11 @@ def is_prepared(folder: Path, name: str, source_sha256: str) -> bool:
 
 
 def _command(folder: Path) -> str:
-    return f"python data_prep/{folder.name}.py --out {folder.parent}"
+    name = folder.name.removesuffix("_twin")
+    if name == folder.name:
+        return f"python data_prep/{name}.py --out {folder.parent}"
+    prepare = f"python data_prep/{name}.py --name {folder.name} --out {folder.parent}"
+    return f"python data_prep/make_twin.py {name} --size demo && {prepare}"
 
 
 def _meta_problem(meta: Any) -> str | None:

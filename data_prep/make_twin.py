@@ -1,0 +1,58 @@
+"""Twins: synthetic raw files in the on-disk format of a dataset that cannot be downloaded freely."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from supremix.data.preparation import run
+from supremix.data.twins import brains, parcels
+from supremix.data.twins.common import Order
+from supremix.errors import UserError
+
+TWINS: dict[str, Callable[[Order], None]] = {
+    "hcp_aging": parcels.generate,
+    "ukb": brains.generate,
+}
+ABOUT = """\
+Write synthetic raw files in the format of a dataset, with content that depends on the label, so that the whole path
+from raw files to a table can be run without the data. Results on a twin say nothing about the dataset itself.
+
+They go to DIR/<name>_twin, from where data_prep/<name>.py --name <name>_twin prepares them.
+
+sizes: tiny (dozens of items, for tests), demo (trains on a laptop's processor in minutes), real (as the dataset)"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
+    data = Path(os.environ.get("SUPREMIX_DATA") or "data")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parser.add_argument("name", choices=sorted(TWINS), help="the dataset")
+    parser.add_argument("--size", choices=("tiny", "demo", "real"), default="demo", help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=data,
+        help="directory of raw data (default: $SUPREMIX_DATA, else data; now %(default)s)",
+    )
+    parser.add_argument("--workers", type=int, default=cores, help="processes at once (default: %(default)s)")
+    args = parser.parse_args(arguments)
+
+    def body() -> None:
+        if args.seed < 0 or args.workers < 1:
+            raise UserError(f"--seed {args.seed} --workers {args.workers}: give a seed of 0 or more, 1 worker or more")
+        order = Order(args.name, args.size, args.seed, args.out, args.workers)
+        TWINS[args.name](order)
+        there = sum(path.is_file() for path in order.folder.rglob("*"))
+        print(f"{order.folder}: synthetic {args.name}, size {args.size}, seed {args.seed}, {there} files")
+        print(f"prepare it: python data_prep/{args.name}.py --name {order.folder.name} --data {args.out}")
+
+    return run(body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
