@@ -37,7 +37,7 @@ types: $(STAMP) ## Check types
 	$(PY) -m mypy
 
 bench: $(STAMP) ## Measure the loss and the training step as ratios in one run
-	$(PY) scripts/bench_loss.py
+	$(PY) scripts/bench.py
 
 clean: ## Remove caches; environment, data, store and results stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

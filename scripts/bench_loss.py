@@ -1,17 +1,12 @@
 """What computing SupReMix from Gram matrices saves over building every mixture, as a ratio of times.
 
-    python scripts/bench_loss.py [--n 128] [--out results/bench/loss.json]
-
 One process, one thread, forward and backward, integer labels 0 to 89, the same λ for both; the losses must
 agree before they are timed. At N = 128, d = 128 the materialised version needs 3 GB.
 """
 
-import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -131,21 +126,3 @@ def table(measured: dict) -> str:
             f"{measured['value_error']:.0e}, gradient {measured['gradient_error']:.0e})",
         ]
     )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Time SupReMix from Gram matrices against built mixtures.")
-    parser.add_argument("--n", type=int, default=128, help="rows in the batch (default %(default)s)")
-    parser.add_argument("--d", type=int, default=128, help="features (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="1 + 10 repetitions each (default %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("results/bench/loss.json"), help="JSON (%(default)s)")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    measured = measure_loss(options.n, options.d, options.rounds)
-    print(table(measured))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"loss": measured}, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,8 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit code."""
@@ -20,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import one_line
+    from supremix.commandline import CONF, one_line
     from supremix.errors import UserError
     from supremix.tables.launch import local_launcher
     from supremix.tables.reproduce import reproduce, rerender

@@ -52,12 +52,11 @@ def fit(
     fitted = Fitted()
     lowest = float("inf")
     started = time.perf_counter()
-    step = 0
     for epoch in range(1, epochs + 1):
         model.train()
         total, rows = torch.zeros((), device=fabric.device), 0
         readings: list[Row] = []
-        for x, y_B in batches(epoch):
+        for step, (x, y_B) in enumerate(batches(epoch)):
             optimizer.zero_grad(set_to_none=True)
             loss = objective(model(x), y_B)
             fabric.backward(loss)
@@ -66,7 +65,6 @@ def fit(
             rows += len(y_B)
             if read_batch is not None and step % log_every == 0:
                 readings.append(read_batch(y_B))
-            step += 1
         row = {"loss": float(total) / rows} | _means(readings)
         if not np.isfinite(row["loss"]):
             raise UserError(f"the loss became {row['loss']} in epoch {epoch}: lower the learning rate or check inputs")

@@ -60,8 +60,9 @@ def run(cfg: DictConfig) -> Path:
     from supremix import record
     from supremix.tracking import Tracker
 
+    quiet = cfg.trainer.progress == "off"
     if finished(directory):
-        record.show(read_record(directory), directory, "finished before, nothing to do")
+        record.show(read_record(directory), directory, "finished before, nothing to do", quiet)
         return directory
     if cfg.trainer.threads is not None:
         torch.set_num_threads(cfg.trainer.threads)
@@ -76,7 +77,7 @@ def run(cfg: DictConfig) -> Path:
         job.tracker.finish(None, exit_code=1)
         raise
     job.tracker.finish(record.flat(report["metrics"]) | {"record": str(directory.absolute())})
-    record.show(report, directory, "finished")
+    record.show(report, directory, "finished", quiet)
     return directory
 
 

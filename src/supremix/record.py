@@ -162,8 +162,10 @@ def flat(metrics: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def show(report: dict[str, Any], directory: Path, status: str) -> None:
-    """Print the test metrics and the path of the record."""
+def show(report: dict[str, Any], directory: Path, status: str, quiet: bool) -> None:
+    """Print the test metrics and the path of the record, unless quiet."""
+    if quiet:
+        return
     print(f"{report['dataset']} · {report['method']} · {report['protocol']} · seed {report['seed']}: {status}")
     print(f"  {'test':<6}" + "".join(f"{name:>10}" for name in METRICS))
     for variant in VARIANTS:

@@ -70,6 +70,7 @@ def _init(settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -
         except Exception as error:
             _unreachable = _unreachable or mode == "online"
             warn(f"W&B: {mode} start failed ({type(error).__name__}: {error})")
+            wandb.teardown()  # its service still holds the run's id, and would refuse it to the offline start
             continue
         for stage in ("pretrain", "adapt"):
             run.define_metric(f"{stage}/*", step_metric=f"{stage}/epoch")
@@ -78,12 +79,12 @@ def _init(settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -
 
 
 def has_key() -> bool:
-    """Whether a W&B key is set up, in the environment or by ``wandb login``."""
+    """Whether a W&B key is set up, in the environment or by ``wandb login``; asks nobody, and no server."""
     import wandb
 
     if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
         return False
-    return bool(os.environ.get("WANDB_API_KEY") or wandb.api.api_key)
+    return wandb.login(prompt=False, verify=False)
 
 
 def warn(message: str) -> None:

@@ -1,0 +1,41 @@
+"""Four methods on scikit-learn's diabetes data: trained, tabulated, and their test features pictured."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+PICTURED = ("Vanilla", "SupCon", "SupCR", "SupReMix")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog="Anything else is a Hydra override for every run")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
+    parser.add_argument("--out", type=Path, default=Path("outputs/quickstart"), help="folder of table and picture")
+    options, overrides = parser.parse_known_args(arguments)
+
+    from supremix.commandline import CONF
+    from supremix.errors import UserError
+    from supremix.figures import test_features, tsne
+    from supremix.store import Store
+    from supremix.tables.launch import local_launcher
+    from supremix.tables.plan import composed
+    from supremix.tables.reproduce import reproduce
+
+    try:
+        spec, cells, folder = reproduce("quickstart", CONF, options.out, local_launcher(options.jobs), overrides)
+        store = Store(composed(CONF, overrides).paths.runs)
+        first = {cell.row: store.run(str(cell.run_id)) for cell in cells if cell.seed == spec.seeds[0]}
+        panels = [test_features(name, first[name]) for name in PICTURED]
+        picture = tsne(panels, "disease progression (label units)", folder / "tsne.png")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print((folder / "table.md").read_text())
+    print(f"table:   {folder / 'table.md'}\npicture: {picture}\nrecords: {folder / 'records.jsonl'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

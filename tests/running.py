@@ -1,0 +1,32 @@
+"""Small runs on scikit-learn's diabetes data, for tests of everything between the command line and the record."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from supremix.commandline import CONF
+from supremix.experiment import run
+from supremix.store import read_record
+from supremix.tables.plan import composed
+
+SMALL = [
+    "dataset=diabetes",
+    "tracking=none",
+    "trainer.progress=off",
+    "trainer.accelerator=cpu",
+    "dataset.recipe.pretrain.epochs=2",
+    "dataset.recipe.vanilla.epochs=2",
+    "dataset.recipe.stage2.epochs=3",
+]
+
+
+def config(tmp_path: Path, *overrides: str) -> DictConfig:
+    """The composed config of a small run whose store is below ``tmp_path``."""
+    return composed(CONF, [*SMALL, f"paths.runs={tmp_path / 'runs'}", *overrides])
+
+
+def run_small(tmp_path: Path, *overrides: str) -> tuple[Path, dict[str, Any]]:
+    """Run it; the run's directory and record."""
+    directory = run(config(tmp_path, *overrides))
+    return directory, read_record(directory)

@@ -1,0 +1,145 @@
+"""The loop against a bare one, the order of batches, and what stage 2 reads and when."""
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from supremix import adapt
+from supremix.backbones.mlp import MLP
+from supremix.data.contract import Data, Split, TargetScale
+from supremix.engine import apply, batches_of, fit
+from supremix.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+def split(n, seed, reads=None):
+    """n rows of 5 features with a linear label; ``reads`` collects the sizes of what is fetched."""
+    generator = torch.Generator().manual_seed(seed)
+    x_NF = torch.randn(n, 5, generator=generator)
+    y_N = (3 * x_NF[:, 0] + 10).double().numpy()
+
+    def fetch(index_B):
+        if reads is not None:
+            reads.append(len(index_B))
+        return x_NF[torch.as_tensor(index_B)]
+
+    return Split(np.array([f"{seed}-{i}" for i in range(n)]), y_N, fetch)
+
+
+def data(reads=None):
+    """Three splits; ``reads`` maps a split's name to the sizes of its reads."""
+    reads = reads if reads is not None else {name: None for name in ("train", "val", "test")}
+    parts = {
+        name: split(n, seed, reads[name]) for seed, (name, n) in enumerate((("train", 50), ("val", 20), ("test", 30)))
+    }
+    return Data("toy", **parts, bin_size=None, target=TargetScale(0.0, 1.0), input_spec={}, sha256="0", synthetic=True)
+
+
+def stage(**changes):
+    settings = {"train_backbone": False, "epochs": 6, "batch_size": 16, "loss": "l1", "bias_init": "mean"}
+    return adapt.Stage2(**settings | {"select": "mae", "seed": 0} | changes)
+
+
+def quiet(epoch, row):
+    """A report that goes nowhere."""
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, lr=0.01)
+
+
+def test_the_loop_equals_a_bare_one():
+    rows = data().train
+    batches = batches_of(rows, rows.y, 16, CPU, 0, "test")
+    models = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        models.append(nn.Sequential(nn.Linear(5, 1), nn.Flatten(0)))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    wrapped, optimizer = fabric.setup(models[0], adam(models[0].parameters()))
+    fitted = fit(fabric, wrapped, optimizer, batches, nn.functional.mse_loss, 3, quiet)
+    optimizer = adam(models[1].parameters())
+    for epoch in (1, 2, 3):
+        losses = []
+        for x, y_B in batches(epoch):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(models[1](x), y_B)
+            loss.backward()
+            optimizer.step()
+            losses += [loss.item()] * len(y_B)
+        assert fitted.history[epoch - 1]["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    for ours, bare in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        torch.testing.assert_close(ours, bare, rtol=0, atol=0)
+
+
+def test_an_epoch_visits_every_row_once_in_an_order_of_its_own():
+    rows = data().train
+    batches = batches_of(rows, rows.y, 16, CPU, 0, "test")
+    orders = [torch.cat([y_B for _, y_B in batches(epoch)]) for epoch in (1, 2, 1)]
+    for order in orders:
+        np.testing.assert_allclose(np.sort(order.numpy()), np.sort(rows.y.astype(np.float32)))
+    assert torch.equal(orders[0], orders[2])
+    assert not torch.equal(orders[0], orders[1])
+    other_stage = torch.cat([y_B for _, y_B in batches_of(rows, rows.y, 16, CPU, 0, "other")(1)])
+    assert not torch.equal(orders[0], other_stage)
+    assert [len(y_B) for _, y_B in batches(1)] == [16, 16, 16, 2]
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run():
+    rows = data().train
+    model = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=1e30))
+    with pytest.raises(UserError, match=r"the loss became (inf|nan) in epoch"):
+        fit(fabric, wrapped, optimizer, batches_of(rows, rows.y, 16, CPU, 0, "t"), nn.functional.mse_loss, 9, quiet)
+
+
+def test_the_probe_encodes_each_split_once_and_reads_the_test_set_at_the_end():
+    reads = {"train": [], "val": [], "test": []}
+    order = []
+    toy = data(reads)
+    backbone = MLP(5, [4])
+    adapt.adapt(
+        Fabric(accelerator="cpu", devices=1), toy, backbone, adam, stage(epochs=20),
+        lambda epoch, row: order.append((epoch, list(reads["test"]))),
+    )  # fmt: skip
+    assert reads["train"] == [50]
+    assert reads["val"] == [20]
+    assert all(seen == [] for _, seen in order)
+    assert len(order) == 20
+    assert sum(reads["test"]) <= 2 * 30  # once for predictions, once for the stored features
+
+
+def test_finetuning_reads_the_test_set_only_after_the_last_epoch():
+    reads = {"train": [], "val": [], "test": []}
+    seen = []
+    adapt.adapt(
+        Fabric(accelerator="cpu", devices=1), data(reads), MLP(5, [4]), adam, stage(train_backbone=True),
+        lambda epoch, row: seen.append(sum(reads["test"])),
+    )  # fmt: skip
+    assert seen == [0] * 6
+
+
+def test_ridge_probe_recovers_a_linear_label():
+    toy = data()
+    ridge = adapt.ridge_probe(toy.train, toy.val)
+    prediction = ridge.predict(toy.test.fetch(np.arange(30)).double().numpy())
+    np.testing.assert_allclose(prediction, toy.test.y, atol=1e-2)
+
+
+def test_selection_can_follow_a_metric_that_is_better_when_higher():
+    y = np.array([1.0, 2.0, 3.0, 4.0])
+    assert adapt.validation_score(y * 2, y, "pearson") < adapt.validation_score(-y, y, "pearson")
+    assert adapt.validation_score(y, y, "mae") < adapt.validation_score(y + 1, y, "mae")
+    assert adapt.validation_score(np.ones(4), y, "pearson") == float("inf")
+
+
+def test_apply_keeps_the_order_and_leaves_no_dropout():
+    rows = data().test
+    model = nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.5))
+    together, pieces = (apply(model, rows, size, CPU) for size in (1000, 7))
+    torch.testing.assert_close(together, pieces)
+    assert together.shape == (30, 3)

@@ -1,0 +1,66 @@
+"""The driver as a user meets it: a process, its output, its exit code, its time."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.running import SMALL
+
+
+def train(tmp_path, *arguments, **environment):
+    """Run the driver in a process of its own; the result and its seconds."""
+    command = [sys.executable, "-m", "supremix.train", *arguments, f"paths.runs={tmp_path / 'runs'}"]
+    started = time.monotonic()
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, cwd=tmp_path, env={**os.environ, **environment}
+    )
+    return result, time.monotonic() - started
+
+
+def test_a_run_ends_with_its_metrics_and_a_record_that_is_there(tmp_path):
+    result, _ = train(tmp_path, *[part for part in SMALL if "progress" not in part])
+    assert result.returncode == 0, result.stderr
+    assert "pretrain epoch 2/2  loss" in result.stderr
+    assert "0 s left" in result.stderr
+    assert "\x1b" not in result.stderr + result.stdout  # no bar where there is no terminal
+    path = result.stdout.split("record: ")[1].strip()
+    assert os.path.getsize(path) > 0
+    assert "mae" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["method.temprature=1"], "method.temprature"),
+        (["method=suprimix"], "method/suprimix"),
+        (["method.temperature=-1"], "temperature must be a finite number above 0, got -1"),
+        (["+window=3"], "nothing reads the key 'window'"),
+        (["dataset=uci_airfoil", "paths.prepared=nowhere"], "data_prep/uci_airfoil.py"),
+    ],
+)
+def test_a_mistake_is_one_line_on_stderr_and_quick(tmp_path, arguments, message):
+    result, seconds = train(tmp_path, "dataset=diabetes", "tracking=none", *arguments)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ")
+    assert seconds < 15  # 5 s on a quiet machine; the suite runs several processes at a time
+
+
+def test_a_failed_job_does_not_stop_a_sweep_but_fails_it(tmp_path):
+    result, _ = train(tmp_path, *SMALL, "-m", "method.temperature=-1,1")
+    assert result.returncode != 0
+    assert "temperature must be a finite number above 0" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(list((tmp_path / "runs").glob("*/DONE"))) == 1
+
+
+@pytest.mark.parametrize("flag", [["--help"], ["--cfg", "job"]])
+def test_help_and_config_need_no_heavy_import(tmp_path, flag):
+    result, _ = train(tmp_path, *flag, PYTHONPROFILEIMPORTTIME="1")
+    assert result.returncode == 0
+    for heavy in ("torch", "sklearn", "pandas", "wandb", "lightning_fabric"):
+        assert f"| {heavy}\n" not in result.stderr
