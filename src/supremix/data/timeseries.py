@@ -11,7 +11,7 @@ from supremix.data.contract import Data, TargetScale, check_trainable
 from supremix.data.manifest import Manifest
 from supremix.data.pieces import Pieces
 from supremix.data.prepare import content_sha256, redo
-from supremix.data.volumes import read_cohort, split_rows
+from supremix.data.volumes import check_manifest, read_cohort, split_rows
 from supremix.errors import UserError
 
 RAW_SEGMENTS = 8
@@ -27,6 +27,7 @@ def prepared(folder: Path | str, *, name: str, bin_size: float | None) -> Data:
     folder = Path(folder)
     meta, manifest, pieces = read_cohort(folder)
     length_N = _lengths(folder / "manifest.csv", manifest, len(pieces))
+    check_manifest(folder, meta)
     first_N = np.cumsum(length_N) - length_N
     train, val, test = split_rows(folder, manifest, lambda rows: partial(_fetch, pieces, first_N[rows], length_N[rows]))
     data = Data(
@@ -62,7 +63,9 @@ def _lengths(path: Path, manifest: Manifest, frames: int) -> np.ndarray:
         raise UserError(f"{path}: no column frames: {redo(path.parent)}")
     for i, cell in enumerate(cells):
         if not (cell.isascii() and cell.isdigit() and int(cell) > 0):
-            raise UserError(f"{path}: row {i + 1} (id {manifest.ids[i]!r}) has {cell!r} frames: {redo(path.parent)}")
+            raise UserError(
+                f"{path}: row {i + 1} (id {str(manifest.ids[i])!r}) has {cell!r} frames: {redo(path.parent)}"
+            )
     length_N = np.array([int(cell) for cell in cells])
     if length_N.sum() != frames:
         raise UserError(f"{path}: {length_N.sum()} frames by its rows, {frames} in the arrays: {redo(path.parent)}")

@@ -31,6 +31,7 @@ def prepared(folder: Path | str, *, name: str, bin_size: float | None, views: Au
         raise UserError(f"{folder}: {len(manifest.y)} rows in manifest.csv, {len(pieces)} volumes: {redo(folder)}")
     if len(set(pieces.row_shape)) != 1 or len(pieces.row_shape) != 3:
         raise UserError(f"{folder}: volumes of {pieces.row_shape} voxels, expected cubes: {redo(folder)}")
+    check_manifest(folder, meta)
     train, val, test = split_rows(folder, manifest, lambda rows: partial(_fetch, pieces, rows))
     data = Data(
         name,
@@ -51,13 +52,14 @@ def prepared(folder: Path | str, *, name: str, bin_size: float | None, views: Au
 
 
 def read_cohort(folder: Path) -> tuple[dict[str, Any], Manifest, Pieces]:
-    """Description, manifest and arrays of a prepared folder; of the arrays, sizes are checked and not the content."""
+    """Description, manifest and arrays of a prepared folder, no sum checked yet."""
     meta = read_meta(folder)
-    manifest = read_manifest(folder / "manifest.csv", meta["rows"])
-    pieces = open_pieces(folder, meta)
-    # Last: a message with the row tells more than one about a sum.
+    return meta, read_manifest(folder / "manifest.csv", meta["rows"]), open_pieces(folder, meta)
+
+
+def check_manifest(folder: Path, meta: dict[str, Any]) -> None:
+    """Raise UserError where manifest.csv was changed; the last check, since one that names a row tells more."""
     check_sums(folder, {"sha256": {"manifest.csv": meta["sha256"].get("manifest.csv")}}, ["manifest.csv"])
-    return meta, manifest, pieces
 
 
 def split_rows(
