@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from supremix.data.prep_tools import command
-from supremix.data.twins import agedb_dir, imdb_wiki
+from supremix.data.twins import agedb_dir, brains, imdb_wiki, parcels
 from supremix.data.twins.common import Order
 from supremix.errors import UserError
 
 TWINS: dict[str, Callable[[Order], None]] = {
     "agedb_dir": agedb_dir.generate,
+    "hcp_aging": parcels.generate,
     "imdb_wiki": imdb_wiki.generate,
+    "ukb": brains.generate,
 }
 ABOUT = """\
 Write synthetic raw files in the format of a dataset, with content that depends on the label, so that the whole path

@@ -11,9 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from supremix.data.prepare import SPLITS
 from supremix.errors import UserError
-
-SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from typing import Any
 from supremix.errors import UserError
 
 FORMAT = 1
+SPLITS = ("train", "val", "test")
 
 
 def sha256_file(path: Path) -> str:
@@ -65,15 +66,19 @@ def write_meta(
     label: str,
     source: Mapping[str, str],
     synthetic: bool,
+    sums: Mapping[str, str] | None = None,
     **extra: Any,
 ) -> None:
     """Write meta.json, with the SHA-256 of every file that the folder holds by then.
 
-    source: "file", "sha256" and "url" of the raw data. extra: what the modality needs besides, as `features`.
+    source: "file", "sha256" and "url" of the raw data. sums: file → SHA-256 of those whose sum is known already,
+    there or still to come. extra: what the modality needs besides, as `features`.
     """
     files = sorted(folder.iterdir())
+    known = dict(sums or {})
+    found = {path.name: sha256_file(path) for path in files if path.name not in known} | known
     meta = {"name": name, "format": FORMAT, "rows": rows, "label": label, **extra, "synthetic": synthetic}
-    meta |= {"source": dict(source), "sha256": {path.name: sha256_file(path) for path in files}}
+    meta |= {"source": dict(source), "sha256": found}
     meta |= {"bytes": {path.name: path.stat().st_size for path in files}}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
 

@@ -1,0 +1,71 @@
+"""3D ResNet-18 (Hara, Kataoka and Satoh 2018): the backbone for volumes (paper section 4).
+
+N volumes of S³ voxels; C channels; D, H, W space.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+STAGES = (1, 2, 4, 8)
+"""Channels of the four stages, as multiples of the first's."""
+
+
+class ResNet18(nn.Module):
+    """Volumes (N, in_channels, S, S, S) → features (N, 8·width).
+
+    A 7×7×7 convolution, max pooling, four stages of two basic blocks, and the mean over space. The shortcuts where a
+    stage widens are of type A, subsampling and zero channels, as in Hara et al.'s ResNet-18, so they have no weights.
+    The first convolution has stride 2 in all three axes: Hara et al. spare the time axis of clips of 16 frames only,
+    and a volume's axes are alike. One input channel and width 64: 32,986,176 parameters.
+
+    Args:
+        in_channels: 1 for a T1 scan.
+        width: channels of the first stage, 64 in Hara et al.
+    """
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.out_dim = STAGES[-1] * width
+        self.stem = nn.Sequential(
+            nn.Conv3d(in_channels, width, 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm3d(width),
+            nn.ReLU(inplace=True),
+            nn.MaxPool3d(3, stride=2, padding=1),
+        )
+        blocks: list[nn.Module] = []
+        channels = width
+        for multiple in STAGES:
+            wider = multiple * width
+            blocks += [BasicBlock(channels, wider, stride=1 if wider == width else 2), BasicBlock(wider, wider, 1)]
+            channels = wider
+        self.blocks = nn.Sequential(*blocks)
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x_NCDHW: Tensor) -> Tensor:
+        """Features (N, out_dim)."""
+        return self.blocks(self.stem(x_NCDHW)).mean((2, 3, 4))
+
+
+class BasicBlock(nn.Module):
+    """Two 3×3×3 convolutions with batch norm, added to the input; `stride` halves space where it is 2."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.stride, self.more_channels = stride, channels - in_channels
+        self.conv1 = nn.Conv3d(in_channels, channels, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm3d(channels)
+        self.conv2 = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm3d(channels)
+
+    def forward(self, x_NCDHW: Tensor) -> Tensor:
+        """(N, channels, ⌈D/stride⌉, ⌈H/stride⌉, ⌈W/stride⌉)."""
+        out = functional.relu(self.norm1(self.conv1(x_NCDHW)), inplace=True)
+        out = self.norm2(self.conv2(out))
+        shortcut = x_NCDHW[:, :, :: self.stride, :: self.stride, :: self.stride]
+        if self.more_channels:
+            zeros = shortcut.new_zeros(()).expand(len(shortcut), self.more_channels, *shortcut.shape[2:])
+            shortcut = torch.cat([shortcut, zeros], dim=1)
+        return functional.relu(out + shortcut, inplace=True)

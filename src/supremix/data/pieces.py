@@ -1,0 +1,78 @@
+"""Arrays too big for memory, kept in pieces on disk: rows are read when they are asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supremix.data.prepare import redo
+from supremix.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Rows of one shape and type, numbered through over several .npy files.
+
+    starts: (P + 1,) the first row of each file, and the number of all rows. offsets: (P,) bytes before the data.
+    """
+
+    files: tuple[Path, ...]
+    starts: np.ndarray
+    offsets: tuple[int, ...]
+    dtype: np.dtype
+    row_shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def read(self, first: int, count: int = 1) -> np.ndarray:
+        """Rows first, …, first + count − 1, all in one file: (count, *row_shape)."""
+        piece = int(np.searchsorted(self.starts, first, side="right")) - 1
+        row_items = int(np.prod(self.row_shape))
+        skip = self.offsets[piece] + int(first - self.starts[piece]) * row_items * self.dtype.itemsize
+        values = np.fromfile(self.files[piece], self.dtype, count * row_items, offset=skip)
+        if len(values) != count * row_items:
+            raise UserError(f"{self.files[piece]}: rows are missing: {redo(self.files[piece].parent)}")
+        return values.reshape(count, *self.row_shape)
+
+
+def describe(files: Sequence[str], rows: Sequence[int], dtype: str, row_shape: Sequence[int]) -> dict[str, Any]:
+    """What meta.json says of an array in pieces; `open_pieces` checks the files against it."""
+    pieces = [{"file": file, "rows": count} for file, count in zip(files, rows, strict=True)]
+    return {"dtype": dtype, "row_shape": list(row_shape), "pieces": pieces}
+
+
+def open_pieces(folder: Path, meta: Mapping[str, Any]) -> Pieces:
+    """Check that every piece is there, whole, of the described type and shape; UserError names the first that is not.
+
+    Headers and sizes only: the content's SHA-256 was taken when it was written, and reading it all again takes long.
+    """
+    path = folder / "meta.json"
+    try:
+        array = meta["array"]
+        dtype, row_shape = np.dtype(array["dtype"]), tuple(int(size) for size in array["row_shape"])
+        names = [str(piece["file"]) for piece in array["pieces"]]
+        rows = [int(piece["rows"]) for piece in array["pieces"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: its description of the arrays is damaged ({error!r}): {redo(folder)}") from None
+    offsets = [_check(folder / name, dtype, (count, *row_shape)) for name, count in zip(names, rows, strict=True)]
+    starts = np.cumsum([0, *rows])
+    return Pieces(tuple(folder / name for name in names), starts, tuple(offsets), dtype, row_shape)
+
+
+def _check(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> int:
+    """Bytes before the data of a .npy file that holds just this array."""
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing: {redo(path.parent)}") from None
+    except Exception as error:  # np.load lets TokenError and OverflowError through, besides ValueError
+        raise UserError(f"{path}: truncated or not a .npy file ({error}): {redo(path.parent)}") from error
+    if not isinstance(mapped, np.memmap) or mapped.dtype != dtype or mapped.shape != shape:
+        found = f"{mapped.dtype} {mapped.shape}" if isinstance(mapped, np.ndarray) else type(mapped).__name__
+        raise UserError(f"{path}: found {found}, expected {dtype} {shape} by meta.json: {redo(path.parent)}")
+    if path.stat().st_size != mapped.offset + mapped.nbytes or not mapped.flags["C_CONTIGUOUS"]:
+        raise UserError(f"{path}: not as it was written: {redo(path.parent)}")
+    return int(mapped.offset)

@@ -1,0 +1,187 @@
+"""What the preparation scripts of cohorts share: arguments, splits, and turning finished pieces into a prepared folder.
+
+Quick to import, so that ``--help`` answers at once.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from supremix.data.cohort import Report, Subject, compare_with_paper
+from supremix.data.jobs import Piece
+from supremix.data.prepare import SPLITS, atomic_folder, check_sums, read_meta, redo, write_manifest, write_meta
+from supremix.errors import UserError
+
+MARKER = "SYNTHETIC"
+"""File in a raw folder that a generator wrote: a JSON object, with the settings that suit the twin's size."""
+
+
+def parser(name: str, about: str) -> argparse.ArgumentParser:
+    """The arguments that every cohort takes; the script adds its own."""
+    made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--source", type=Path, metavar="DIR", help="folder of the raw files (default: DATA/NAME)")
+    for flag, variable, default, what in (
+        ("--data", "SUPREMIX_DATA", "data", "raw data"),
+        ("--out", "SUPREMIX_PREPARED", "prepared", "prepared data"),
+    ):
+        made.add_argument(
+            flag,
+            type=Path,
+            metavar="DIR",
+            default=Path(os.environ.get(variable) or default),
+            help=f"directory of {what} (default: ${variable}, else {default}; now %(default)s)",
+        )
+    made.add_argument("--name", default=name, help="of the prepared folder, and of the dataset (default: %(default)s)")
+    made.add_argument("--ages", type=Path, metavar="FILE", help="table of ages (default: ages.csv in the source)")
+    made.add_argument("--exclude", type=Path, metavar="FILE", help="subjects to leave out, one a line")
+    made.add_argument("--split-seed", type=int, default=0, help="of the split, where no table gives one (default: 0)")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    made.add_argument("--workers", type=int, default=cores, help="processes at once (default: %(default)s)")
+    return made
+
+
+def run(prepare: Callable[[], None]) -> int:
+    """Call it; a mistake of the user is one line on stderr and exit status 1, an interruption 130."""
+    try:
+        prepare()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what is finished is kept; the same command goes on from there", file=sys.stderr)
+        return 130
+    return 0
+
+
+def marker(source: Path) -> dict[str, Any] | None:
+    """What a twin's marker file says; None for real data."""
+    path = source / MARKER
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable as JSON ({error}): make the twin again") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not a JSON object: make the twin again")
+    return content
+
+
+def scratch_folder(folder: Path) -> Path:
+    """Where the pieces of an unfinished preparation lie: never to be taken for a finished one."""
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def is_finished(folder: Path, name: str, source_sha256: str) -> bool:
+    """Whether `folder` holds this dataset, whole and made from that source; False where there is nothing.
+
+    Raises UserError where there is something else, which is the user's to remove.
+    """
+    if not folder.exists():
+        return False
+    from supremix.data.pieces import open_pieces
+
+    meta = read_meta(folder)
+    check_sums(folder, {"sha256": {"manifest.csv": meta["sha256"].get("manifest.csv")}}, ["manifest.csv"])
+    open_pieces(folder, meta)
+    if meta["name"] != name or meta["source"].get("sha256") != source_sha256:
+        raise UserError(f"{folder}: made from other files or with other settings than these: {redo(folder)}")
+    return True
+
+
+def usable(
+    pieces: Sequence[Piece], records: Sequence[Mapping[str, Any]], report: Report, what: str
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """(subject, file, what became of it) for all that is in the arrays, in their order; the rest is reported.
+
+    An item begins with subject and file; what became of it holds a "reason" where it failed, else the "sha256"
+    of its content. Two subjects with the same content stay, and are reported.
+    """
+    kept = []
+    first: dict[str, str] = {}
+    for piece, record in zip(pieces, records, strict=True):
+        for (subject, file, *_), became in zip(piece.items, record["result"], strict=True):
+            if "reason" in became:
+                report.add(subject, file, became["reason"])
+                continue
+            kept.append((subject, file, became))
+            other = first.setdefault(became["sha256"], subject)
+            if other != subject:
+                report.add(subject, file, f"same {what} as another subject's ({other})", kept=True)
+    return kept
+
+
+def splits_of(
+    subjects: Sequence[str], ages: Mapping[str, Subject], published: Mapping[str, int], seed: int
+) -> list[str]:
+    """Each subject's split: the table's, else drawn by `seed` in the proportions of the paper's counts."""
+    from supremix.data.splits import draw_split, proportional_sizes
+
+    given = [ages[subject].split for subject in subjects]
+    if any(split is not None for split in given):
+        missing = [split for split in SPLITS if split not in given]
+        if missing:
+            raise UserError(f"no usable subject has the split {missing[0]}: see to the table's column split")
+        return [str(split) for split in given]
+    rows = draw_split(len(subjects), proportional_sizes(len(subjects), published), seed)
+    split_of = {int(row): split for split, members in rows.items() for row in members}
+    return [split_of[i] for i in range(len(subjects))]
+
+
+def store(
+    folder: Path,
+    pieces: Sequence[Piece],
+    records: Sequence[Mapping[str, Any]],
+    report: Report,
+    columns: Mapping[str, Sequence[Any]],
+    *,
+    stem: str,
+    rows: Sequence[int],
+    dtype: str,
+    row_shape: Sequence[int],
+    **meta: Any,
+) -> None:
+    """Make the prepared folder from finished pieces, which move into it, and drop the unfinished one.
+
+    rows: of each piece's array; 0 where nothing in it was usable. report.csv has no sum: it is no content.
+    """
+    from supremix.data.pieces import describe
+
+    scratch = scratch_folder(folder)
+    used = [(p, record, n) for p, record, n in zip(pieces, records, rows, strict=True) if n > 0]
+    files = [f"{stem}-{i:04d}.npy" for i in range(len(used))]
+    sums = {file: str(record["sha256"]) for file, (_, record, _) in zip(files, used, strict=True)}
+    with atomic_folder(folder) as working:
+        write_manifest(working, columns)
+        array = describe(files, [n for _, _, n in used], dtype, row_shape)
+        write_meta(working, rows=len(columns["id"]), sums=sums, array=array, **meta)
+        report.write(working / "report.csv")
+        for file, (piece, _, _) in zip(files, used, strict=True):
+            (scratch / f"{piece.key}.npy").replace(working / file)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def tell(folder: Path, what: str, split: Sequence[str], ages: Sequence[float], report: Report, paper: Mapping) -> None:
+    """Print what was prepared, beside the paper's counts and ages, and what was left out."""
+    counts = {name: list(split).count(name) for name in SPLITS}
+    low, high = paper["ages"]
+    print(f"{folder}: {len(split)} {what}")
+    print(compare_with_paper("  subjects", counts, paper["sizes"]))
+    print(f"  ages: {min(ages):g} to {max(ages):g} years, in the paper {low} to {high}")
+    for line in report.summary():
+        print(line)
+    if report.findings:
+        print(f"  all {len(report.findings)} by name and reason: {folder / 'report.csv'}")
+
+
+def nothing_usable(folder: Path, report: Report, source: Path) -> UserError:
+    """The error where fewer subjects are left than splits; the report is kept beside the unfinished pieces."""
+    scratch = scratch_folder(folder)
+    scratch.mkdir(parents=True, exist_ok=True)
+    report.write(scratch / "report.csv")
+    return UserError(f"{source}: fewer than {len(SPLITS)} usable subjects; {scratch / 'report.csv'} says why")

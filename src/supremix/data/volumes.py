@@ -1,0 +1,86 @@
+"""Prepared volumes: N cubes of S³ voxels with one label each, read from disk when asked for. B rows in a batch."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from supremix.data.contract import SPLITS, Augment, Data, Split, TargetScale, check_trainable
+from supremix.data.manifest import Manifest, read_manifest
+from supremix.data.pieces import Pieces, open_pieces
+from supremix.data.prepare import check_sums, content_sha256, read_meta, redo
+from supremix.errors import UserError
+
+RAW_GRID = 10
+"""Side of the grid of block means that regressors on the raw input see."""
+
+
+def prepared(folder: Path | str, *, name: str, bin_size: float | None, views: Augment) -> Data:
+    """Load the prepared volumes in `folder`: values in [0, 1], labels as they are.
+
+    views: random views for contrastive pre-training, used by methods whose recipe has more than one view. Raises
+    UserError where the folder is missing, damaged or changed, naming file, row and id.
+    """
+    folder = Path(folder)
+    meta, manifest, pieces = read_cohort(folder)
+    if len(manifest.y) != len(pieces):
+        raise UserError(f"{folder}: {len(manifest.y)} rows in manifest.csv, {len(pieces)} volumes: {redo(folder)}")
+    if len(set(pieces.row_shape)) != 1 or len(pieces.row_shape) != 3:
+        raise UserError(f"{folder}: volumes of {pieces.row_shape} voxels, expected cubes: {redo(folder)}")
+    check_manifest(folder, meta)
+    train, val, test = split_rows(folder, manifest, lambda rows: partial(_fetch, pieces, rows))
+    data = Data(
+        name,
+        train,
+        val,
+        test,
+        bin_size=bin_size,
+        target=TargetScale(0.0, 1.0),
+        input_spec={"in_channels": 1},
+        sha256=content_sha256(meta),
+        synthetic=meta["synthetic"],
+        to_input=to_input,
+        contrastive_views=views,
+        flatten=flatten,
+    )
+    check_trainable(data)
+    return data
+
+
+def read_cohort(folder: Path) -> tuple[dict[str, Any], Manifest, Pieces]:
+    """Description, manifest and arrays of a prepared folder, no sum checked yet."""
+    meta = read_meta(folder)
+    return meta, read_manifest(folder / "manifest.csv", meta["rows"]), open_pieces(folder, meta)
+
+
+def check_manifest(folder: Path, meta: dict[str, Any]) -> None:
+    """Raise UserError where manifest.csv was changed; the last check, since one that names a row tells more."""
+    check_sums(folder, {"sha256": {"manifest.csv": meta["sha256"].get("manifest.csv")}}, ["manifest.csv"])
+
+
+def split_rows(
+    folder: Path, manifest: Manifest, fetch: Callable[[np.ndarray], Callable[[np.ndarray], Any]]
+) -> list[Split]:
+    """Train, val and test by the manifest's column; `fetch` makes a split's fetch from its row numbers."""
+    if manifest.rows is None:
+        raise UserError(f"{folder / 'manifest.csv'}: no split column: {redo(folder)}")
+    rows = [manifest.rows[split] for split in SPLITS]
+    return [Split(manifest.ids[r], manifest.y[r], fetch(r)) for r in rows]
+
+
+def to_input(x_BDHW: Tensor) -> Tensor:
+    """What a 3D backbone takes: (B, 1, S, S, S) float32."""
+    return x_BDHW.unsqueeze(1).float()
+
+
+def flatten(x_BDHW: Tensor) -> Tensor:
+    """Block means on a grid of 10³, (B, 1000) float32: the raw input of linear regression."""
+    return torch.nn.functional.adaptive_avg_pool3d(to_input(x_BDHW), RAW_GRID).flatten(1)
+
+
+def _fetch(pieces: Pieces, rows: np.ndarray, index_B: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.concatenate([pieces.read(int(row)) for row in rows[index_B]]))
