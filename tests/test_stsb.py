@@ -487,7 +487,7 @@ def test_recipe_of_the_paper():
         )
     full = composed("dataset=stsb_dir_full").dataset
     assert (full.vector_width, full.recipe.backbone.layers, full.recipe.backbone.hidden) == (300, 2, 1500)
-    assert full.recipe.vanilla.optimizer.lr == 1e-4
+    assert full.recipe.vanilla.lr == 1e-4
     assert composed("dataset=stsb_dir").dataset.recipe.vanilla.epochs == 15
 
 
@@ -516,7 +516,7 @@ def test_both_sizes_take_a_step(raw, tmp_path, dataset, width):
     projection = instantiate(cfg.method.projection, in_features=backbone.out_dim)
     criterion = SupReMixLoss(cfg.method.temperature, cfg.method.window, label_range=data.label_range)
     model = torch.nn.Sequential(backbone, projection)
-    optimizer = instantiate(cfg.dataset.recipe.pretrain.optimizer)(model.parameters())
+    optimizer = instantiate(cfg.method.pretrain.optimizer)(model.parameters())
     index_B = np.arange(4)
     y_B = torch.from_numpy(data.label_bins(data.train.y[index_B]))
     before = backbone.rightward[-1].weight_hh_l0.detach().clone()

@@ -62,7 +62,7 @@ def compose(
         "seed": cfg.seed,
         "synthetic": data.synthetic,
         "config": science,
-        "data": {"sha256": data.sha256, "sizes": data.sizes, "label_range": data.label_range},
+        "data": {"sha256": data.sha256, "sizes": data.sizes, "label_range": data.label_range, **data.extras},
         "metrics": metrics,
         "selection": selection,
         "pretrain": encoder["pretrain"] if encoder else None,
