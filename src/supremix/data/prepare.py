@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,17 @@ from typing import Any
 from supremix.errors import UserError
 
 FORMAT = 1
+PIECE = 1 << 22  # bytes
 
 
-def sha256_file(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in pieces."""
+def sha256_file(path: Path, advance: Callable[[int], None] = lambda count: None) -> str:
+    """Hexadecimal SHA-256 of a file, read in pieces; `advance` is told the bytes of each."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(PIECE):
+            digest.update(piece)
+            advance(len(piece))
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -64,15 +69,18 @@ def write_meta(
     label: str,
     source: Mapping[str, str],
     synthetic: bool,
+    sums: Mapping[str, str] | None = None,
     **extra: Any,
 ) -> None:
     """Write meta.json, with the SHA-256 of every file that the folder holds by then.
 
-    source: "file", "sha256" and "url" of the raw data. extra: what the modality needs besides, as `features`.
+    source: "file", "sha256" and "url" of the raw data. sums: SHA-256 of files that the caller has read already.
+    extra: what the modality needs besides, as `features`.
     """
     files = sorted(folder.iterdir())
     meta = {"name": name, "format": FORMAT, "rows": rows, "label": label, **extra, "synthetic": synthetic}
-    meta |= {"source": dict(source), "sha256": {path.name: sha256_file(path) for path in files}}
+    known = sums or {}
+    meta |= {"source": dict(source), "sha256": {path.name: known.get(path.name) or sha256_file(path) for path in files}}
     meta |= {"bytes": {path.name: path.stat().st_size for path in files}}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
 
