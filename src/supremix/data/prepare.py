@@ -20,14 +20,13 @@ from typing import Any
 from supremix.errors import UserError
 
 FORMAT = 1
-PIECE = 1 << 22  # bytes
 
 
 def sha256_file(path: Path, advance: Callable[[int], None] = lambda count: None) -> str:
     """Hexadecimal SHA-256 of a file, read in pieces; `advance` is told the bytes of each."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(PIECE):
+        while piece := file.read(1 << 22):
             digest.update(piece)
             advance(len(piece))
     return digest.hexdigest()
@@ -74,13 +73,14 @@ def write_meta(
 ) -> None:
     """Write meta.json, with the SHA-256 of every file that the folder holds by then.
 
-    source: "file", "sha256" and "url" of the raw data. sums: SHA-256 of files that the caller has read already.
-    extra: what the modality needs besides, as `features`.
+    source: "file", "sha256" and "url" of the raw data. sums: file → SHA-256 of those whose sum is known already,
+    there or still to come. extra: what the modality needs besides, as `features`.
     """
     files = sorted(folder.iterdir())
+    known = dict(sums or {})
+    found = {path.name: sha256_file(path) for path in files if path.name not in known} | known
     meta = {"name": name, "format": FORMAT, "rows": rows, "label": label, **extra, "synthetic": synthetic}
-    known = sums or {}
-    meta |= {"source": dict(source), "sha256": {path.name: known.get(path.name) or sha256_file(path) for path in files}}
+    meta |= {"source": dict(source), "sha256": found}
     meta |= {"bytes": {path.name: path.stat().st_size for path in files}}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
 
