@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from supremix.data.archives import Place, list_files
 from supremix.data.face_cli import Face, Job, Origin, finish, parse, ready
 from supremix.data.face_csv import Row, format_rows, read_rows
-from supremix.data.prep_tools import Finding, command
+from supremix.data.prep_tools import Finding, command, meter
 from supremix.errors import UserError
 
 if TYPE_CHECKING:
@@ -164,12 +164,14 @@ def find_parts(job: Job) -> dict[str, Place]:
 
 def read_entries(job: Job, files: Mapping[str, Place]) -> list[Entry]:
     """The metadata of both parts; UserError where one is missing or damaged."""
+    places = {part: files.get(f"{part}_crop/{part}.mat") for part in PARTS}
     entries: list[Entry] = []
-    for part in PARTS:
-        place = files.get(f"{part}_crop/{part}.mat")
-        if place is None:
-            raise UserError(f"{job.source}: no {part}_crop/{part}.mat: get {part}_crop.tar again from {URL}")
-        entries += read_metadata(part, place)
+    with meter("reading metadata", sum(place.size for place in places.values() if place)) as advance:
+        for part, place in places.items():
+            if place is None:
+                raise UserError(f"{job.source}: no {part}_crop/{part}.mat: get {part}_crop.tar again from {URL}")
+            entries += read_metadata(part, place)
+            advance(place.size)
     return entries
 
 

@@ -17,7 +17,7 @@ from supremix.data.archives import Place
 from supremix.data.contract import SPLITS
 from supremix.data.face_cli import ARRAY, Face
 from supremix.data.prep_tools import Finding, meter, need_space, resumable_folder, write_report
-from supremix.data.prepare import write_manifest, write_meta
+from supremix.data.prepare import sha256_file, write_manifest, write_meta
 from supremix.errors import UserError
 
 RESIZING = "Pillow, bilinear with antialiasing, aspect ratio not kept"
@@ -83,7 +83,9 @@ def write_faces(
         write_manifest(working, columns)
         for name, content in tables.items():
             (working / name).write_text(content, encoding="utf-8")
-        write_meta(working, rows=len(rows), pixels=pixels, images=len(faces), resizing=RESIZING, **meta)
+        with meter("checksum", (working / ARRAY).stat().st_size) as advance:
+            sums = {ARRAY: sha256_file(working / ARRAY, advance)}
+        write_meta(working, rows=len(rows), pixels=pixels, images=len(faces), resizing=RESIZING, sums=sums, **meta)
         write_report(working, every)
     return sizes, every
 

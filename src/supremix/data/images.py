@@ -94,7 +94,8 @@ def fetch(images: np.ndarray, place_N: np.ndarray, index_B: np.ndarray) -> Tenso
 def flat(x_BCHW: Tensor) -> Tensor:
     """Fetched images as rows of numbers for regressors on raw pixels: averaged to at most 32×32, in [0, 1]."""
     side = min(FLAT_PIXELS, x_BCHW.shape[-1])
-    return F.adaptive_avg_pool2d(x_BCHW.float() / 255, side).flatten(1)
+    # In parts, since all images at once as floats would need four times the memory of the file.
+    return torch.cat([F.adaptive_avg_pool2d(part.float() / 255, side).flatten(1) for part in x_BCHW.split(256)])
 
 
 def _open_array(path: Path, images: object, pixels: int) -> np.ndarray:
