@@ -57,6 +57,7 @@ def prepare(args: argparse.Namespace) -> None:
     if preparation.is_finished(folder, args.name, source_sha256):
         print(f"{folder}: already prepared, left as it is")
         return
+    preparation.need_space(folder, len(items) * settings["side"] ** 3 * 2)
     make = partial(make_piece, source=source, **settings)
     pieces = cut(items, PER_PIECE, settings)
     records = run_pieces(preparation.scratch_folder(folder), pieces, make, args.workers, "scans")

@@ -77,6 +77,16 @@ def scratch_folder(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.partial")
 
 
+def need_space(folder: Path, size: int) -> None:
+    """Raise UserError where the disk has not the bytes that `folder` will need besides what is done already."""
+    scratch = scratch_folder(folder)
+    done = sum(path.stat().st_size for path in scratch.glob("*.npy"))
+    there = next((place for place in folder.absolute().parents if place.is_dir()), Path("/"))
+    free = shutil.disk_usage(there).free
+    if free < size - done:
+        raise UserError(f"{folder}: {(size - done) / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free: make space")
+
+
 def is_finished(folder: Path, name: str, source_sha256: str) -> bool:
     """Whether `folder` holds this dataset, whole and made from that source; False where there is nothing.
 
