@@ -137,6 +137,7 @@ def test_interrupting_the_command_line_keeps_what_is_done(tmp_path):
     root = Path(__file__).parents[1]
     run = [sys.executable, "-c", SLOW, str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": f"{root / 'src'}{os.pathsep}{Path(__file__).parent}"}
+    environment["INTERRUPTED"] = str(tmp_path / "interrupted")
     started = subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 300
     while not list(tmp_path.glob("*.json")) and time.monotonic() < deadline:
@@ -146,6 +147,7 @@ def test_interrupting_the_command_line_keeps_what_is_done(tmp_path):
     assert started.returncode == 130
     assert err.splitlines()[-1].startswith("interrupted: what is finished is kept")
     assert "Traceback" not in err
+    assert not (tmp_path / "interrupted").exists()
     done = len(list(tmp_path.glob("*.json")))
     assert 3 <= done < len(MANY)  # the first, and at least the two in work
     finished = subprocess.run(run, env=environment, capture_output=True, text=True)
@@ -157,7 +159,11 @@ MANY = [[f"item-{i}", i] for i in range(14)]
 
 
 def slow(items):
-    time.sleep(0.4)
+    try:
+        time.sleep(0.4)
+    except KeyboardInterrupt:
+        Path(os.environ["INTERRUPTED"]).touch()
+        raise
     return double(items)
 
 

@@ -83,4 +83,4 @@ def flatten(x_BDHW: Tensor) -> Tensor:
 
 
 def _fetch(pieces: Pieces, rows: np.ndarray, index_B: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.concatenate([pieces.read(int(row)) for row in rows[index_B]]))
+    return torch.from_numpy(pieces.gather(rows[index_B]))
