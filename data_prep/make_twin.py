@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from supremix.data.preparation import run
-from supremix.data.twins import brains, parcels
+from supremix.data.prep_tools import command
+from supremix.data.twins import agedb_dir, brains, imdb_wiki, parcels
 from supremix.data.twins.common import Order
 from supremix.errors import UserError
 
 TWINS: dict[str, Callable[[Order], None]] = {
+    "agedb_dir": agedb_dir.generate,
     "hcp_aging": parcels.generate,
+    "imdb_wiki": imdb_wiki.generate,
     "ukb": brains.generate,
 }
 ABOUT = """\
@@ -51,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{order.folder}: synthetic {args.name}, size {args.size}, seed {args.seed}, {there} files")
         print(f"prepare it: python data_prep/{args.name}.py --name {order.folder.name} --data {args.out}")
 
-    return run(body)
+    return command(body)
 
 
 if __name__ == "__main__":

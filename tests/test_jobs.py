@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from supremix.data.jobs import Piece, _lines, cut, parallel, read_piece, run_pieces
+from supremix.data.jobs import Piece, cut, parallel, read_piece, run_pieces
 from supremix.errors import UserError
 
 ITEMS = [[f"item-{i}", i] for i in range(7)]
@@ -124,14 +124,6 @@ def test_no_workers_are_refused():
         list(parallel(double, [1], 0))
 
 
-def test_progress_lines_say_how_far_and_how_long(capsys):
-    now = iter([0.0, 1.0, 3.0, 4.0, 6.0])
-    advance = _lines("scans", total=100, done=40, clock=lambda: next(now))
-    for _ in range(4):
-        advance(5)
-    assert capsys.readouterr().err == "scans 50/100  15 s left\nscans 60/100  12 s left\n"
-
-
 def test_interrupting_the_command_line_keeps_what_is_done(tmp_path):
     """Ctrl-C with two workers: what is done or in work stays, and the same command finishes."""
     root = Path(__file__).parents[1]
@@ -145,7 +137,7 @@ def test_interrupting_the_command_line_keeps_what_is_done(tmp_path):
     os.killpg(started.pid, signal.SIGINT)
     _, err = started.communicate(timeout=300)
     assert started.returncode == 130
-    assert err.splitlines()[-1].startswith("interrupted: what is finished is kept")
+    assert err.splitlines()[-1].startswith("interrupted: run the same command again to go on")
     assert "Traceback" not in err
     assert not (tmp_path / "interrupted").exists()
     done = len(list(tmp_path.glob("*.json")))
@@ -170,10 +162,10 @@ def slow(items):
 SLOW = """
 import sys
 from pathlib import Path
-from supremix.data.preparation import run
+from supremix.data.prep_tools import command
 from supremix.data.jobs import cut, run_pieces
 from test_jobs import MANY, slow
 
 if __name__ == "__main__":
-    sys.exit(run(lambda: run_pieces(Path(sys.argv[1]), cut(MANY, 1, None), slow, 2, "items")))
+    sys.exit(command(lambda: run_pieces(Path(sys.argv[1]), cut(MANY, 1, None), slow, 2, "items")))
 """

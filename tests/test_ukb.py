@@ -225,7 +225,7 @@ def test_damaged_inputs_are_left_out_by_name(raw, capsys):
     assert by_id[doubles[1]]["reason"] == "same image as another subject's"
     assert by_id[doubles[1]]["detail"] == doubles[0]
     out = capsys.readouterr().out
-    assert "differs from the paper's 19509/2434/2431" in out
+    assert "the paper's table 12: 19509/2434/2431: differ" in out
     assert "      2 dropped: truncated or damaged zip" in out
     data = volumes.prepared(folder, name="ukb_twin", bin_size=1, views=None)
     assert sum(data.sizes.values()) == len(kept)

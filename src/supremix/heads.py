@@ -16,6 +16,24 @@ class ProjectionHead(nn.Sequential):
         super().__init__(nn.Linear(in_features, hidden), nn.ReLU(), nn.Linear(hidden, out))
 
 
+class FaceProjectionHead(nn.Sequential):
+    """Two-layer perceptron with batch normalisation after both layers, as the review-time release has it for faces.
+
+    Args:
+        in_features: width of the backbone's features.
+        hidden, out: widths of the hidden layer and of the embedding.
+    """
+
+    def __init__(self, in_features: int, hidden: int, out: int) -> None:
+        super().__init__(
+            nn.Linear(in_features, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, out),
+            nn.BatchNorm1d(out),
+        )
+
+
 class RegressionHead(nn.Linear):
     """Features → one number per row, (B,); the bias starts at ``bias``, in the target's scaled units."""
 

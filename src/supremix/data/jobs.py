@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -23,11 +22,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from supremix.data.prep_tools import meter
 from supremix.data.prepare import sha256_file
 from supremix.errors import UserError
 
 Make = Callable[[tuple[Any, ...]], tuple[Any, Any]]
-SECONDS_BETWEEN_LINES = 2.0
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -71,7 +70,8 @@ def _run_pieces(folder: Path, pieces: Sequence[Piece], make: Make, workers: int,
     done = total - sum(len(piece.items) for piece in todo)
     if done:
         print(f"{folder}: {done} of {total} done by an interrupted run, which goes on", file=sys.stderr)
-    with progress(what, total, done) as advance:
+    with meter(what, total) as advance:
+        advance(done)
         for index, _ in parallel(partial(_make_piece, folder, make), todo, workers):
             advance(len(todo[index].items))
     records = [read_piece(folder, piece) for piece in pieces]
@@ -93,8 +93,10 @@ def read_piece(folder: Path, piece: Piece) -> dict[str, Any] | None:
 def _whole(folder: Path, pieces: Sequence[Piece]) -> set[str]:
     """Keys of the pieces that an earlier run left with the content it recorded: a machine may have lost power."""
     there = [(piece, record) for piece in pieces if (record := read_piece(folder, piece)) is not None]
-    whole = set()
-    with progress("checking what is done", len(there)) as advance:
+    whole: set[str] = set()
+    if not there:
+        return whole
+    with meter("checking what is done", len(there)) as advance:
         for piece, record in there:
             if record["sha256"] is None or sha256_file(folder / f"{piece.key}.npy") == record["sha256"]:
                 whole.add(piece.key)
@@ -166,33 +168,3 @@ def _single_threaded() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """Yield a function that counts items: a bar on a terminal, else a line every two seconds."""
-    if total and sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True)) as bar:
-            task = bar.add_task(what, total=total, completed=done)
-            yield lambda count: bar.advance(task, count)
-    else:
-        yield _lines(what, total, done)
-
-
-def _lines(what: str, total: int, done: int, clock: Callable[[], float] = time.monotonic) -> Callable[[int], None]:
-    started = shown = clock()
-    first = done
-
-    def advance(count: int) -> None:
-        nonlocal done, shown
-        done += count
-        now = clock()
-        if now - shown >= SECONDS_BETWEEN_LINES:
-            shown = now
-            left = (now - started) / (done - first) * (total - done)
-            print(f"{what} {done}/{total}  {left:.0f} s left", file=sys.stderr, flush=True)
-
-    return advance

@@ -1,9 +1,10 @@
 """The prepared folder: how preparation scripts write it, and the checks that both sides share.
 
 A prepared folder ``<prepared>/<name>/`` holds ``manifest.csv`` (columns ``id``, ``label`` and optionally
-``split``), the arrays that belong to it (row i of the manifest is row i of each array), and ``meta.json``,
-which describes them and carries the SHA-256 of every other file. Only the standard library is imported, so
-that command lines answer ``--help`` at once.
+``split``), the arrays that belong to it (row i of the manifest is row i of each array, unless the manifest has
+a column ``row``), and ``meta.json``, which describes them and carries the SHA-256 of every other file. A
+``report.csv`` beside them lists what was left out. Only the standard library is imported, so that command lines
+answer ``--help`` at once.
 """
 
 import csv
@@ -11,7 +12,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,14 @@ FORMAT = 1
 SPLITS = ("train", "val", "test")
 
 
-def sha256_file(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in pieces."""
+def sha256_file(path: Path, advance: Callable[[int], None] = lambda count: None) -> str:
+    """Hexadecimal SHA-256 of a file, read in pieces; `advance` is told the bytes of each."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(1 << 22):
+            digest.update(piece)
+            advance(len(piece))
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -72,10 +77,12 @@ def write_meta(
     source: "file", "sha256" and "url" of the raw data. sums: file → SHA-256 of those whose sum is known already,
     there or still to come. extra: what the modality needs besides, as `features`.
     """
+    files = sorted(folder.iterdir())
     known = dict(sums or {})
-    sums = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.name not in known} | known
+    found = {path.name: sha256_file(path) for path in files if path.name not in known} | known
     meta = {"name": name, "format": FORMAT, "rows": rows, "label": label, **extra, "synthetic": synthetic}
-    meta |= {"source": dict(source), "sha256": sums}
+    meta |= {"source": dict(source), "sha256": found}
+    meta |= {"bytes": {path.name: path.stat().st_size for path in files}}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
 
 
@@ -101,16 +108,21 @@ def read_meta(folder: Path) -> dict[str, Any]:
     return meta
 
 
-def check_sums(folder: Path, meta: Mapping[str, Any], files: Sequence[str]) -> None:
+def check_sums(folder: Path, meta: Mapping[str, Any], files: Sequence[str], large: Collection[str] = ()) -> None:
     """Raise UserError where a file is gone or is not the one whose SHA-256 meta.json recorded.
 
     files: what the caller reads, all of which must be recorded; whatever else is recorded is checked too.
+    large: files of which only the size is compared, since reading gigabytes would take longer than the run's start.
     """
     for file in sorted({*files, *meta["sha256"]}):
         path = folder / file
         if not path.is_file():
             raise UserError(f"{path}: missing: {redo(folder)}")
-        if sha256_file(path) != meta["sha256"].get(file):
+        if file in large:
+            found, recorded = path.stat().st_size, meta.get("bytes", {}).get(file)
+            if found != recorded:
+                raise UserError(f"{path}: {found} bytes, not the {recorded} of meta.json: {redo(folder)}")
+        elif sha256_file(path) != meta["sha256"].get(file):
             raise UserError(
                 f"{path}: its SHA-256 is not the one in meta.json, so it was changed after preparation: {redo(folder)}"
             )
@@ -121,15 +133,15 @@ def content_sha256(meta: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(meta["sha256"], sort_keys=True).encode()).hexdigest()
 
 
-def is_prepared(folder: Path, name: str, source_sha256: str) -> bool:
+def is_prepared(folder: Path, name: str, source_sha256: str, large: Collection[str] = ()) -> bool:
     """Whether `folder` holds this dataset, whole and made from that source; False where there is nothing.
 
-    Raises UserError where there is something else, which is the user's to remove.
+    large: as in `check_sums`. Raises UserError where there is something else, which is the user's to remove.
     """
     if not folder.exists():
         return False
     meta = read_meta(folder)
-    check_sums(folder, meta, ["manifest.csv"])
+    check_sums(folder, meta, ["manifest.csv"], large)
     if meta["name"] != name or meta["source"].get("sha256") != source_sha256:
         raise UserError(f"{folder}: made from another source than this one: {redo(folder)}")
     return True

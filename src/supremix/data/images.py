@@ -1,0 +1,129 @@
+"""Square colour images with one label each, read from a memory-mapped array. N rows, B of them in a batch."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from supremix.data.contract import SPLITS, Augment, Data, Split, TargetScale, check_trainable
+from supremix.data.manifest import Manifest, read_manifest
+from supremix.data.prepare import check_sums, content_sha256, read_meta, redo
+from supremix.data.views import ColourViews, ShiftedViews, normalised
+from supremix.errors import UserError
+
+ARRAY = "faces.npy"
+FLAT_PIXELS = 32  # side to which images are averaged for regressors on raw pixels
+
+AUGMENTATIONS: dict[str, Augment] = {
+    # Table 13 of the paper: colour jitter and random crop.
+    "color_crop": ColourViews(flip=0.0, grey=0.0),
+    # The review-time release, which does what Chen et al. (2020) do, without blur.
+    "simclr": ColourViews(flip=0.5, grey=0.2),
+}
+
+
+def prepared(folder: Path | str, *, name: str, pixels: int, bin_size: float | None, augment: str, padding: int) -> Data:
+    """Load the prepared images in `folder`; they stay on disk until they are fetched.
+
+    Args:
+        pixels: side of the images, as they were prepared.
+        bin_size: label units, or None.
+        augment: views of the contrastive stage, "color_crop" or "simclr".
+        padding: pixels by which training images of the regression stage are shifted at most.
+
+    `Split.fetch` gives (B, 3, pixels, pixels) uint8; `to_input` brings that to [-1, 1], float32. Raises UserError
+    where the folder is missing, damaged or changed, naming file and row. The array itself is checked by its size and
+    shape alone, since hashing gigabytes at each start would take minutes.
+    """
+    if augment not in AUGMENTATIONS:
+        raise UserError(f"{name}: augment={augment!r}: use one of {', '.join(AUGMENTATIONS)}")
+    if not 0 <= padding < pixels:
+        raise UserError(f"{name}: padding={padding}: use 0 to {pixels - 1}")
+    folder = Path(folder)
+    meta = read_meta(folder)
+    if meta.get("pixels") != pixels:
+        raise UserError(
+            f"{folder}: prepared with {meta.get('pixels')} pixels, but dataset.load.pixels={pixels}: "
+            f"change one of the two; to prepare anew, {redo(folder)} with --pixels {pixels}"
+        )
+    manifest = read_manifest(folder / "manifest.csv", meta["rows"])
+    if manifest.rows is None:
+        raise UserError(f"{folder / 'manifest.csv'}: no split column: {redo(folder)}")
+    images = _open_array(folder / ARRAY, meta.get("images"), pixels)
+    place_N = _places(folder / "manifest.csv", manifest, len(images))
+    check_sums(folder, meta, ["manifest.csv", ARRAY], large=[ARRAY])
+
+    train, val, test = (
+        Split(manifest.ids[r], manifest.y[r], partial(fetch, images, place_N[r]))
+        for r in (manifest.rows[split] for split in SPLITS)
+    )
+    data = Data(
+        name,
+        train,
+        val,
+        test,
+        bin_size,
+        target=TargetScale(0.0, 1.0),
+        input_spec={},
+        sha256=content_sha256(meta),
+        synthetic=meta["synthetic"],
+        to_input=normalised,
+        contrastive_views=AUGMENTATIONS[augment],
+        training_views=ShiftedViews(padding),
+        flatten=flat,
+    )
+    check_trainable(data)
+    return data
+
+
+def fetch(images: np.ndarray, place_N: np.ndarray, index_B: np.ndarray) -> Tensor:
+    """Rows of a mapped (·, H, W, 3) uint8 array as a (B, 3, H, W) tensor in channels-last memory, in the order asked.
+
+    Read in the order in which they lie on disk.
+    """
+    place_B = place_N[np.asarray(index_B)]
+    batch = np.empty((len(place_B), *images.shape[1:]), dtype=np.uint8)
+    for i in np.argsort(place_B, kind="stable"):
+        batch[i] = images[place_B[i]]
+    return torch.from_numpy(batch).permute(0, 3, 1, 2)
+
+
+def flat(x_BCHW: Tensor) -> Tensor:
+    """Fetched images as rows of numbers for regressors on raw pixels: averaged to at most 32×32, in [0, 1]."""
+    side = min(FLAT_PIXELS, x_BCHW.shape[-1])
+    # In parts, since all images at once as floats would need four times the memory of the file.
+    return torch.cat([F.adaptive_avg_pool2d(part.float() / 255, side).flatten(1) for part in x_BCHW.split(256)])
+
+
+def _open_array(path: Path, images: object, pixels: int) -> np.ndarray:
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing: {redo(path.parent)}") from None
+    except Exception as error:  # np.load lets TokenError and OverflowError through, besides ValueError
+        raise UserError(f"{path}: truncated or not a .npy file ({error}): {redo(path.parent)}") from error
+    found = f"{mapped.dtype} {mapped.shape}" if isinstance(mapped, np.ndarray) else type(mapped).__name__
+    expected = f"uint8 {(images, pixels, pixels, 3)}"
+    if found != expected:
+        raise UserError(f"{path}: found {found}, expected {expected} by meta.json: {redo(path.parent)}")
+    return np.asarray(mapped)  # without memmap's own cost at every row
+
+
+def _places(path: Path, manifest: Manifest, images: int) -> np.ndarray:
+    """The manifest's column `row`, (N,) int64: which image each of its rows has."""
+    texts = manifest.extra.get("row")
+    if texts is None:
+        raise UserError(f"{path}: no row column: {redo(path.parent)}")
+    seen: dict[int, int] = {}
+    for i, text in enumerate(texts):
+        place = int(text) if text.isdecimal() else -1
+        if not 0 <= place < images or place in seen:
+            fault = f"again the image of row {seen[place] + 1}" if place in seen else f"not 0 to {images - 1}"
+            raise UserError(
+                f"{path}: row {i + 1} (id {str(manifest.ids[i])!r}) has the row {text!r}, {fault}: {redo(path.parent)}"
+            )
+        seen[place] = i
+    return np.fromiter(seen, dtype=np.int64, count=len(seen))

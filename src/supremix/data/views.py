@@ -1,0 +1,167 @@
+"""Random views of a batch of square colour images, each image with parameters of its own, on any device.
+
+Every parameter is a function of uniform numbers that the caller draws, so a view depends on the image and its
+numbers alone. Operations and distributions are those of torchvision's transforms of the same names, on values in
+[0, 1] that are not rounded in between. B images, C = 3 channels, H = W = S pixels a side.
+"""
+
+import itertools
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+ATTEMPTS = 10  # at a crop that fits; torchvision's number
+CROP_SCALE = (0.2, 1.0)
+CROP_RATIO = (3 / 4, 4 / 3)
+JITTER = (0.4, 0.4, 0.4, 0.1)  # brightness, contrast, saturation, hue
+JITTER_PROBABILITY = 0.8
+LUMA = (0.2989, 0.587, 0.114)
+ORDERS = torch.tensor(list(itertools.permutations(range(4))))  # of brightness 0, contrast 1, saturation 2, hue 3
+
+
+def normalised(x: Tensor) -> Tensor:
+    """uint8 0 to 255 → float32 -1 to 1: to [0, 1], then less 0.5 and over 0.5."""
+    return x.float() / 127.5 - 1
+
+
+class ColourViews:
+    """Random crop resized to full size, mirrored, colours jittered, or grey (Chen et al. 2020; paper table 13).
+
+    Args:
+        flip, grey: probabilities of mirroring and of taking the colour away.
+
+    (B, 3, S, S) uint8 and (B, draws) in [0, 1) → (B, 3, S, S) float32 in [-1, 1].
+    """
+
+    draws = 2 * ATTEMPTS + 2 + 1 + 1 + 4 + 1 + 1
+
+    def __init__(self, flip: float, grey: float) -> None:
+        self.flip, self.grey = flip, grey
+
+    def __call__(self, x: Tensor, uniform_BP: Tensor) -> Tensor:
+        """Views of the images."""
+        crop, flip, apply, factors, order, grey = uniform_BP.split([2 * ATTEMPTS + 2, 1, 1, 4, 1, 1], dim=1)
+        box_B4 = crop_boxes(crop, x.shape[-1])
+        view = crop_resize(x.float() / 255, box_B4, flip[:, 0] < self.flip)
+        factor_B4, order_B4 = jitter_parameters(factors, order[:, 0])
+        rows = (apply[:, 0] < JITTER_PROBABILITY).nonzero()[:, 0]
+        view[rows] = jitter(view[rows], factor_B4[rows], order_B4[rows])
+        rows = (grey[:, 0] < self.grey).nonzero()[:, 0]
+        view[rows] = luma(view[rows]).expand(-1, 3, -1, -1)
+        return view * 2 - 1
+
+
+class ShiftedViews:
+    """Images on a black border, cut out at a random place and mirrored or not (Yang et al. 2021).
+
+    Args:
+        padding: width of the border, pixels.
+
+    (B, 3, S, S) uint8 and (B, 3) in [0, 1) → (B, 3, S, S) float32 in [-1, 1].
+    """
+
+    draws = 3
+
+    def __init__(self, padding: int) -> None:
+        self.padding = padding
+
+    def __call__(self, x: Tensor, uniform_BP: Tensor) -> Tensor:
+        """Views of the images."""
+        size, device = x.shape[-1], x.device
+        shift_B2 = (uniform_BP[:, :2] * (2 * self.padding + 1)).long()
+        line_S = torch.arange(size, device=device)
+        column_BS = torch.where(uniform_BP[:, 2:] < 0.5, line_S.flip(0), line_S) + shift_B2[:, 1:]
+        row_BS = line_S + shift_B2[:, :1]
+        padded = F.pad(x, [self.padding] * 4)
+        index_B = torch.arange(len(x), device=device)
+        # Advanced indices around a slice put the channels last.
+        view_BSSC = padded[index_B[:, None, None], :, row_BS[:, :, None], column_BS[:, None, :]]
+        return normalised(view_BSSC.permute(0, 3, 1, 2))
+
+
+def crop_boxes(uniform_BP: Tensor, size: int) -> Tensor:
+    """(B, 22) in [0, 1) → boxes (B, 4) int64: top, left, height, width, in an image of side `size`.
+
+    The area's share is uniform in 0.2 to 1, the logarithm of width over height in that of 3/4 to 4/3; the first of
+    ten attempts that fits is taken, the whole image if none does.
+    """
+    share, ratio, place = uniform_BP.split([ATTEMPTS, ATTEMPTS, 2], dim=1)
+    area = size * size * (CROP_SCALE[0] + share * (CROP_SCALE[1] - CROP_SCALE[0]))
+    low, high = (math.log(bound) for bound in CROP_RATIO)
+    ratio = (low + ratio * (high - low)).exp()
+    width, height = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
+    fits = (width > 0) & (width <= size) & (height > 0) & (height <= size)
+    first_B1 = fits.long().argmax(dim=1, keepdim=True)  # 0 where none fits
+    extent_B2 = torch.cat([height.gather(1, first_B1), width.gather(1, first_B1)], dim=1)
+    extent_B2 = torch.where(fits.any(dim=1, keepdim=True), extent_B2, size)
+    corner_B2 = (place * (size - extent_B2 + 1)).long()
+    return torch.cat([corner_B2, extent_B2], dim=1)
+
+
+def crop_resize(x: Tensor, box_B4: Tensor, flip_B: Tensor) -> Tensor:
+    """Cut out each image's box, resize it bilinearly to the image's own size, mirror it where `flip_B`.
+
+    Boxes are never larger than the image, so nothing is scaled down and no antialiasing is needed.
+    """
+    pixels = x.shape[-1]
+    corner_B2, extent_B2 = box_B4.to(x.dtype).split(2, dim=1)
+    centre_S = torch.arange(pixels, device=x.device, dtype=x.dtype) + 0.5
+    # Kept inside the box, so that pixels next to it do not bleed in.
+    inside = (centre_S[None, :, None] * (extent_B2 / pixels)[:, None, :] - 0.5).clamp(min=0)
+    position_BS2 = corner_B2[:, None, :] + torch.minimum(inside, (extent_B2 - 1)[:, None, :])
+    position_BS2 = position_BS2 * (2 / (pixels - 1)) - 1
+    row_BS, column_BS = position_BS2.unbind(dim=2)
+    column_BS = torch.where(flip_B[:, None], column_BS.flip(1), column_BS)
+    grid = torch.stack([column_BS[:, None, :].expand(-1, pixels, -1), row_BS[:, :, None].expand(-1, -1, pixels)], dim=3)
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=True)
+
+
+def jitter_parameters(uniform_B4: Tensor, order_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors (B, 4) of brightness, contrast, saturation (around 1) and hue (around 0), and their order (B, 4)."""
+    half_4 = torch.tensor(JITTER, device=uniform_B4.device, dtype=uniform_B4.dtype)
+    middle_4 = torch.tensor([1.0, 1.0, 1.0, 0.0], device=uniform_B4.device, dtype=uniform_B4.dtype)
+    order_B4 = ORDERS.to(order_B.device)[(order_B * len(ORDERS)).long()]
+    return middle_4 + half_4 * (2 * uniform_B4 - 1), order_B4
+
+
+def jitter(x: Tensor, factor_B4: Tensor, order_B4: Tensor) -> Tensor:
+    """Change brightness, contrast, saturation and hue of images in [0, 1], each image in its own order."""
+    for kind_B in order_B4.unbind(dim=1):
+        rows = (kind_B == 3).nonzero()[:, 0]
+        shifted = shift_hue(x[rows], factor_B4[rows, 3])
+        x = _blend(x, kind_B, factor_B4)
+        x[rows] = shifted
+    return x
+
+
+def _blend(x: Tensor, kind_B: Tensor, factor_B4: Tensor) -> Tensor:
+    """Brightness, contrast and saturation alike: away from black, the mean grey, each pixel's grey, or towards it."""
+    grey = luma(x)
+    kind = kind_B[:, None, None, None]
+    reference = torch.where(kind == 1, grey.mean(dim=(1, 2, 3), keepdim=True), torch.where(kind == 2, grey, 0.0))
+    factor = factor_B4.gather(1, kind_B[:, None])[:, :, None, None]
+    return (reference + factor * (x - reference)).clamp(0, 1)
+
+
+def luma(x: Tensor) -> Tensor:
+    """Grey values (B, 1, S, S)."""
+    weights = torch.tensor(LUMA, device=x.device, dtype=x.dtype)[None, :, None, None]
+    return (x * weights).sum(dim=1, keepdim=True)
+
+
+def shift_hue(x: Tensor, turn_B: Tensor) -> Tensor:
+    """Turn the hue of images in [0, 1] by a share of the colour circle; value and saturation stay."""
+    red, green, blue = x.unbind(dim=1)
+    top, bottom = x.amax(dim=1), x.amin(dim=1)
+    chroma = top - bottom
+    safe = torch.where(chroma == 0, 1.0, chroma)
+    sixth = torch.where(
+        top == red, (green - blue) / safe, torch.where(top == green, 2 + (blue - red) / safe, 4 + (red - green) / safe)
+    )
+    sixth = sixth + 6 * turn_B[:, None, None]
+    # One channel each of the conversion back from hue, saturation and value: https://en.wikipedia.org/wiki/HSL_and_HSV
+    distance = (torch.tensor([5.0, 3.0, 1.0], device=x.device, dtype=x.dtype)[:, None, None] + sixth[:, None]) % 6
+    ramp = torch.minimum(distance, 4 - distance).clamp(0, 1)
+    return top[:, None] - chroma[:, None] * ramp
