@@ -51,7 +51,7 @@ def test_a_mistake_is_one_line_on_stderr_and_quick(tmp_path, arguments, message)
 
 
 def test_a_failed_job_does_not_stop_a_sweep_but_fails_it(tmp_path):
-    result, _ = train(tmp_path, *SMALL, "-m", "method.temperature=-1,1")
+    result, _ = train(tmp_path, "-m", *SMALL, "method.temperature=-1,1")
     assert result.returncode != 0
     assert "temperature must be a finite number above 0" in result.stderr
     assert "Traceback" not in result.stderr
