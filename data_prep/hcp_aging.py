@@ -10,6 +10,7 @@ from typing import Any
 from supremix.data import preparation
 from supremix.data.cohort import Report, match, read_ages, read_list
 from supremix.data.jobs import cut, digest, run_pieces
+from supremix.data.prep_tools import MARKER, command, marker
 from supremix.errors import UserError
 
 NAME = "hcp_aging"
@@ -76,7 +77,7 @@ def prepare(args: argparse.Namespace) -> None:
         name=args.name,
         label="age, years",
         source={"file": source.name, "sha256": source_sha256, "url": URL},
-        synthetic=preparation.marker(source) is not None,
+        synthetic=marker(source) is not None,
     )
     length = f"{min(frames)} to {max(frames)}" if min(frames) < max(frames) else str(frames[0])
     preparation.tell(folder, f"series of {PARCELS} parcels, {length} frames", split, years, report, PAPER)
@@ -88,7 +89,7 @@ def find_files(source: Path, others: set[str], report: Report) -> dict[str, list
         raise UserError(f"{source}: no such folder: put the series there, or name their folder with --source")
     files: dict[str, list[str]] = {}
     for path in sorted(source.iterdir()):
-        if path.name in others or path.name == preparation.MARKER or path.name.startswith("."):
+        if path.name in others or path.name == MARKER or path.name.startswith("."):
             continue
         if path.suffix not in ENDINGS or not path.is_file():
             report.add("", path.name, f"no SUBJECT{', SUBJECT'.join(ENDINGS)}")
@@ -158,7 +159,7 @@ def standardised(series_TP: Any) -> Any:
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     args = preparation.parser(NAME, ABOUT).parse_args(arguments)
-    return preparation.run(lambda: prepare(args))
+    return command(lambda: prepare(args))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 from supremix.data import preparation
 from supremix.data.cohort import Report, match, read_ages, read_list
 from supremix.data.jobs import cut, digest, run_pieces
+from supremix.data.prep_tools import MARKER, command, marker
 from supremix.errors import UserError
 
 NAME = "ukb"
@@ -45,7 +46,7 @@ proportions. What is damaged, missing or double is left out and named in report.
 def prepare(args: argparse.Namespace) -> None:
     """Make the prepared folder, or go on with an unfinished one; one that is there and whole is left as it is."""
     folder, source = args.out / args.name, args.source or args.data / args.name
-    settings = settings_of(args, preparation.marker(source) or {})
+    settings = settings_of(args, marker(source) or {})
     report = Report()
     ages_file = args.ages or source / "ages.csv"
     files = find_files(source, {ages_file.name, args.exclude.name if args.exclude else ""}, report)
@@ -57,6 +58,7 @@ def prepare(args: argparse.Namespace) -> None:
     if preparation.is_finished(folder, args.name, source_sha256):
         print(f"{folder}: already prepared, left as it is")
         return
+    preparation.need_space(folder, len(items) * settings["side"] ** 3 * 2)
     make = partial(make_piece, source=source, **settings)
     pieces = cut(items, PER_PIECE, settings)
     records = run_pieces(preparation.scratch_folder(folder), pieces, make, args.workers, "scans")
@@ -83,7 +85,7 @@ def prepare(args: argparse.Namespace) -> None:
         label="age, years",
         voxel_mm=settings["voxel_mm"],
         source={"file": source.name, "sha256": source_sha256, "url": URL},
-        synthetic=preparation.marker(source) is not None,
+        synthetic=marker(source) is not None,
     )
     what = f"volumes of {settings['side']}³ voxels, {settings['voxel_mm']:g} mm"
     preparation.tell(folder, what, split, years, report, PAPER)
@@ -95,7 +97,7 @@ def find_files(source: Path, others: set[str], report: Report) -> dict[str, list
         raise UserError(f"{source}: no such folder: put the bulk files there, or name their folder with --source")
     files: dict[str, list[str]] = {}
     for path in sorted(source.iterdir()):
-        if path.name in others or path.name == preparation.MARKER or path.name.startswith("."):
+        if path.name in others or path.name == MARKER or path.name.startswith("."):
             continue
         named = FILE.fullmatch(path.name)
         if named is None or not path.is_file():
@@ -166,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--side", type=int, help=f"of the cube, voxels (default: {SIDE}, or the twin's)")
     parser.add_argument("--voxel", type=float, metavar="MM", help=f"voxel size (default: {VOXEL:g}, or the twin's)")
     args = parser.parse_args(arguments)
-    return preparation.run(lambda: prepare(args))
+    return command(lambda: prepare(args))
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ def test_splits_are_drawn_in_the_paper_s_proportions_and_by_the_seed(raw):
 def test_batches_are_padded_with_zeros(prepared, twin):
     data = load(prepared)
     assert data.input_spec == {"in_channels": P}
-    index = np.array([5, 0, 9])
+    index = np.array([5, 0, 16])  # from both pieces
     batch = data.train.fetch(index)
     lengths = batch["length"].tolist()
     assert batch["x"].shape == (3, P, max(lengths))

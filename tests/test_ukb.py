@@ -101,6 +101,14 @@ def test_other_voxel_sizes_keep_the_sum_and_a_constant(sizes):
     np.testing.assert_allclose(flat, 7, rtol=1e-5)
 
 
+def test_odd_grids_are_centred_too():
+    voxels = block(11, 13, 7).astype(np.float32)
+    for side in (6, 9):
+        cube = to_cube(voxels, (1, 1, 1), side, voxel=2.0)
+        mirrored = to_cube(voxels[::-1, ::-1, ::-1], (1, 1, 1), side, voxel=2.0)
+        np.testing.assert_allclose(mirrored, cube[::-1, ::-1, ::-1], rtol=1e-5)
+
+
 def test_orientation_is_turned_to_right_anterior_superior():
     voxels = block(5, 6, 7)
     expected, sizes = read_volume(nifti(voxels))
@@ -217,7 +225,7 @@ def test_damaged_inputs_are_left_out_by_name(raw, capsys):
     assert by_id[doubles[1]]["reason"] == "same image as another subject's"
     assert by_id[doubles[1]]["detail"] == doubles[0]
     out = capsys.readouterr().out
-    assert "differs from the paper's 19509/2434/2431" in out
+    assert "the paper's table 12: 19509/2434/2431: differ" in out
     assert "      2 dropped: truncated or damaged zip" in out
     data = volumes.prepared(folder, name="ukb_twin", bin_size=1, views=None)
     assert sum(data.sizes.values()) == len(kept)
@@ -321,6 +329,13 @@ def test_unusable_sources_are_one_line_and_leave_no_folder(raw, capsys, change, 
     assert len(lines) == 1
     assert re.search(message, lines[0])
     assert not (raw.parent / "out" / "ukb_twin").exists()
+
+
+def test_a_full_disk_is_told_before_the_work(raw, capsys, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
+    assert run(raw.parent) == 1
+    assert "0.0 GB are needed, 0.0 GB are free: make space" in capsys.readouterr().err
+    assert not (raw.parent / "out").exists()
 
 
 def test_a_folder_made_otherwise_is_refused(raw, capsys):

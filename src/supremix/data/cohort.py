@@ -139,14 +139,6 @@ def match(
     return pairs
 
 
-def compare_with_paper(what: str, found: Mapping[str, int], published: Mapping[str, int]) -> str:
-    """One line: the counts of each split beside the paper's."""
-    here = "/".join(str(found[split]) for split in SPLITS)
-    paper = "/".join(str(published[split]) for split in SPLITS)
-    verdict = "as in the paper" if here == paper else f"differs from the paper's {paper}"
-    return f"{what}: train/val/test {here}, {verdict} (table 12)"
-
-
 def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")

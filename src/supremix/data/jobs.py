@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -23,10 +22,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from supremix.data.prep_tools import meter
 from supremix.data.prepare import sha256_file
 from supremix.errors import UserError
 
-SECONDS_BETWEEN_LINES = 2.0
+Make = Callable[[tuple[Any, ...]], tuple[Any, Any]]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -49,21 +49,29 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def run_pieces(
-    folder: Path, pieces: Sequence[Piece], make: Callable[[tuple[Any, ...]], tuple[Any, Any]], workers: int, what: str
-) -> list[dict[str, Any]]:
+def run_pieces(folder: Path, pieces: Sequence[Piece], make: Make, workers: int, what: str) -> list[dict[str, Any]]:
     """Make the pieces that `folder` does not hold yet; return a record of each, in order.
 
     make: items → (array or None, result that JSON can hold); importable, since worker processes call it. A
     record is {"result", "sha256", "bytes"}, the latter two of ``folder / f"{key}.npy"``, None without an array.
+    Raises UserError where the folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    todo = [piece for piece in pieces if read_piece(folder, piece) is None]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _run_pieces(folder, pieces, make, workers, what)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error}): check space and permissions") from error
+
+
+def _run_pieces(folder: Path, pieces: Sequence[Piece], make: Make, workers: int, what: str) -> list[dict[str, Any]]:
+    whole = _whole(folder, pieces)
+    todo = [piece for piece in pieces if piece.key not in whole]
     total = sum(len(piece.items) for piece in pieces)
     done = total - sum(len(piece.items) for piece in todo)
     if done:
         print(f"{folder}: {done} of {total} done by an interrupted run, which goes on", file=sys.stderr)
-    with progress(what, total, done) as advance:
+    with meter(what, total) as advance:
+        advance(done)
         for index, _ in parallel(partial(_make_piece, folder, make), todo, workers):
             advance(len(todo[index].items))
     records = [read_piece(folder, piece) for piece in pieces]
@@ -82,7 +90,21 @@ def read_piece(folder: Path, piece: Piece) -> dict[str, Any] | None:
     return record if found == record["bytes"] else None
 
 
-def _make_piece(folder: Path, make: Callable[[tuple[Any, ...]], tuple[Any, Any]], piece: Piece) -> None:
+def _whole(folder: Path, pieces: Sequence[Piece]) -> set[str]:
+    """Keys of the pieces that an earlier run left with the content it recorded: a machine may have lost power."""
+    there = [(piece, record) for piece in pieces if (record := read_piece(folder, piece)) is not None]
+    whole: set[str] = set()
+    if not there:
+        return whole
+    with meter("checking what is done", len(there)) as advance:
+        for piece, record in there:
+            if record["sha256"] is None or sha256_file(folder / f"{piece.key}.npy") == record["sha256"]:
+                whole.add(piece.key)
+            advance(1)
+    return whole
+
+
+def _make_piece(folder: Path, make: Make, piece: Piece) -> None:
     import numpy as np
 
     array, result = make(piece.items)
@@ -91,8 +113,6 @@ def _make_piece(folder: Path, make: Callable[[tuple[Any, ...]], tuple[Any, Any]]
     if array is not None:
         with scratch.open("wb") as file:
             np.save(file, np.ascontiguousarray(array))  # readers count on C order
-            file.flush()
-            os.fsync(file.fileno())
         record |= {"sha256": sha256_file(scratch), "bytes": scratch.stat().st_size}
         scratch.replace(folder / f"{piece.key}.npy")
     scratch.write_text(json.dumps(record), encoding="utf-8")
@@ -148,33 +168,3 @@ def _single_threaded() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """Yield a function that counts items: a bar on a terminal, else a line every two seconds."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True)) as bar:
-            task = bar.add_task(what, total=total, completed=done)
-            yield lambda count: bar.advance(task, count)
-    else:
-        yield _lines(what, total, done)
-
-
-def _lines(what: str, total: int, done: int, clock: Callable[[], float] = time.monotonic) -> Callable[[int], None]:
-    started = shown = clock()
-    first = done
-
-    def advance(count: int) -> None:
-        nonlocal done, shown
-        done += count
-        now = clock()
-        if now - shown >= SECONDS_BETWEEN_LINES:
-            shown = now
-            left = (now - started) / (done - first) * (total - done)
-            print(f"{what} {done}/{total}  {left:.0f} s left", file=sys.stderr, flush=True)
-
-    return advance

@@ -27,15 +27,27 @@ class Pieces:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def read(self, first: int, count: int = 1) -> np.ndarray:
+    def read(self, first: int, count: int) -> np.ndarray:
         """Rows first, …, first + count − 1, all in one file: (count, *row_shape)."""
+        rows = np.empty((count, *self.row_shape), self.dtype)
+        self._read_into(rows, first)
+        return rows
+
+    def gather(self, index_B: np.ndarray) -> np.ndarray:
+        """The rows of these numbers, (B, *row_shape)."""
+        rows = np.empty((len(index_B), *self.row_shape), self.dtype)
+        for row, number in zip(rows, index_B, strict=True):
+            self._read_into(row, int(number))
+        return rows
+
+    def _read_into(self, rows: np.ndarray, first: int) -> None:
         piece = int(np.searchsorted(self.starts, first, side="right")) - 1
-        row_items = int(np.prod(self.row_shape))
-        skip = self.offsets[piece] + int(first - self.starts[piece]) * row_items * self.dtype.itemsize
-        values = np.fromfile(self.files[piece], self.dtype, count * row_items, offset=skip)
-        if len(values) != count * row_items:
-            raise UserError(f"{self.files[piece]}: rows are missing: {redo(self.files[piece].parent)}")
-        return values.reshape(count, *self.row_shape)
+        row_bytes = int(np.prod(self.row_shape)) * self.dtype.itemsize
+        # Read and not mapped: thousands of open maps would cost more than they save, and reading can run in threads.
+        with self.files[piece].open("rb", buffering=0) as file:
+            file.seek(self.offsets[piece] + (first - int(self.starts[piece])) * row_bytes)
+            if file.readinto(rows.view(np.uint8).reshape(-1).data) != rows.nbytes:
+                raise UserError(f"{self.files[piece]}: rows are missing: {redo(self.files[piece].parent)}")
 
 
 def describe(files: Sequence[str], rows: Sequence[int], dtype: str, row_shape: Sequence[int]) -> dict[str, Any]:

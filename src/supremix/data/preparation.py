@@ -4,38 +4,25 @@ Quick to import, so that ``--help`` answers at once.
 """
 
 import argparse
-import json
 import os
 import shutil
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from supremix.data.cohort import Report, Subject, compare_with_paper
+from supremix.data.cohort import Report, Subject
 from supremix.data.jobs import Piece
+from supremix.data.prep_tools import add_folders, compare_counts
+from supremix.data.prep_tools import need_space as need_free
 from supremix.data.prepare import SPLITS, atomic_folder, check_sums, read_meta, redo, write_manifest, write_meta
 from supremix.errors import UserError
-
-MARKER = "SYNTHETIC"
-"""File in a raw folder that a generator wrote: a JSON object, with the settings that suit the twin's size."""
 
 
 def parser(name: str, about: str) -> argparse.ArgumentParser:
     """The arguments that every cohort takes; the script adds its own."""
     made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--source", type=Path, metavar="DIR", help="folder of the raw files (default: DATA/NAME)")
-    for flag, variable, default, what in (
-        ("--data", "SUPREMIX_DATA", "data", "raw data"),
-        ("--out", "SUPREMIX_PREPARED", "prepared", "prepared data"),
-    ):
-        made.add_argument(
-            flag,
-            type=Path,
-            metavar="DIR",
-            default=Path(os.environ.get(variable) or default),
-            help=f"directory of {what} (default: ${variable}, else {default}; now %(default)s)",
-        )
+    add_folders(made)
     made.add_argument("--name", default=name, help="of the prepared folder, and of the dataset (default: %(default)s)")
     made.add_argument("--ages", type=Path, metavar="FILE", help="table of ages (default: ages.csv in the source)")
     made.add_argument("--exclude", type=Path, metavar="FILE", help="subjects to leave out, one a line")
@@ -45,36 +32,17 @@ def parser(name: str, about: str) -> argparse.ArgumentParser:
     return made
 
 
-def run(prepare: Callable[[], None]) -> int:
-    """Call it; a mistake of the user is one line on stderr and exit status 1, an interruption 130."""
-    try:
-        prepare()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: what is finished is kept; the same command goes on from there", file=sys.stderr)
-        return 130
-    return 0
-
-
-def marker(source: Path) -> dict[str, Any] | None:
-    """What a twin's marker file says; None for real data."""
-    path = source / MARKER
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable as JSON ({error}): make the twin again") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: not a JSON object: make the twin again")
-    return content
-
-
 def scratch_folder(folder: Path) -> Path:
     """Where the pieces of an unfinished preparation lie: never to be taken for a finished one."""
     return folder.with_name(f".{folder.name}.partial")
+
+
+def need_space(folder: Path, size: int) -> None:
+    """Raise UserError where the disk has not the bytes that `folder` will need besides what is done already."""
+    scratch = scratch_folder(folder)
+    done = sum(path.stat().st_size for path in scratch.glob("*.npy"))
+    there = next((place for place in folder.absolute().parents if place.is_dir()), Path("/"))
+    need_free(there, size - done)
 
 
 def is_finished(folder: Path, name: str, source_sha256: str) -> bool:
@@ -171,7 +139,7 @@ def tell(folder: Path, what: str, split: Sequence[str], ages: Sequence[float], r
     counts = {name: list(split).count(name) for name in SPLITS}
     low, high = paper["ages"]
     print(f"{folder}: {len(split)} {what}")
-    print(compare_with_paper("  subjects", counts, paper["sizes"]))
+    print(f"  {compare_counts(counts, paper['sizes'])}")
     print(f"  ages: {min(ages):g} to {max(ages):g} years, in the paper {low} to {high}")
     for line in report.summary():
         print(line)

@@ -19,7 +19,7 @@ RAW_GRID = 10
 """Side of the grid of block means that regressors on the raw input see."""
 
 
-def prepared(folder: Path | str, *, name: str, bin_size: float | None, views: Augment) -> Data:
+def prepared(folder: Path | str, *, name: str, bin_size: float | None, views: Augment | None) -> Data:
     """Load the prepared volumes in `folder`: values in [0, 1], labels as they are.
 
     views: random views for contrastive pre-training, used by methods whose recipe has more than one view. Raises
@@ -83,4 +83,4 @@ def flatten(x_BDHW: Tensor) -> Tensor:
 
 
 def _fetch(pieces: Pieces, rows: np.ndarray, index_B: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.concatenate([pieces.read(int(row)) for row in rows[index_B]]))
+    return torch.from_numpy(pieces.gather(rows[index_B]))

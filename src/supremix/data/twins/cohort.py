@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from supremix.data.jobs import parallel, progress
-from supremix.data.preparation import MARKER, marker
+from supremix.data.jobs import parallel
+from supremix.data.prep_tools import MARKER, marker, meter
 from supremix.data.prepare import atomic_folder
 from supremix.data.twins.common import Order
 from supremix.errors import UserError
@@ -31,7 +31,7 @@ def write_cohort(
             raise UserError(f"{order.folder}: something else is there: move or delete it, or choose another --out")
         return
     with atomic_folder(order.folder) as folder:
-        with progress(what, len(subjects)) as advance:
+        with meter(what, len(subjects)) as advance:
             for _ in parallel(partial(_write, write, folder), subjects, order.workers):
                 advance(1)
         rows = "".join(f"{subject},{age:g}\n" for subject, age in subjects)
