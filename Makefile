@@ -11,6 +11,7 @@ help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Data: SUPREMIX_DATA=DIR holds raw files (default: data), SUPREMIX_RUNS=DIR the store (default: runs)."
+	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table; JOBS=N runs N at a time."
 
 setup: $(STAMP) ## Make .venv and install the package in it, once
 
@@ -24,7 +25,7 @@ quickstart: $(STAMP) ## Four methods on scikit-learn's diabetes data: a table an
 	$(PY) scripts/quickstart.py --jobs $(JOBS)
 
 reproduce-table-%: $(STAMP) ## Run what table N of the paper is missing, and render it into results/table_N
-	$(PY) scripts/reproduce_table.py $* --jobs $(JOBS)
+	$(PY) scripts/reproduce_table.py $* --jobs $(JOBS) $(OVERRIDES)
 
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS)
