@@ -57,6 +57,7 @@ def test_a_failed_job_does_not_stop_a_sweep_but_fails_it(tmp_path):
     assert "temperature must be a finite number above 0" in result.stderr
     assert "Traceback" not in result.stderr
     assert len(list((tmp_path / "runs").glob("*/DONE"))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]  # Hydra leaves nothing where one stands
 
 
 @pytest.mark.parametrize("flag", [["--help"], ["--cfg", "job"]])
