@@ -6,14 +6,12 @@ decibels, which is the label. The split is drawn when the data is loaded.
 
 import argparse
 import hashlib
-import http.client
 import math
-import os
 import sys
-import urllib.request
-import uuid
 from pathlib import Path
 
+from supremix.data.download import download
+from supremix.data.prep_tools import add_folders, command
 from supremix.data.prepare import atomic_folder, is_prepared, write_manifest, write_meta
 from supremix.errors import UserError
 
@@ -94,55 +92,25 @@ def _numbers(line: str) -> list[float] | None:
     return row if len(row) == len(FEATURES) + 1 and all(map(math.isfinite, row)) else None
 
 
-def download(target: Path) -> None:
-    """Fetch the raw file to `target`; nothing is left there unless it is the published one."""
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with urllib.request.urlopen(URL, timeout=20) as response:
-            raw = response.read()
-        parse(raw, SHA256)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(raw)
-        part.replace(target)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise UserError(
-            f"{target}: not there, and the download failed ({error}): "
-            f"get {FILE} from {URL} and put it there, or name it with --source"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, metavar="FILE", help="the raw file, wherever it is")
-    for flag, variable, default, what in (
-        ("--data", "SUPREMIX_DATA", "data", "raw data"),
-        ("--out", "SUPREMIX_PREPARED", "prepared", "prepared data"),
-    ):
-        parser.add_argument(
-            flag,
-            type=Path,
-            metavar="DIR",
-            default=Path(os.environ.get(variable) or default),
-            help=f"directory of {what} (default: ${variable}, else {default}; now %(default)s)",
-        )
+    add_folders(parser)
     args = parser.parse_args(arguments)
-    try:
+
+    def body() -> None:
         folder = args.out / NAME
         if is_prepared(folder, NAME, SHA256):
             print(f"{folder}: already prepared, left as it is")
-            return 0
+            return
         source = args.source or args.data / NAME / FILE
         if args.source is None and not source.exists():
-            download(source)
+            download(source, URL, SHA256)
         prepare(source, args.out)
         print(f"{folder}: {ROWS} rows, {len(FEATURES)} features, label {LABEL}; from {source}")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return command(body)
 
 
 if __name__ == "__main__":
