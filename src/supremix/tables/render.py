@@ -53,8 +53,8 @@ def markdown(results: Results) -> str:
         lines += [f"## {panel.name}", ""] if panel.name else []
         header = ["", "n", *(heading for column in spec.metrics for heading in _headings(results, column))]
         lines += [_md_line(header), _md_line(["---"] + ["---:"] * (len(header) - 1))]
-        lines += [_md_line(_line(results, panel, row, "±")) for _, row in _rows(spec, panel)]
-        lines += ["", *(f"- {text}" for text in under(results, panel, "±")), ""]
+        lines += [_md_line(_line(results, panel, row)) for _, row in _rows(spec, panel)]
+        lines += ["", *(f"- {text}" for text in under(results, panel)), ""]
     lines += [f"- {note}" for note in spec.notes]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -66,9 +66,9 @@ def latex(results: Results) -> str:
         header = ["", "n", *(heading for column in spec.metrics for heading in _headings(results, column))]
         out += [f"% {_tex(panel.name)}", f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", "\\toprule"]
         out += [" & ".join(map(_tex, header)) + r" \\", "\\midrule"]
-        out += [" & ".join(map(_tex, _line(results, panel, row, "±"))) + r" \\" for _, row in _rows(spec, panel)]
+        out += [" & ".join(map(_tex, _line(results, panel, row))) + r" \\" for _, row in _rows(spec, panel)]
         out += ["\\bottomrule", "\\end{tabular}"]
-        out += [f"% {_tex(text)}" for text in under(results, panel, "±")]
+        out += [f"% {_tex(text)}" for text in under(results, panel)]
     out += [f"% {_tex(note)}" for note in spec.notes]
     return "\n".join(out) + "\n"
 
@@ -97,7 +97,7 @@ def selection_rule(spec: Spec) -> str:
     )
 
 
-def under(results: Results, panel: Panel, pm: str) -> list[str]:
+def under(results: Results, panel: Panel) -> list[str]:
     """The statements under a panel: gains and paired differences."""
     spec = results.spec
     metric = spec.gain.metric if spec.gain else "mae"
@@ -167,7 +167,7 @@ def _has_paper(results: Results, column: str) -> bool:
     return not results.synthetic and any(results.spec.paper_value(row, column) is not None for row in results.spec.rows)
 
 
-def _line(results: Results, panel: Panel, row: Row, pm: str) -> list[str]:
+def _line(results: Results, panel: Panel, row: Row) -> list[str]:
     spec = results.spec
     first = results.of(panel, row.name, next(iter(spec.metrics)))
     cells = [
@@ -177,7 +177,7 @@ def _line(results: Results, panel: Panel, row: Row, pm: str) -> list[str]:
     for column in spec.metrics:
         summary = results.summary(panel, row.name, column)
         mean = summary.mean if summary and summary.complete else None
-        cells.append(_cell(summary, pm, has_meaning=bool(first) and summary is None))
+        cells.append(_cell(summary, has_meaning=bool(first) and summary is None))
         if _has_paper(results, column):
             paper = spec.paper_value(row, column)
             cells.append("–" if paper is None else f"{paper:.2f}")
@@ -185,12 +185,12 @@ def _line(results: Results, panel: Panel, row: Row, pm: str) -> list[str]:
     return cells
 
 
-def _cell(summary: Summary | None, pm: str, has_meaning: bool) -> str:
+def _cell(summary: Summary | None, has_meaning: bool) -> str:
     if summary is None:
         return "–" if has_meaning else MISSING
     if not summary.complete:
         return MISSING
-    return f"{summary.mean:.2f} {pm} {summary.std:.2f}" if summary.n > 1 else f"{summary.mean:.2f}"
+    return f"{summary.mean:.2f} ± {summary.std:.2f}" if summary.n > 1 else f"{summary.mean:.2f}"
 
 
 def _md_line(cells: list[str]) -> str:
