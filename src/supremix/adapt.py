@@ -22,7 +22,7 @@ from supremix.metrics import LOWER_IS_BETTER, regression_metrics
 from supremix.seeding import initialising
 
 RIDGE_STRENGTHS = tuple(10.0**power for power in range(-4, 5))
-EVALUATION_BATCH = 512
+CACHED_AT_ONCE = 4096  # rows of cached features; raw inputs go through the network in batches of the stage's size
 
 Predictions = dict[str, dict[str, np.ndarray]]  # "val", "test" → "best", "last", "ridge" → (N,) in label units
 
@@ -67,12 +67,13 @@ def adapt(
     with initialising(stage.seed, "init", "head"):
         head = RegressionHead(backbone.out_dim, bias)
     backbone = backbone.to(fabric.device)
-    inputs, model = data, nn.Sequential(OrderedDict(backbone=backbone, head=head))
+    inputs, model, at_once = data, nn.Sequential(OrderedDict(backbone=backbone, head=head)), stage.batch_size
     if not stage.train_backbone:
-        inputs, model = on_features(data, backbone, fabric.device), nn.Sequential(OrderedDict(head=head))
+        inputs = on_features(data, backbone, fabric.device, stage.batch_size)
+        model, at_once = nn.Sequential(OrderedDict(head=head)), CACHED_AT_ONCE
 
     wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
-    predict = partial(predictions_of, inputs, wrapped, fabric.device)
+    predict = partial(predictions_of, inputs, wrapped, fabric.device, at_once)
     fitted = fit(
         fabric,
         wrapped,
@@ -97,7 +98,7 @@ def adapt(
         for name, by_variant in predictions.items():
             by_variant[which] = predict(getattr(inputs, name))
     if stage.train_backbone:
-        features_ND = apply(backbone, data.test, EVALUATION_BATCH, fabric.device, data.to_input).numpy()
+        features_ND = apply(backbone, data.test, at_once, fabric.device, data.to_input).numpy()
     else:
         features_ND = all_rows(inputs.test)
         ridge = ridge_probe(inputs.train, inputs.val)
@@ -107,7 +108,7 @@ def adapt(
     return Adapted(predictions, states, features_ND, fitted.best_epoch, fitted.history, fitted.seconds)
 
 
-def on_features(data: Data, backbone: nn.Module, device: torch.device) -> Data:
+def on_features(data: Data, backbone: nn.Module, device: torch.device, batch_size: int) -> Data:
     """The same data with a frozen backbone's features in place of the inputs.
 
     The encoder runs over a split when the split is first read, and once: not once an epoch.
@@ -116,7 +117,7 @@ def on_features(data: Data, backbone: nn.Module, device: torch.device) -> Data:
     def encoded(split: Split) -> Split:
         @cache
         def features_ND() -> Tensor:
-            return apply(backbone, split, EVALUATION_BATCH, device, data.to_input)
+            return apply(backbone, split, batch_size, device, data.to_input)
 
         return replace(split, fetch=lambda index_B: features_ND()[torch.as_tensor(index_B)])
 
@@ -124,9 +125,9 @@ def on_features(data: Data, backbone: nn.Module, device: torch.device) -> Data:
     return replace(data, train=train, val=val, test=test, to_input=unchanged, training_views=None)
 
 
-def predictions_of(data: Data, model: nn.Module, device: torch.device, split: Split) -> np.ndarray:
+def predictions_of(data: Data, model: nn.Module, device: torch.device, batch_size: int, split: Split) -> np.ndarray:
     """Predictions (N,) float64 in label units."""
-    return data.target.decode(apply(model, split, EVALUATION_BATCH, device, data.to_input).double().numpy())
+    return data.target.decode(apply(model, split, batch_size, device, data.to_input).double().numpy())
 
 
 def validation_score(prediction_N: np.ndarray, y_N: np.ndarray, select: str) -> float:

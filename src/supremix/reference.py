@@ -6,12 +6,15 @@ import numpy as np
 
 from supremix.data.contract import Data, Split
 
+AT_ONCE = 64  # rows fetched together: as many as a split has would hold all of its raw inputs in memory
+
 
 def fit_reference(estimator: Any, data: Data) -> dict[str, dict[str, np.ndarray]]:
     """Fit a scikit-learn regressor on the training rows; predictions in the form that stage 2 leaves them."""
 
     def inputs_NF(split: Split) -> np.ndarray:
-        return np.asarray(data.flatten(split.fetch(np.arange(len(split)))), dtype=np.float64)
+        batches = np.split(np.arange(len(split)), range(AT_ONCE, len(split), AT_ONCE))
+        return np.concatenate([np.asarray(data.flatten(split.fetch(at_B)), dtype=np.float64) for at_B in batches])
 
     estimator.fit(inputs_NF(data.train), data.train.y)
     return {name: {"best": estimator.predict(inputs_NF(getattr(data, name)))} for name in ("val", "test")}
