@@ -15,6 +15,15 @@ from tests.running import config, run_small
 CONTRASTIVE = ("supcon", "supcr", "supremix")
 
 
+def test_a_feature_that_is_off_leaves_the_identity_alone():
+    before = {"method": {"loss": {"temperature": 0.5}, "clip": None}, "seed": 0}
+    later = {"method": {"loss": {"temperature": 0.5}}, "seed": 0, "imbalance": {"lds": None, "fds": None}}
+    assert identity.run_id(before, "x") == identity.run_id(later, "x")
+    on = later | {"imbalance": {"lds": {"kernel": 5}, "fds": None}}
+    assert identity.run_id(on, "x") != identity.run_id(later, "x")
+    assert identity.run_id(before | {"seed": 1}, "x") != identity.run_id(before, "x")
+
+
 @pytest.mark.parametrize("protocol", ["linear_probe", "finetune"])
 @pytest.mark.parametrize("method", [*CONTRASTIVE, "random"])
 def test_every_method_under_every_protocol_leaves_a_whole_record(tmp_path, method, protocol):

@@ -20,7 +20,10 @@ def scientific(cfg: DictConfig) -> dict[str, Any]:
 
 
 def digest(*parts: Any) -> str:
-    """16 hexadecimal digits; equal for configs that differ only in key order or in 7 against 7.0."""
+    """16 hexadecimal digits; equal for configs that differ only in key order, in 7 against 7.0 or in empty keys.
+
+    What is null or an empty mapping is off, and off is left out: a feature that comes later leaves older ids alone.
+    """
     text = json.dumps([_canonical(part) for part in parts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -37,7 +40,8 @@ def encoder_id(science: dict[str, Any], data_sha256: str) -> str:
 
 def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _canonical(item) for key, item in value.items()}
+        kept = {str(key): _canonical(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item is not None and item != {}}
     if isinstance(value, list | tuple):
         return [_canonical(item) for item in value]
     if isinstance(value, float) and value.is_integer():
