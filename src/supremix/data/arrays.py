@@ -8,7 +8,7 @@ from supremix.data.prepare import redo
 from supremix.errors import UserError
 
 
-def read_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> np.ndarray:
+def read_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> np.memmap:
     """Memory-map a .npy file of this type and shape, where None stands for any length.
 
     Raises UserError where the file is missing, truncated, of another type or shape.
@@ -20,7 +20,7 @@ def read_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> np.ndar
         raise UserError(f"{path}: missing: {redo(path.parent)}") from None
     except Exception as error:  # np.load lets TokenError and OverflowError through, besides ValueError
         raise UserError(f"{path}: truncated or not a .npy file ({error}): {redo(path.parent)}") from error
-    if not (isinstance(mapped, np.ndarray) and mapped.dtype == dtype and _fits(mapped.shape, shape)):
+    if not (isinstance(mapped, np.memmap) and mapped.dtype == dtype and _fits(mapped.shape, shape)):
         found = f"{mapped.dtype} {mapped.shape}" if isinstance(mapped, np.ndarray) else type(mapped).__name__
         raise UserError(f"{path}: found {found}, expected {dtype} {_shown(shape)}: {redo(path.parent)}")
     return mapped

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from supremix.data.arrays import read_array
 from supremix.data.contract import SPLITS, Augment, Data, Split, TargetScale, check_trainable
 from supremix.data.manifest import Manifest, read_manifest
 from supremix.data.prepare import check_sums, content_sha256, read_meta, redo
@@ -52,7 +53,8 @@ def prepared(folder: Path | str, *, name: str, pixels: int, bin_size: float | No
     manifest = read_manifest(folder / "manifest.csv", meta["rows"])
     if manifest.rows is None:
         raise UserError(f"{folder / 'manifest.csv'}: no split column: {redo(folder)}")
-    images = _open_array(folder / ARRAY, meta.get("images"), pixels)
+    mapped = read_array(folder / ARRAY, "uint8", (meta.get("images", 0), pixels, pixels, 3))
+    images = np.asarray(mapped)  # without memmap's own cost at every row
     place_N = _places(folder / "manifest.csv", manifest, len(images))
     check_sums(folder, meta, ["manifest.csv", ARRAY], large=[ARRAY])
 
@@ -96,20 +98,6 @@ def flat(x_BCHW: Tensor) -> Tensor:
     side = min(FLAT_PIXELS, x_BCHW.shape[-1])
     # In parts, since all images at once as floats would need four times the memory of the file.
     return torch.cat([F.adaptive_avg_pool2d(part.float() / 255, side).flatten(1) for part in x_BCHW.split(256)])
-
-
-def _open_array(path: Path, images: object, pixels: int) -> np.ndarray:
-    try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing: {redo(path.parent)}") from None
-    except Exception as error:  # np.load lets TokenError and OverflowError through, besides ValueError
-        raise UserError(f"{path}: truncated or not a .npy file ({error}): {redo(path.parent)}") from error
-    found = f"{mapped.dtype} {mapped.shape}" if isinstance(mapped, np.ndarray) else type(mapped).__name__
-    expected = f"uint8 {(images, pixels, pixels, 3)}"
-    if found != expected:
-        raise UserError(f"{path}: found {found}, expected {expected} by meta.json: {redo(path.parent)}")
-    return np.asarray(mapped)  # without memmap's own cost at every row
 
 
 def _places(path: Path, manifest: Manifest, images: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from supremix.data.arrays import read_array
 from supremix.data.prepare import redo
 from supremix.errors import UserError
 
@@ -76,15 +77,7 @@ def open_pieces(folder: Path, meta: Mapping[str, Any]) -> Pieces:
 
 def _check(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> int:
     """Bytes before the data of a .npy file that holds just this array."""
-    try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing: {redo(path.parent)}") from None
-    except Exception as error:  # np.load lets TokenError and OverflowError through, besides ValueError
-        raise UserError(f"{path}: truncated or not a .npy file ({error}): {redo(path.parent)}") from error
-    if not isinstance(mapped, np.memmap) or mapped.dtype != dtype or mapped.shape != shape:
-        found = f"{mapped.dtype} {mapped.shape}" if isinstance(mapped, np.ndarray) else type(mapped).__name__
-        raise UserError(f"{path}: found {found}, expected {dtype} {shape} by meta.json: {redo(path.parent)}")
+    mapped = read_array(path, str(dtype), shape)
     if path.stat().st_size != mapped.offset + mapped.nbytes or not mapped.flags["C_CONTIGUOUS"]:
         raise UserError(f"{path}: not as it was written: {redo(path.parent)}")
     return int(mapped.offset)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from supremix.data.arrays import read_array
 from supremix.data.contract import SPLITS, Data, Split, TargetScale, check_trainable
 from supremix.data.manifest import FLOAT32_MAX, read_manifest
 from supremix.data.prepare import check_sums, content_sha256, read_meta, redo
@@ -115,18 +116,7 @@ def _read_features(path: Path, rows: int, columns: Sequence[str] | None) -> np.n
     """Read features.npy, (N, F) float64, every value finite in float32 too."""
     if not isinstance(columns, list) or not columns:
         raise UserError(f"{path.with_name('meta.json')}: no list of features: {redo(path.parent)}")
-    try:
-        # Mapped, so that a damaged header cannot ask for more memory than there is.
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing: {redo(path.parent)}") from None
-    except Exception as error:  # np.load lets TokenError and OverflowError through, besides ValueError
-        raise UserError(f"{path}: truncated or not a .npy file ({error}): {redo(path.parent)}") from error
-    found = f"{mapped.dtype} {mapped.shape}" if isinstance(mapped, np.ndarray) else type(mapped).__name__
-    expected = f"float64 {(rows, len(columns))}"
-    if found != expected:
-        raise UserError(f"{path}: found {found}, expected {expected} by meta.json: {redo(path.parent)}")
-    x_NF = np.array(mapped)
+    x_NF = np.array(read_array(path, "float64", (rows, len(columns))))
     for i, j in np.argwhere(~(np.abs(x_NF) <= FLOAT32_MAX))[:1]:
         raise UserError(
             f"{path}: row {i + 1}, column {columns[j]!r} is {x_NF[i, j]}, which is not a finite number: "
