@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from supremix.data.prep_tools import command
-from supremix.data.twins import agedb_dir, brains, imdb_wiki, parcels
+from supremix.data.twins import agedb_dir, airfoil, brains, imdb_wiki, parcels, sentences
 from supremix.data.twins.common import Order
 from supremix.errors import UserError
 
@@ -15,13 +15,16 @@ TWINS: dict[str, Callable[[Order], None]] = {
     "agedb_dir": agedb_dir.generate,
     "hcp_aging": parcels.generate,
     "imdb_wiki": imdb_wiki.generate,
+    "stsb_dir": sentences.generate,
+    "uci_airfoil": airfoil.generate,
     "ukb": brains.generate,
 }
+WHICH = {"stsb_dir": "--split twin"}  # the options that choose the twin, where a name does not
 ABOUT = """\
 Write synthetic raw files in the format of a dataset, with content that depends on the label, so that the whole path
 from raw files to a table can be run without the data. Results on a twin say nothing about the dataset itself.
 
-They go to DIR/<name>_twin, from where data_prep/<name>.py --name <name>_twin prepares them.
+They go to DIR/<name>_twin, from where data_prep/<name>.py --name <name>_twin (stsb_dir: --split twin) prepares them.
 
 sizes: tiny (dozens of items, for tests), demo (trains on a laptop's processor in minutes), real (as the dataset)"""
 
@@ -51,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         TWINS[args.name](order)
         there = sum(path.is_file() for path in order.folder.rglob("*"))
         print(f"{order.folder}: synthetic {args.name}, size {args.size}, seed {args.seed}, {there} files")
-        print(f"prepare it: python data_prep/{args.name}.py --name {order.folder.name} --data {args.out}")
+        which = WHICH.get(args.name, f"--name {order.folder.name}")
+        print(f"prepare it: python data_prep/{args.name}.py {which} --data {args.out}")
 
     return command(body)
 

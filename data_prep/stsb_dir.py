@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 NAME = "stsb_dir"
 FILES = {"train": "train_new.tsv", "val": "dev_new.tsv", "test": "test_new.tsv"}
+OWN_VECTORS = "vectors.50d.txt"  # beside the pairs, as a twin has them
 TABLE_12 = {"train": 5249, "val": 1000, "test": 1000}
 SUMS = {  # split → SHA-256 of the published files, in the order of FILES
     "yang": (
@@ -182,8 +183,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--vectors",
         type=Path,
         metavar="FILE",
-        help="word vectors in GloVe's text format (default: DATA/glove/glove.6B.50d.txt, else "
-        "DATA/glove/glove.6B.50d.stsb.txt, else the installed package); glove.840B.300d.txt for the full size",
+        help=f"word vectors in GloVe's text format (default: {OWN_VECTORS} beside the pairs, else "
+        "DATA/glove/glove.6B.50d.txt, else DATA/glove/glove.6B.50d.stsb.txt, else the installed package); "
+        "glove.840B.300d.txt for the full size",
     )
     add_folders(parser)
     args = parser.parse_args(arguments)
@@ -193,8 +195,10 @@ def main(arguments: list[str] | None = None) -> int:
 
         if not re.fullmatch(r"[a-z0-9_]+", args.split):
             raise UserError(f"--split {args.split}: a split's name has small letters, digits and underscores only")
-        vectors = find_vectors(args.vectors, args.data / "glove")
-        prepare(raw_files(args.source, args.data, args.split), args.split, vectors, args.out)
+        files = raw_files(args.source, args.data, args.split)
+        own = files["train"].with_name(OWN_VECTORS)
+        vectors = find_vectors(args.vectors or (own if own.is_file() else None), args.data / "glove")
+        prepare(files, args.split, vectors, args.out)
 
     return command(body)
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from supremix.data.download import download
-from supremix.data.prep_tools import add_folders, command
-from supremix.data.prepare import atomic_folder, is_prepared, write_manifest, write_meta
+from supremix.data.prep_tools import add_folders, command, marker
+from supremix.data.prepare import atomic_folder, is_prepared, read_meta, sha256_file, write_manifest, write_meta
 from supremix.errors import UserError
 
 NAME = "uci_airfoil"
@@ -32,16 +32,18 @@ terms:  Creative Commons Attribution 4.0 International (CC BY 4.0): free to use 
 The file is taken from --source, else from DATA/{NAME}/{FILE}, else downloaded to there (60 kB)."""
 
 
-def prepare(source: Path, out: Path, *, expected_sha256: str = SHA256) -> Path:
-    """Check the raw file `source` and write the prepared folder `out`/uci_airfoil, which is returned.
+def prepare(source: Path, out: Path, name: str = NAME, *, expected_sha256: str = SHA256) -> Path:
+    """Check the raw file `source` and write the prepared folder `out`/`name`, which is returned.
 
     A folder that is there already and whole is left as it is. Raises UserError where the file is missing or
-    damaged, or something else stands in the folder's place.
+    damaged, or something else stands in the folder's place. A twin's file may have any number of rows.
     """
-    folder = out / NAME
-    if is_prepared(folder, NAME, expected_sha256):
+    folder, twin = out / name, marker(source)
+    if twin:
+        expected_sha256 = sha256_file(source)
+    if is_prepared(folder, name, expected_sha256):
         return folder
-    table = read_raw(source, expected_sha256)
+    table = read_raw(source, expected_sha256, None if twin else ROWS)
 
     import numpy as np
 
@@ -51,36 +53,41 @@ def prepare(source: Path, out: Path, *, expected_sha256: str = SHA256) -> Path:
         np.save(working / "features.npy", np.array([row[:-1] for row in table], dtype="<f8"))
         origin = {"file": source.name, "sha256": expected_sha256, "url": URL}
         size = len(table)
-        write_meta(working, name=NAME, rows=size, features=FEATURES, label=LABEL, source=origin, synthetic=False)
+        made_up = twin is not None
+        write_meta(working, name=name, rows=size, label=LABEL, source=origin, synthetic=made_up, features=FEATURES)
     return folder
 
 
-def read_raw(source: Path, expected_sha256: str) -> list[list[float]]:
+def read_raw(source: Path, expected_sha256: str, rows: int | None) -> list[list[float]]:
     """The raw file's rows, five features and then the label; UserError where it is missing or damaged."""
     try:
-        return parse(source.read_bytes(), expected_sha256)
+        return parse(source.read_bytes(), expected_sha256, rows)
     except OSError as error:
         raise UserError(f"{source}: cannot be read ({error.strerror}): check the path") from error
     except ValueError as error:
         raise UserError(f"{source}: {error}: get the file again from {URL}") from error
 
 
-def parse(raw: bytes, expected_sha256: str) -> list[list[float]]:
-    """The rows of the raw file's content; ValueError says in which row it is damaged, and how."""
+def parse(raw: bytes, expected_sha256: str, rows: int | None) -> list[list[float]]:
+    """The rows of the raw file's content; ValueError says in which row it is damaged, and how.
+
+    rows: how many it must have; None for any number.
+    """
     lines = raw.decode("latin-1").splitlines()
+    rows = len(lines) if rows is None else rows
     table = []
     for i, line in enumerate(lines):
         row = _numbers(line)
         if row is not None:
             table.append(row)
-        elif not table or i + 1 < len(lines) or len(lines) >= ROWS:  # a truncated file's last row may be cut
+        elif not table or i + 1 < len(lines) or len(lines) >= rows:  # a truncated file's last row may be cut
             raise ValueError(f"row {i + 1} is malformed, not {len(FEATURES) + 1} finite numbers ({line[:60]!r})")
-    if len(lines) < ROWS:
-        raise ValueError(f"truncated, {len(lines)} of {ROWS} rows")
-    if len(lines) > ROWS:
-        raise ValueError(f"{len(lines)} rows instead of {ROWS}")
+    if len(lines) < rows:
+        raise ValueError(f"truncated, {len(lines)} of {rows} rows")
+    if len(lines) > rows:
+        raise ValueError(f"{len(lines)} rows instead of {rows}")
     if hashlib.sha256(raw).hexdigest() != expected_sha256:
-        raise ValueError(f"{ROWS} good rows, but its SHA-256 differs: values or line endings were changed")
+        raise ValueError(f"{rows} good rows, but its SHA-256 differs: values or line endings were changed")
     return table
 
 
@@ -96,19 +103,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, metavar="FILE", help="the raw file, wherever it is")
+    parser.add_argument("--name", default=NAME, help="name of raw and prepared folder (default: %(default)s)")
     add_folders(parser)
     args = parser.parse_args(arguments)
 
     def body() -> None:
-        folder = args.out / NAME
-        if is_prepared(folder, NAME, SHA256):
+        folder = args.out / args.name
+        if args.name == NAME and is_prepared(folder, NAME, SHA256):
             print(f"{folder}: already prepared, left as it is")
             return
-        source = args.source or args.data / NAME / FILE
-        if args.source is None and not source.exists():
+        source = args.source or args.data / args.name / FILE
+        if args.source is None and args.name == NAME and not source.exists():
             download(source, URL, SHA256)
-        prepare(source, args.out)
-        print(f"{folder}: {ROWS} rows, {len(FEATURES)} features, label {LABEL}; from {source}")
+        prepare(source, args.out, args.name)
+        print(f"{folder}: {read_meta(folder)['rows']} rows, {len(FEATURES)} features, label {LABEL}; from {source}")
 
     return command(body)
 

@@ -13,7 +13,7 @@ from supremix.experiment import run
 from supremix.store import read_record
 from supremix.tables.plan import composed
 
-TWINS = ("agedb_dir", "imdb_wiki", "ukb", "hcp_aging")
+TWINS = ("agedb_dir", "imdb_wiki", "ukb", "hcp_aging", "stsb_dir", "uci_airfoil")
 METHODS = ("vanilla", "vanilla_probe", "supcon", "supcr", "supremix", "random")
 ONE_EPOCH = [
     "tracking=none",
@@ -26,7 +26,14 @@ ONE_EPOCH = [
 ]
 # Narrower networks on channels-last images corrupt the heap in PyTorch 2.15's CPU kernels.
 FACES = ["dataset.load.pixels=32", "dataset.recipe.backbone.width=16"]
-SCANS = ["dataset.recipe.backbone.width=8"]
+TINY = {
+    "agedb_dir": FACES,
+    "imdb_wiki": FACES,
+    "ukb": ["dataset.recipe.backbone.width=8"],
+    "hcp_aging": ["dataset.recipe.backbone.width=8"],
+    "stsb_dir": ["dataset.recipe.backbone.hidden=8"],
+    "uci_airfoil": ["dataset.load.sizes={train:40,val:10,test:10}"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +41,11 @@ def folders(tmp_path_factory) -> Path:
     """Raw twins of a few dozen items, prepared by the scripts as a user would run them."""
     root = tmp_path_factory.mktemp("twins")
     for name in TWINS:
-        where = ["--data", str(root / "raw"), "--out", str(root / "prepared"), "--workers", "1"]
+        where = ["--data", str(root / "raw"), "--out", str(root / "prepared")]
+        where += ["--workers", "1"] if name not in ("stsb_dir", "uci_airfoil") else []
         for command in (
             ["make_twin.py", name, "--size", "tiny", "--out", str(root / "raw"), "--workers", "1"],
-            [f"{name}.py", "--name", f"{name}_twin", *where],
+            [f"{name}.py", *(["--split", "twin"] if name == "stsb_dir" else ["--name", f"{name}_twin"]), *where],
         ):
             subprocess.run([sys.executable, f"data_prep/{command[0]}", *command[1:]], cwd=CONF.parent, check=True)
     return root
@@ -45,8 +53,7 @@ def folders(tmp_path_factory) -> Path:
 
 def run_twin(folders: Path, name: str, *overrides: str) -> tuple[Path, dict]:
     """A run of one epoch in each stage; its directory and record."""
-    size = FACES if name in ("agedb_dir", "imdb_wiki") else SCANS
-    where = [*size, f"paths.prepared={folders / 'prepared'}", f"paths.runs={folders / 'runs'}"]
+    where = [*TINY[name], f"paths.prepared={folders / 'prepared'}", f"paths.runs={folders / 'runs'}"]
     directory = run(composed(CONF, [f"dataset={name}_twin", *ONE_EPOCH, *where, *overrides]))
     return directory, read_record(directory)
 
@@ -64,8 +71,12 @@ def test_every_method_runs_on_every_twin(folders, name, method):
 
 
 @pytest.mark.parametrize(
-    ("name", "protocol"), [("agedb_dir", "finetune"), ("ukb", "linear_probe"), ("hcp_aging", "linear_probe")]
-)
+    ("name", "protocol"),
+    [
+        ("agedb_dir", "finetune"), ("ukb", "linear_probe"), ("hcp_aging", "linear_probe"), ("stsb_dir", "finetune"),
+        ("uci_airfoil", "finetune"),
+    ],
+)  # fmt: skip
 def test_the_other_protocol_runs_too(folders, name, protocol):
     _, record = run_twin(folders, name, "method=supremix", f"protocol={protocol}")
     assert record["protocol"] == protocol
@@ -80,7 +91,7 @@ def test_ridge_on_raw_inputs(folders, name):
 def test_views_are_two_for_faces_and_for_the_baselines_on_volumes():
     views = {
         (name, method): composed(CONF, [f"dataset={name}", f"method={method}"]).method.pretrain.views
-        for name in TWINS
+        for name in TWINS[:4]
         for method in ("supremix", "supcon")
     }
     assert views == {
@@ -90,7 +101,9 @@ def test_views_are_two_for_faces_and_for_the_baselines_on_volumes():
     }  # fmt: skip
 
 
-def test_simcse_needs_sentences(folders):
+def test_simcse_runs_on_sentences_and_needs_them(folders):
+    _, record = run_twin(folders, "stsb_dir", "method=simcse")
+    assert np.isfinite(record["pretrain"]["final_loss"])
     with pytest.raises(UserError, match="method=simcse compares sentences, and backbone=resnet18 has none"):
         run_twin(folders, "agedb_dir", "method=simcse")
 

@@ -18,6 +18,7 @@ from supremix.data import text
 from supremix.data.contract import Data
 from supremix.data.prepare import sha256_file
 from supremix.data.twins import sentences
+from supremix.data.twins.common import Order
 from supremix.data.words import find_vectors, tokenise
 from supremix.errors import UserError
 from supremix.losses import SupReMixLoss
@@ -26,16 +27,23 @@ ROOT = Path(__file__).parents[1]
 SETTINGS = {"vector_width": 50, "max_length": 40, "target_unit": 5.0, "bin_size": 0.1}
 
 
+def twin(out: Path, seed: int = 0) -> Path:
+    """The raw folder of a small twin."""
+    order = Order("stsb_dir", "tiny", seed, out, workers=1)
+    sentences.generate(order)
+    return order.folder
+
+
 @pytest.fixture
 def raw(tmp_path) -> Path:
-    return sentences.write(tmp_path / "raw", "tiny", seed=0)
+    return twin(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory) -> Path:
     """A prepared folder, not to be changed."""
     folder = tmp_path_factory.mktemp("stsb")
-    return prepare(sentences.write(folder / "raw", "tiny", seed=0), folder / "out")
+    return prepare(twin(folder), folder / "out")
 
 
 def prepare(raw: Path, out: Path, split: str = "twin") -> Path:
@@ -321,7 +329,7 @@ def test_a_batch_is_padded_to_its_own_longest_sentence(whole):
 def test_tokens_are_those_of_the_row(whole):
     data = load(whole)
     vocabulary = (whole / "vocabulary.txt").read_text().splitlines()
-    raw = raw_rows(whole.parents[1] / "raw" / "test_new.tsv")
+    raw = raw_rows(whole.parents[1] / "stsb_dir_twin" / "test_new.tsv")
     for i, row in enumerate(raw):
         x = data.test.fetch(np.array([i]))
         assert data.test.ids[i] == f"twin-2012train-{row['old_index']}"

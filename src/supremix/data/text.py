@@ -40,9 +40,10 @@ def prepared(
     folder = Path(folder)
     if not folder.exists():
         vectors = "`" if vector_width == 50 else f" --vectors FILE` with {vector_width} numbers a word"
+        first = "python data_prep/make_twin.py stsb_dir && " if split == "twin" else ""
         raise UserError(
-            f"{folder}: no prepared data: run `python data_prep/stsb_dir.py --split {split} --out {folder.parent}"
-            f"{vectors}, or set paths.prepared"
+            f"{folder}: no prepared data: run `{first}python data_prep/stsb_dir.py --split {split} "
+            f"--out {folder.parent}{vectors}, or set paths.prepared"
         )
     if max_length < 1 or not target_unit > 0:
         raise UserError(f"{name}: max_length={max_length} must be 1 or more, target_unit={target_unit} above 0")

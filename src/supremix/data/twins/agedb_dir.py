@@ -26,7 +26,7 @@ def generate(order: Order) -> None:
     needs the csv.
     """
     count, pixels = SIZES[order.size]
-    with raw_folder(order, pixels) as folder:
+    with raw_folder(order, pixels=pixels) as folder:
         if folder is None:
             return
         rng = np.random.default_rng(order.seed)

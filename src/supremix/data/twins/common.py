@@ -34,12 +34,12 @@ class Order:
 
 
 @contextmanager
-def raw_folder(order: Order, pixels: int) -> Iterator[Path | None]:
+def raw_folder(order: Order, **facts: int) -> Iterator[Path | None]:
     """Yield a folder to fill, which becomes the order's folder with a marker file in it; None where it is there.
 
-    UserError where something else is there.
+    facts: more for the marker to say, such as the twin's own ``pixels``. UserError where something else is there.
     """
-    content: dict[str, Any] = {"twin": order.name, "size": order.size, "seed": order.seed, "pixels": pixels}
+    content: dict[str, Any] = {"twin": order.name, "size": order.size, "seed": order.seed, **facts}
     if order.folder.exists():
         if marker(order.folder) != content:
             raise UserError(f"{order.folder}: something else is there: move or delete it, or choose another --out")

@@ -51,7 +51,7 @@ def generate(order: Order) -> None:
     The smaller sizes come with a split, imdb_wiki.csv, since the usual rule would leave them little to train on.
     """
     count, pixels = SIZES[order.size]
-    with raw_folder(order, pixels) as folder:
+    with raw_folder(order, pixels=pixels) as folder:
         if folder is None:
             return
         shots = _shots(count, np.random.default_rng(order.seed))

@@ -4,11 +4,12 @@ A word has a meaning, near which its vector lies, and a few synonyms. The second
 one again: of its words a share that grows with the score stays or becomes a synonym, the others change meaning.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+from supremix.data.twins.common import Order, raw_folder
 
 SIZES = {"tiny": (60, 24, 24), "demo": (1000, 200, 200), "real": (5249, 1000, 1000)}
 FILES = ("train_new.tsv", "dev_new.tsv", "test_new.tsv")
@@ -18,19 +19,23 @@ MEANINGS, SYNONYMS, WIDTH = 120, 3, 50
 FUNCTION_WORDS = ("the", "a", "of", "in", "and", "to")
 
 
-def write(folder: Path, size: str, seed: int) -> Path:
-    """Write the raw files of a twin to `folder`, which is made, and return it. The same seed writes the same bytes."""
+def generate(order: Order) -> None:
+    """Write the three files of pairs, and vectors.50d.txt."""
+    with raw_folder(order) as folder:
+        if folder is not None:
+            write(folder, order.size, order.seed)
+
+
+def write(folder: Path, size: str, seed: int) -> None:
+    """Write the raw files of a twin to `folder`. The same seed writes the same bytes."""
     rng = np.random.default_rng(seed)
     words = _words(rng)
-    folder.mkdir(parents=True)
     _write_vectors(folder / VECTORS, words, rng)
     number = iter(range(sum(SIZES[size])))
     for file, rows, balanced in zip(FILES, SIZES[size], (False, True, True), strict=True):
         lines = ["\t".join(HEADER)]
         lines += ["\t".join(_row(index, next(number), words, balanced, rng)) for index in range(rows)]
         (folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (folder / "SYNTHETIC").write_text(json.dumps({"twin": "stsb_dir", "size": size, "seed": seed}) + "\n")
-    return folder
 
 
 def _words(rng: np.random.Generator) -> np.ndarray:
