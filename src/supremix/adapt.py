@@ -18,6 +18,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from supremix.data.contract import Data, Split, unchanged
 from supremix.engine import Report, Row, apply, batches_of, fit, state_on_cpu
 from supremix.heads import RegressionHead
+from supremix.imbalance.bins import Bins, OfTarget, training_bins
+from supremix.imbalance.fds import FDS, calibrated
+from supremix.imbalance.lds import LDS, weighted
+from supremix.imbalance.running import CalibratedRegressor, RunningFDS, labelled
 from supremix.metrics import LOWER_IS_BETTER, regression_metrics
 from supremix.seeding import initialising
 
@@ -39,6 +43,8 @@ class Stage2:
     select: str  # the metric whose best validation value chooses the epoch
     seed: int
     clip: float | None = None
+    lds: LDS | None = None
+    fds: FDS | None = None
 
 
 @dataclass
@@ -67,10 +73,27 @@ def adapt(
     with initialising(stage.seed, "init", "head"):
         head = RegressionHead(backbone.out_dim, bias)
     backbone = backbone.to(fabric.device)
-    inputs, model, at_once = data, nn.Sequential(OrderedDict(backbone=backbone, head=head)), stage.batch_size
+    target_N = data.target.encode(data.train.y)
+    inputs, at_once = data, stage.batch_size
+    model: nn.Module = nn.Sequential(OrderedDict(backbone=backbone, head=head))
     if not stage.train_backbone:
-        inputs = on_features(data, backbone, fabric.device, stage.batch_size)
-        model, at_once = nn.Sequential(OrderedDict(head=head)), CACHED_AT_ONCE
+        inputs, at_once = on_features(data, backbone, fabric.device, stage.batch_size), CACHED_AT_ONCE
+        model = nn.Sequential(OrderedDict(head=head))
+        if stage.fds is not None:
+            inputs = replace(inputs, train=on_calibrated(inputs.train, stage.fds, training_bins(data)))
+    elif stage.fds is not None:
+        model = CalibratedRegressor(backbone, RunningFDS(stage.fds, training_bins(data).count, backbone.out_dim), head)
+    batches = batches_of(
+        inputs.train, target_N, stage.batch_size, fabric.device, stage.seed, "adapt", inputs.to_input,
+        inputs.training_views,
+    )  # fmt: skip
+    if isinstance(model, CalibratedRegressor):
+        batches = labelled(batches, model.fds, OfTarget(target_N, training_bins(data).of_row))
+    objective: Callable[[Tensor, Tensor], Tensor] = getattr(nn.functional, f"{stage.loss}_loss")
+    weight_N = None
+    if stage.lds is not None:
+        weight_N = stage.lds.row_weights(training_bins(data))
+        objective = weighted(objective, OfTarget(target_N, weight_N))
 
     wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
     predict = partial(predictions_of, inputs, wrapped, fabric.device, at_once)
@@ -78,18 +101,15 @@ def adapt(
         fabric,
         wrapped,
         opt,
-        batches_of(
-            inputs.train, data.target.encode(data.train.y), stage.batch_size, fabric.device, stage.seed, "adapt",
-            inputs.to_input, inputs.training_views,
-        ),
-        getattr(nn.functional, f"{stage.loss}_loss"),
+        batches,
+        objective,
         stage.epochs,
         report,
         (stage.seed, "adapt"),
         score=lambda: validation_score(predict(inputs.val), data.val.y, stage.select),
         scheduler=scheduler(opt) if scheduler else None,
         clip=stage.clip,
-    )  # fmt: skip
+    )
     states = {"last": state_on_cpu(model), "best": fitted.best_state or state_on_cpu(model)}
 
     predictions: Predictions = {"val": {}, "test": {}}
@@ -101,7 +121,7 @@ def adapt(
         features_ND = apply(backbone, data.test, at_once, fabric.device, data.to_input).numpy()
     else:
         features_ND = all_rows(inputs.test)
-        ridge = ridge_probe(inputs.train, inputs.val)
+        ridge = ridge_probe(inputs.train, inputs.val, weight_N)
         for name, by_variant in predictions.items():
             by_variant["ridge"] = ridge.predict(all_rows(getattr(inputs, name)))
         states["best"] |= {f"backbone.{key}": value for key, value in state_on_cpu(backbone).items()}
@@ -125,6 +145,16 @@ def on_features(data: Data, backbone: nn.Module, device: torch.device, batch_siz
     return replace(data, train=train, val=val, test=test, to_input=unchanged, training_views=None)
 
 
+def on_calibrated(train: Split, fds: FDS, bins: Bins) -> Split:
+    """Training rows with their features calibrated; computed when they are first read."""
+
+    @cache
+    def features_ND() -> Tensor:
+        return calibrated(fds, train.fetch(np.arange(len(train))), torch.from_numpy(bins.of_row), bins.count)
+
+    return replace(train, fetch=lambda index_B: features_ND()[torch.as_tensor(index_B)])
+
+
 def predictions_of(data: Data, model: nn.Module, device: torch.device, batch_size: int, split: Split) -> np.ndarray:
     """Predictions (N,) float64 in label units."""
     return data.target.decode(apply(model, split, batch_size, device, data.to_input).double().numpy())
@@ -138,12 +168,16 @@ def validation_score(prediction_N: np.ndarray, y_N: np.ndarray, select: str) -> 
     return value if select in LOWER_IS_BETTER else -value
 
 
-def ridge_probe(train: Split, val: Split) -> Pipeline:
-    """Ridge regression on standardised features, its strength chosen by validation MAE: the probe's closed form."""
+def ridge_probe(train: Split, val: Split, weight_N: np.ndarray | None = None) -> Pipeline:
+    """Ridge regression on standardised features, its strength chosen by validation MAE: the probe's closed form.
+
+    ``weight_N``: weights of the training rows' squared errors.
+    """
     x_train, x_val = all_rows(train), all_rows(val)
 
     def fitted(strength: float) -> Pipeline:
-        return make_pipeline(StandardScaler(), Ridge(alpha=strength)).fit(x_train, train.y)
+        pipeline = make_pipeline(StandardScaler(), Ridge(alpha=strength))
+        return pipeline.fit(x_train, train.y, ridge__sample_weight=weight_N)
 
     return min(map(fitted, RIDGE_STRENGTHS), key=lambda ridge: np.abs(ridge.predict(x_val) - val.y).mean())
 

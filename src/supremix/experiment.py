@@ -20,13 +20,15 @@ from supremix import identity
 from supremix.data.contract import Data
 from supremix.errors import UserError
 from supremix.seeding import initialising
-from supremix.settings import check
+from supremix.settings import check, check_bins
 from supremix.store import Store, finished, read_record
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from supremix.engine import Report
+    from supremix.imbalance.fds import FDS
+    from supremix.imbalance.lds import LDS
     from supremix.record import Outcome
     from supremix.tracking import Tracker
 
@@ -39,6 +41,8 @@ class Job:
     science: dict[str, Any]
     data: Data
     criterion: nn.Module | None  # None where there is no contrastive stage
+    lds: "LDS | None"
+    fds: "FDS | None"
     store: Store
     fabric: "Fabric"
     tracker: "Tracker"
@@ -50,7 +54,9 @@ def run(cfg: DictConfig) -> Path:
     check(cfg)
     science = identity.scientific(cfg)
     data = build("dataset.load", cfg.dataset.load)
+    check_bins(cfg, data.bin_size)
     criterion = contrastive_loss(cfg, data)
+    lds, fds = build("imbalance.lds", cfg.imbalance.lds), build("imbalance.fds", cfg.imbalance.fds)
     store = Store(cfg.paths.runs)
     run_id = identity.run_id(science, data.sha256)
     directory = store.run(run_id)
@@ -68,7 +74,7 @@ def run(cfg: DictConfig) -> Path:
         torch.set_num_threads(cfg.trainer.threads)
     fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1, precision=cfg.trainer.precision)
     tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
-    job = Job(cfg, science, data, criterion, store, fabric, Tracker(cfg.tracking, run_id, science, tags))
+    job = Job(cfg, science, data, criterion, lds, fds, store, fabric, Tracker(cfg.tracking, run_id, science, tags))
     try:
         outcome = reference(job) if cfg.method.estimator is not None else learn(job)
         report = record.compose(cfg, science, run_id, data, fabric, outcome, time.perf_counter() - started)
@@ -112,6 +118,8 @@ def learn(job: Job) -> "Outcome":
         select=protocol.select,
         seed=cfg.seed,
         clip=protocol.clip,
+        lds=job.lds,
+        fds=job.fds,
     )
     optimizer = build("protocol.optimizer", protocol.optimizer)
     scheduler = build("protocol.scheduler", protocol.scheduler)
@@ -126,6 +134,7 @@ def trained_before(job: Job, backbone: Any) -> dict[str, Any]:
 
     cfg = job.cfg.copy()
     cfg.protocol, cfg.method = cfg.method.source.protocol, cfg.method.source.method
+    cfg.imbalance = dict.fromkeys(cfg.imbalance)  # as for a pre-trained encoder: it acts on the last stage alone
     directory = run(cfg)
     weights = record.load_weights(directory / "best.safetensors")
     prefix = "backbone."

@@ -9,13 +9,16 @@ from omegaconf import DictConfig, OmegaConf
 SCHEMA = 1
 """Version of the config schema; raised when the meaning of a key changes."""
 
+STAGE_2 = ("protocol", "imbalance")
+"""Parts of the scientific config that the contrastive stage does not see."""
+
 
 def scientific(cfg: DictConfig) -> dict[str, Any]:
     """The resolved config without paths, devices, logging, and the recipe (its values stand where they are used)."""
     whole: Any = OmegaConf.to_container(cfg, resolve=True)
     dataset = {key: value for key, value in whole["dataset"].items() if key != "recipe"}
     dataset["load"] = {key: value for key, value in dataset["load"].items() if key != "folder"}
-    science = {key: whole[key] for key in ("backbone", "method", "protocol", "seed")}
+    science = {key: whole[key] for key in ("backbone", "method", *STAGE_2, "seed")}
     return science | {"dataset": dataset, "precision": whole["trainer"]["precision"], "schema": SCHEMA}
 
 
@@ -34,8 +37,13 @@ def run_id(science: dict[str, Any], data_sha256: str) -> str:
 
 
 def encoder_id(science: dict[str, Any], data_sha256: str) -> str:
-    """Identity of a pre-trained encoder: a run's without its stage-2 settings, so that protocols share it."""
-    return digest("encoder", {key: value for key, value in science.items() if key != "protocol"}, data_sha256)
+    """Identity of a pre-trained encoder: a run's without its stage-2 settings, so that what differs there shares it."""
+    return digest("encoder", stage_1(science), data_sha256)
+
+
+def stage_1(science: dict[str, Any]) -> dict[str, Any]:
+    """The scientific config without what only the second stage sees."""
+    return {key: value for key, value in science.items() if key not in STAGE_2}
 
 
 def _canonical(value: Any) -> Any:

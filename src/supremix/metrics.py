@@ -53,6 +53,22 @@ def regression_metrics(y: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
     }
 
 
+def grouped(y: np.ndarray, prediction: np.ndarray, masks: dict[str, np.ndarray]) -> dict[str, float]:
+    """All measures on groups of rows, as ``mae_<group>`` and so on; NaN in a group without a row.
+
+    Args:
+        y, prediction: (N,), label units.
+        masks: group → (N,) bool, the rows in it.
+    """
+    values: dict[str, float] = {}
+    for group, mask_N in masks.items():
+        measured = (
+            regression_metrics(y[mask_N], prediction[mask_N]) if mask_N.any() else dict.fromkeys(METRICS, math.nan)
+        )
+        values |= {f"{name}_{group}": value for name, value in measured.items()}
+    return values
+
+
 def _constant(values: np.ndarray) -> bool:
     # Equal up to float64's rounding, whose pattern is no signal to correlate.
     return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())

@@ -18,7 +18,10 @@ from supremix.adapt import Adapted
 from supremix.data.contract import Data
 from supremix.engine import Fitted, Row, state_on_cpu
 from supremix.errors import UserError
-from supremix.metrics import METRICS, regression_metrics
+from supremix.identity import stage_1
+from supremix.imbalance.bins import training_bins
+from supremix.imbalance.shots import shots
+from supremix.metrics import METRICS, grouped, regression_metrics
 from supremix.store import RECORD_SCHEMA, Store, write_json
 
 VARIANTS = ("best", "last", "ridge")  # epoch chosen on validation, last epoch, closed-form probe
@@ -45,9 +48,17 @@ def compose(
     """The run's record: identity, config, metrics of both splits, how the epoch was chosen, time, environment."""
     adapted, encoder = outcome.adapted, outcome.encoder
     labels = {"val": data.val.y, "test": data.test.y}
+    groups = {split: groups_of(data, y_N) for split, y_N in labels.items()}
     metrics = {
-        split: {variant: regression_metrics(labels[split], y_N) for variant, y_N in by_variant.items()}
+        split: {
+            variant: regression_metrics(labels[split], y_N) | grouped(labels[split], y_N, groups[split])
+            for variant, y_N in by_variant.items()
+        }
         for split, by_variant in outcome.predictions.items()
+    }
+    facts = {"sha256": data.sha256, "sizes": data.sizes, "label_range": data.label_range, **data.extras}
+    facts["groups"] = {
+        split: {name: int(mask_N.sum()) for name, mask_N in masks.items()} for split, masks in groups.items()
     }
     selection = {"split": "val", "metric": cfg.protocol.select} if adapted else None
     if adapted and selection:
@@ -62,13 +73,20 @@ def compose(
         "seed": cfg.seed,
         "synthetic": data.synthetic,
         "config": science,
-        "data": {"sha256": data.sha256, "sizes": data.sizes, "label_range": data.label_range, **data.extras},
+        "data": facts,
         "metrics": metrics,
         "selection": selection,
         "pretrain": encoder["pretrain"] if encoder else None,
         "seconds": {"adapt": adapted.seconds if adapted else 0.0, "total": seconds},
         "environment": environment(fabric),
     }
+
+
+def groups_of(data: Data, y_N: np.ndarray) -> dict[str, np.ndarray]:
+    """Name → (N,) mask of the rows that are measured by themselves too: the shots, where labels have bins."""
+    if data.bin_size is None:
+        return {}
+    return shots(data.label_bins(y_N), training_bins(data))
 
 
 def environment(fabric: Fabric) -> dict[str, Any]:
@@ -109,7 +127,7 @@ def write_encoder(
     report = {
         "schema": RECORD_SCHEMA,
         "id": encoder_id,
-        "config": {key: value for key, value in science.items() if key != "protocol"},
+        "config": stage_1(science),
         "pretrain": {
             "epochs": len(fitted.history),
             "final_loss": last["loss"],

@@ -41,10 +41,29 @@ def check(cfg: DictConfig) -> None:
         value = _get(cfg, key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             raise UserError(f"{key}={value}: give a whole number, {least} or more")
+    if cfg.method.estimator is not None and balanced(cfg):
+        raise UserError(
+            f"{balanced(cfg)[0]} acts on the training of a network, which method={cfg.method.name} does not have: "
+            "use imbalance=none"
+        )
     if cfg.method.estimator is None and cfg.protocol.name == "none":
         raise UserError(f"protocol=none trains nothing, but method={cfg.method.name} needs training: choose another")
     if cfg.method.name == "vanilla" and not cfg.protocol.get("train_backbone"):
         raise UserError("method=vanilla trains its backbone: use protocol=end_to_end, or method=random for a probe")
+
+
+def check_bins(cfg: DictConfig, bin_size: float | None) -> None:
+    """Raise UserError where something needs the dataset's label bins and there are none."""
+    if bin_size is None and balanced(cfg):
+        raise UserError(
+            f"{balanced(cfg)[0]} compares rows by label bin, and dataset={cfg.dataset.name} has none: "
+            "set dataset.load.bin_size or use imbalance=none"
+        )
+
+
+def balanced(cfg: DictConfig) -> list[str]:
+    """Keys of what is on against imbalance."""
+    return [f"imbalance.{key}" for key, value in cfg.imbalance.items() if value is not None]
 
 
 def _get(cfg: DictConfig, key: str) -> Any:
