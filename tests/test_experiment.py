@@ -30,7 +30,7 @@ def test_every_method_under_every_protocol_leaves_a_whole_record(tmp_path, metho
     directory, record = run_small(tmp_path, f"method={method}", f"protocol={protocol}")
     variants = {"best", "last", "ridge"} if protocol == "linear_probe" else {"best", "last"}
     assert set(record["metrics"]["test"]) == set(record["metrics"]["val"]) == variants
-    assert set(record["metrics"]["test"]["best"]) == set(METRICS)
+    assert set(record["metrics"]["test"]["best"]) >= set(METRICS)
     assert (record["stage1_id"] is not None) == (method in CONTRASTIVE)
     assert record["selection"]["epochs"] == 3
     assert 1 <= record["selection"]["best_epoch"] <= 3
@@ -60,7 +60,7 @@ def test_the_record_agrees_with_the_stored_predictions(tmp_path):
     for split in ("val", "test"):
         for variant in ("best", "last", "ridge"):
             again = regression_metrics(arrays[f"{split}_y"], arrays[f"{split}_{variant}"])
-            assert record["metrics"][split][variant] == pytest.approx(again)
+            assert {name: record["metrics"][split][variant][name] for name in METRICS} == pytest.approx(again)
     assert arrays["test_features"].shape == (88, 10)
 
 
