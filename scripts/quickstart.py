@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("outputs/quickstart"), help="folder of table and picture")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF
+    from supremix.commandline import CONF, ending_on_signals
     from supremix.errors import UserError
     from supremix.figures import test_features, tsne
     from supremix.store import Store

@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, one_line
+    from supremix.commandline import CONF, ending_on_signals, one_line
     from supremix.errors import UserError
     from supremix.tables.launch import local_launcher
     from supremix.tables.reproduce import reproduce, rerender

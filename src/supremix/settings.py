@@ -41,6 +41,11 @@ def check(cfg: DictConfig) -> None:
         value = _get(cfg, key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             raise UserError(f"{key}={value}: give a whole number, {least} or more")
+    minutes = cfg.trainer.checkpoint.minutes
+    if minutes is not None and (isinstance(minutes, bool) or not isinstance(minutes, int | float) or minutes < 0):
+        raise UserError(f"trainer.checkpoint.minutes={minutes}: give a number of minutes, 0 or more, or null")
+    if not isinstance(cfg.trainer.deterministic, bool):
+        raise UserError(f"trainer.deterministic={cfg.trainer.deterministic}: use true or false")
     if cfg.method.estimator is None and cfg.protocol.name == "none":
         raise UserError(f"protocol=none trains nothing, but method={cfg.method.name} needs training: choose another")
     if cfg.method.name == "vanilla" and not cfg.protocol.get("train_backbone"):
