@@ -24,7 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.tables.reproduce import reproduce
 
     try:
-        spec, cells, folder = reproduce("quickstart", CONF, options.out, local_launcher(options.jobs), overrides)
+        with ending_on_signals():
+            spec, cells, folder = reproduce("quickstart", CONF, options.out, local_launcher(options.jobs), overrides)
         store = Store(composed(CONF, overrides).paths.runs)
         first = {cell.row: store.run(str(cell.run_id)) for cell in cells if cell.seed == spec.seeds[0]}
         panels = [test_features(name, first[name]) for name in PICTURED]

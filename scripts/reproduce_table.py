@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
             launcher = local_launcher(options.jobs)
-            _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds)
+            with ending_on_signals():
+                _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds)
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1

@@ -47,14 +47,15 @@ def stoppable() -> Iterator[None]:
 
 @contextmanager
 def unbroken() -> Iterator[None]:
-    """A block that a stop signal does not break: Stopped is raised at its end."""
+    """A block that a stop signal does not break: Stopped is raised at its end. Blocks may lie in one another."""
     global _inside
+    outer = _inside
     _inside = True
     try:
         yield
     finally:
-        _inside = False
-    if _asked is not None:
+        _inside = outer
+    if _asked is not None and not outer:
         raise Stopped(_asked)
 
 
