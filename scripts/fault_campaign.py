@@ -23,6 +23,8 @@ PRELOADED = ["supremix.experiment", "supremix.record", "supremix.tables.reproduc
 SETTINGS = ["tracking=none", "trainer.accelerator=cpu", "trainer.checkpoint.minutes=0.003"]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 PAUSE = (0.3, 4.0)  # seconds from one kill to the next
+STRAY = 0.2  # share of the moments with nobody inside a run at which one is killed all the same
+BETWEEN = "between runs"
 PATIENCE = 120  # seconds a process may take to end after SIGTERM
 CHECKPOINT = re.compile(r"(\w+)-epoch-(\d+)-step-(\d+)\.ckpt")
 
@@ -60,8 +62,11 @@ def disturbed(folder: Path, kills: int, processes: int, draw: random.Random) -> 
             while time.monotonic() < until and any(process.is_alive() for process in alive):
                 time.sleep(0.02)
             alive = [process for process in alive if not ended(process, folder)]
-            if alive and len(hits) < kills:
-                victim = alive.pop(draw.randrange(len(alive)))
+            in_work = [process for process in alive if at_work(folder / "runs", process.pid)["stage"] != BETWEEN]
+            victims = in_work or (alive if draw.random() < STRAY else [])
+            if victims and len(hits) < kills:
+                victim = draw.choice(victims)
+                alive.remove(victim)
                 hits.append(kill(victim, draw.choice(SIGNALS), folder))
                 print(f"[{len(hits)}/{kills}] " + "  ".join(str(part) for part in hits[-1].values()), flush=True)
                 alive.append(start(folder, seeds))
@@ -104,7 +109,7 @@ def at_work(store: Path, pid: int) -> dict[str, Any]:
                 stage, epoch, _ = saved[-1]
                 return {"stage": stage, "epoch": int(epoch)}
             return {"stage": "pretrain" if "encoders" in pattern else "run", "epoch": None}
-    return {"stage": "between runs", "epoch": None}
+    return {"stage": BETWEEN, "epoch": None}
 
 
 def content(folder: Path) -> dict[str, Any]:

@@ -246,14 +246,20 @@ def test_a_fit_goes_on_from_every_point_as_if_nothing_had_happened(tmp_path):
         assert len(list(folder.iterdir())) == 2
 
 
+def signalled_inside(order):
+    with unbroken():
+        with unbroken():
+            signal.raise_signal(signal.SIGUSR2)
+        order.append("whole")
+    order.append("never")
+
+
 def test_stop_signals_wait_for_the_end_of_a_block_and_are_handed_on():
     heard, order = [], []
     before = signal.signal(signal.SIGUSR2, lambda number, frame: heard.append(number))
     try:
-        with pytest.raises(Stopped) as stop, stoppable(), stoppable(), unbroken():
-            with unbroken():
-                signal.raise_signal(signal.SIGUSR2)
-            order.append("whole")
+        with pytest.raises(Stopped) as stop, stoppable(), stoppable():
+            signalled_inside(order)
         assert order == ["whole"]
         assert heard == [signal.SIGUSR2]  # once, by the handler that was there before: a scheduler's
         assert stop.value.code == 128 + signal.SIGUSR2
