@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test lint types bench clean
+.PHONY: help setup quickstart test lint types bench fault-campaign clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ types: $(STAMP) ## Check types
 
 bench: $(STAMP) ## Measure the loss and the training step as ratios in one run
 	$(PY) scripts/bench.py
+
+fault-campaign: $(STAMP) ## Kill a table's processes 50 times, and compare it with one left alone
+	OMP_NUM_THREADS=1 $(PY) scripts/fault_campaign.py
 
 clean: ## Remove caches; environment, data, store and results stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("outputs/quickstart"), help="folder of table and picture")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF
+    from supremix.commandline import CONF, ending_on_signals
     from supremix.errors import UserError
     from supremix.figures import test_features, tsne
     from supremix.store import Store
@@ -24,7 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.tables.reproduce import reproduce
 
     try:
-        spec, cells, folder = reproduce("quickstart", CONF, options.out, local_launcher(options.jobs), overrides)
+        with ending_on_signals():
+            spec, cells, folder = reproduce("quickstart", CONF, options.out, local_launcher(options.jobs), overrides)
         store = Store(composed(CONF, overrides).paths.runs)
         first = {cell.row: store.run(str(cell.run_id)) for cell in cells if cell.seed == spec.seeds[0]}
         panels = [test_features(name, first[name]) for name in PICTURED]

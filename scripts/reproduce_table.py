@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, one_line
+    from supremix.commandline import CONF, ending_on_signals, one_line
     from supremix.errors import UserError
     from supremix.tables.launch import local_launcher
     from supremix.tables.reproduce import reproduce, rerender
@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
             launcher = local_launcher(options.jobs)
-            _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds)
+            with ending_on_signals():
+                _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds)
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1

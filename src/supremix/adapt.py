@@ -15,8 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from supremix.checkpoint import Checkpoints
 from supremix.data.contract import Data, Split, unchanged
-from supremix.engine import Report, Row, apply, batches_of, fit, state_on_cpu
+from supremix.engine import Report, Row, apply, batch_ids, batches_of, fit, state_on_cpu
 from supremix.heads import RegressionHead
 from supremix.imbalance.bins import Bins, OfTarget, training_bins
 from supremix.imbalance.fds import FDS, calibrated
@@ -67,6 +68,7 @@ def adapt(
     scheduler: Callable[..., LRScheduler] | None,
     stage: Stage2,
     report: Report,
+    checkpoints: Checkpoints | None = None,
 ) -> Adapted:
     """Fit a regression head, and the backbone with it where the stage says so; the test set is read at the end."""
     bias = float(data.target.encode(data.train.y).mean()) if stage.bias_init == "mean" else 0.0
@@ -109,6 +111,8 @@ def adapt(
         score=lambda: validation_score(predict(inputs.val), data.val.y, stage.select),
         scheduler=scheduler(opt) if scheduler else None,
         clip=stage.clip,
+        checkpoints=checkpoints,
+        ids=batch_ids(data.train, stage.batch_size, stage.seed, "adapt"),
     )
     states = {"last": state_on_cpu(model), "best": fitted.best_state or state_on_cpu(model)}
 

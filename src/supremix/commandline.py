@@ -1,18 +1,32 @@
 """What the command lines share: where the configs are, and how a user's mistake is told. Quick to import."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from supremix.errors import UserError
+from supremix.errors import Stopped, UserError
+from supremix.stopping import stoppable
 
 PACKAGE = Path(__file__).parent
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
 """The config folder: inside an installed wheel, or at the top of the source tree."""
 
 INTERNALS = ("full_key", "object_type", "Config search", "provider=", "To append to your config")
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """A stop signal ends the process with one line on stderr and 128 + its number, 143 for SIGTERM."""
+    try:
+        with stoppable():
+            yield
+    except Stopped as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(stop.code)
 
 
 def one_line(error: Exception) -> str:

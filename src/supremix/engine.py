@@ -1,7 +1,7 @@
 """The one optimisation loop, used by pre-training, by end-to-end training and by the linear probe."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from supremix.checkpoint import Checkpoints, restore, snapshot
 from supremix.data.contract import Augment, Split, unchanged
-from supremix.errors import UserError
+from supremix.errors import Stopped
 from supremix.seeding import derive, generator
+from supremix.stopping import unbroken
+from supremix.watch import Watch, largest_gradient
 
 Row = dict[str, float]
 Batch = tuple[Any, Tensor]
@@ -21,19 +24,29 @@ Report = Callable[[int, Row], None]
 
 @dataclass
 class Fitted:
-    """Outcome of a fit: one row an epoch, and the state of the epoch with the lowest score."""
+    """Outcome of a fit: one row an epoch, and the state of the epoch with the lowest score.
+
+    While the fit lasts it also says how far it has come: ``step`` batches of ``epoch`` are done, and ``total``,
+    ``rows`` and ``readings`` are theirs.
+    """
 
     history: list[Row] = field(default_factory=list)
     best_epoch: int = 0
     best_state: dict[str, Tensor] | None = None
     seconds: float = 0.0
+    lowest: float = float("inf")
+    epoch: int = 1
+    step: int = 0
+    total: Tensor = field(default_factory=lambda: torch.zeros(()))
+    rows: int = 0
+    readings: list[Row] = field(default_factory=list)
 
 
 def fit(
     fabric: Fabric,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    batches: Callable[[int], Iterator[Batch]],
+    batches: Callable[[int, int], Iterator[Batch]],
     objective: Callable[[Any, Tensor], Tensor],
     epochs: int,
     report: Report,
@@ -43,51 +56,88 @@ def fit(
     log_every: int = 1,
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     clip: float | None = None,
+    generators: Sequence[torch.Generator] = (),
+    checkpoints: Checkpoints | None = None,
+    ids: Callable[[int, int], list[str]] = lambda epoch, step: [],
 ) -> Fitted:
-    """Minimise ``objective(model(x), y)`` over ``batches(epoch)`` for epochs 1, 2, …
+    """Minimise ``objective(model(x), y)`` over ``batches(epoch, first)`` for epochs 1, 2, …
 
     Args:
         model: as made by ``fabric.setup``.
+        batches: the batches of an epoch from number ``first`` on; an epoch is the same whenever it is asked for.
         stream: seed and stage; they and the epoch seed torch's global generator, which dropout draws from.
         score: validation value after an epoch, lower is better; its best epoch's state is kept on the CPU.
         read_batch: statistics of a batch from its labels, read every ``log_every`` steps, averaged an epoch.
         report: called with the epoch and its row: loss, val (when scored) and the statistics.
         scheduler: stepped after each epoch.
         clip: largest norm of the gradient of all parameters together; None leaves it.
+        generators: what ``objective`` draws from beside torch's global generator.
+        checkpoints: where to go on from, and where to save now and then, and when stopped; None saves nothing.
+        ids: row ids of the batch of an epoch and a step, both from 1, for messages.
+
+    Raises:
+        UserError: loss or gradient are not finite.
+        Stopped: a signal came; the state was saved.
     """
-    fitted = Fitted()
-    lowest = float("inf")
-    started = time.perf_counter()
-    for epoch in range(1, epochs + 1):
-        model.train()
-        torch.manual_seed(derive(*stream, "dropout", epoch))
-        total, rows = torch.zeros((), device=fabric.device), 0
-        readings: list[Row] = []
-        for step, (x, y_B) in enumerate(batches(epoch)):
-            optimizer.zero_grad(set_to_none=True)
-            loss = objective(model(x), y_B)
-            fabric.backward(loss)
-            if clip is not None:
-                fabric.clip_gradients(model, optimizer, max_norm=clip)
-            optimizer.step()
-            total += loss.detach() * len(y_B)
-            rows += len(y_B)
-            if read_batch is not None and step % log_every == 0:
-                readings.append(read_batch(y_B))
-        if scheduler is not None:
-            scheduler.step()
-        row = {"loss": float(total) / rows} | _means(readings)
-        if not np.isfinite(row["loss"]):
-            raise UserError(f"the loss became {row['loss']} in epoch {epoch}: lower the learning rate or check inputs")
-        if score is not None:
-            model.eval()
-            row["val"] = score()
-            if row["val"] < lowest:
-                lowest, fitted.best_epoch, fitted.best_state = row["val"], epoch, state_on_cpu(model)
-        fitted.history.append(row)
-        report(epoch, row)
-    fitted.seconds = time.perf_counter() - started
-    return fitted
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "precision": fabric.strategy.precision}
+    if scheduler is not None:
+        parts["scheduler"] = scheduler
+    scaled = getattr(fabric.strategy.precision, "scaler", None) is not None  # and skips steps whose gradient overflows
+    saved = checkpoints.load() if checkpoints else None
+    at = Fitted(**restore(saved, parts, generators, fabric.device)) if saved else Fitted()
+    at.total = at.total.to(fabric.device)
+    watch = Watch(ids, checkpoints.newest if checkpoints else lambda: None)
+    started = time.perf_counter() - at.seconds
+
+    def save() -> None:
+        watch.check()
+        at.seconds = time.perf_counter() - started
+        if checkpoints is not None:
+            checkpoints.save(at.epoch, at.step, snapshot(parts, generators, fabric.device, vars(at)))
+
+    try:
+        for epoch, row in enumerate(at.history, 1):
+            report(epoch, row)
+        for epoch in range(at.epoch, epochs + 1):
+            model.train()
+            if at.step == 0:
+                torch.manual_seed(derive(*stream, "dropout", epoch))
+            for x, y_B in batches(epoch, at.step):
+                with unbroken():
+                    optimizer.zero_grad(set_to_none=True)
+                    loss = objective(model(x), y_B)
+                    fabric.backward(loss)
+                    norm = loss.detach() if scaled else largest_gradient(model.parameters())
+                    if clip is not None:
+                        fabric.clip_gradients(model, optimizer, max_norm=clip, error_if_nonfinite=False)
+                    optimizer.step()
+                    at.total += loss.detach() * len(y_B)
+                    at.rows += len(y_B)
+                    if read_batch is not None and at.step % log_every == 0:
+                        at.readings.append(read_batch(y_B))
+                    at.step += 1
+                    watch.note(epoch, at.step, loss, norm)
+                    if checkpoints is not None and checkpoints.due():
+                        save()
+            watch.check()
+            row = {"loss": float(at.total) / at.rows} | _means(at.readings)
+            if score is not None:
+                model.eval()
+                row["val"] = float(score())
+            with unbroken():
+                if scheduler is not None:
+                    scheduler.step()
+                if score is not None and row["val"] < at.lowest:
+                    at.lowest, at.best_epoch, at.best_state = row["val"], epoch, state_on_cpu(model)
+                at.history.append(row)
+                at.epoch, at.step, at.total, at.rows, at.readings = epoch + 1, 0, torch.zeros_like(at.total), 0, []
+            report(epoch, row)
+    except Stopped:
+        with unbroken():
+            save()
+        raise
+    at.seconds = time.perf_counter() - started
+    return at
 
 
 def batches_of(
@@ -100,8 +150,10 @@ def batches_of(
     to_input: Callable[[Any], Any] = unchanged,
     augment: Augment | None = None,
     views: int = 1,
-) -> Callable[[int], Iterator[Batch]]:
+) -> Callable[..., Iterator[Batch]]:
     """Shuffled batches of a split with the given labels; an epoch's order depends on seed, stage and epoch only.
+
+    Called with the epoch, and with the number of batches to leave out at its beginning: those are not fetched.
 
     With ``augment`` a batch is ``views`` random views of its B items, one after the other, (views · B) rows with the
     labels repeated. An item's view depends on seed, stage, epoch and item only.
@@ -112,10 +164,9 @@ def batches_of(
         draws = (generator(seed, stage, "views", epoch, view) for view in range(views))
         return [torch.rand(len(split), augment.draws, generator=draw) for draw in draws] if augment else []
 
-    def epoch_batches(epoch: int) -> Iterator[Batch]:
-        order_N = torch.randperm(len(split), generator=generator(seed, stage, "order", epoch))
+    def epoch_batches(epoch: int, first: int = 0) -> Iterator[Batch]:
         uniforms_NP = uniforms(epoch)
-        for index_B in order_N.split(batch_size):
+        for index_B in order(len(split), seed, stage, epoch).split(batch_size)[first:]:
             x = to_device(split.fetch(index_B.numpy()), device)
             y_B = labels_N[index_B].to(device, non_blocking=True)
             if augment is None:
@@ -124,6 +175,21 @@ def batches_of(
                 yield torch.cat([augment(x, u_NP[index_B].to(device)) for u_NP in uniforms_NP]), y_B.repeat(views)
 
     return epoch_batches
+
+
+def order(rows: int, seed: int, stage: str, epoch: int) -> Tensor:
+    """Row numbers (N,) in the order in which an epoch visits them."""
+    return torch.randperm(rows, generator=generator(seed, stage, "order", epoch))
+
+
+def batch_ids(split: Split, batch_size: int, seed: int, stage: str) -> Callable[[int, int], list[str]]:
+    """The ids of the rows that `batches_of` puts into an epoch's batch, both counted from 1."""
+
+    def ids(epoch: int, step: int) -> list[str]:
+        index_B = order(len(split), seed, stage, epoch).split(batch_size)[step - 1]
+        return [str(name) for name in split.ids[index_B.numpy()]]
+
+    return ids
 
 
 @torch.no_grad()

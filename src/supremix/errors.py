@@ -1,4 +1,6 @@
-"""The one exception for what a user can get wrong: a missing file, a damaged row, an impossible setting."""
+"""What ends a run from outside it: a mistake of the user's, a stop signal, another process that has the same run."""
+
+import signal
 
 
 class UserError(Exception):
@@ -11,3 +13,22 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         # Messages quote file contents and other libraries' errors, either of which may span lines.
         super().__init__(" ".join(message.splitlines()))
+
+
+class Busy(Exception):
+    """Another process has the run in work."""
+
+
+class Stopped(BaseException):
+    """A signal asked this process to end; no ``except Exception`` on the way holds it up.
+
+    Command lines print it and exit with ``code``, 128 and the signal's number, as a shell has it.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+        self.code = 128 + signum
+
+    def __str__(self) -> str:
+        return f"stopped by {signal.Signals(self.signum).name}: the same command goes on from what is saved"

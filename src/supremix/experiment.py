@@ -19,9 +19,10 @@ from torch import nn
 from supremix import identity
 from supremix.data.contract import Data
 from supremix.errors import UserError
-from supremix.seeding import initialising
+from supremix.seeding import initialising, repeatable
 from supremix.settings import check, check_bins
-from supremix.store import Store, finished, read_record
+from supremix.stopping import stoppable
+from supremix.store import Store, finished, read_record, settled
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -46,10 +47,15 @@ class Job:
     store: Store
     fabric: "Fabric"
     tracker: "Tracker"
+    unfinished: Path  # the claimed run's folder for checkpoints
 
 
-def run(cfg: DictConfig) -> Path:
-    """Execute the composed config, or show the record where it is finished already; return the run's directory."""
+def run(cfg: DictConfig, wait: bool = True) -> Path:
+    """Execute the composed config, or show the record where it is finished already; return the run's directory.
+
+    An interrupted run goes on from its last checkpoint. Where another process has the run in work this one waits for
+    it, or raises Busy if ``wait`` is false. A stop signal saves, and raises Stopped.
+    """
     started = time.perf_counter()
     check(cfg)
     science = identity.scientific(cfg)
@@ -66,25 +72,37 @@ def run(cfg: DictConfig) -> Path:
     from supremix import record
     from supremix.tracking import Tracker
 
-    quiet = cfg.trainer.progress == "off"
-    if finished(directory):
-        record.show(read_record(directory), directory, "finished before, nothing to do", quiet)
-        return directory
-    if cfg.trainer.threads is not None:
-        torch.set_num_threads(cfg.trainer.threads)
-    fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1, precision=cfg.trainer.precision)
-    tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
-    job = Job(cfg, science, data, criterion, lds, fds, store, fabric, Tracker(cfg.tracking, run_id, science, tags))
+    status = "finished before, nothing to do"
+    if not settled(directory):
+        with stoppable(), store.claimed(directory, wait) as unfinished:
+            if not finished(directory):  # else the process that had it did it
+                if cfg.trainer.threads is not None:
+                    torch.set_num_threads(cfg.trainer.threads)
+                repeatable(cfg.trainer.deterministic)
+                fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1, precision=cfg.trainer.precision)
+                tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
+                tracker = Tracker(cfg.tracking, run_id, science, tags)
+                job = Job(cfg, science, data, criterion, lds, fds, store, fabric, tracker, unfinished)
+                execute(job, run_id, started)
+                status = "finished"
+    record.show(read_record(directory), directory, status, quiet=cfg.trainer.progress == "off")
+    return directory
+
+
+def execute(job: Job, run_id: str, started: float) -> None:
+    """Train, measure and write the run's directory."""
+    from supremix import record
+
+    cfg, directory = job.cfg, job.store.run(run_id)
     try:
         outcome = reference(job) if cfg.method.estimator is not None else learn(job)
-        report = record.compose(cfg, science, run_id, data, fabric, outcome, time.perf_counter() - started)
-        record.write(store, directory, cfg, report, data, outcome)
+        seconds = time.perf_counter() - started
+        report = record.compose(cfg, job.science, run_id, job.data, job.fabric, outcome, seconds)
+        record.write(job.store, directory, cfg, report, job.data, outcome)
     except BaseException:
         job.tracker.finish(None, exit_code=1)
         raise
     job.tracker.finish(record.flat(report["metrics"]) | {"record": str(directory.absolute())})
-    record.show(report, directory, "finished", quiet)
-    return directory
 
 
 def reference(job: Job) -> "Outcome":
@@ -98,6 +116,7 @@ def reference(job: Job) -> "Outcome":
 def learn(job: Job) -> "Outcome":
     """Pre-train (or take the stored encoder, or none), then adapt."""
     from supremix import adapt
+    from supremix.checkpoint import Checkpoints
     from supremix.progress import stage_progress
     from supremix.record import Outcome
 
@@ -123,8 +142,9 @@ def learn(job: Job) -> "Outcome":
     )
     optimizer = build("protocol.optimizer", protocol.optimizer)
     scheduler = build("protocol.scheduler", protocol.scheduler)
+    checkpoints = Checkpoints(job.unfinished, "adapt", cfg.trainer.checkpoint.minutes)
     with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(job, "adapt")) as report:
-        adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, scheduler, stage, report)
+        adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, scheduler, stage, report, checkpoints)
     return Outcome(adapted.predictions, adapted, encoder)
 
 
@@ -144,20 +164,29 @@ def trained_before(job: Job, backbone: Any) -> dict[str, Any]:
 
 def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
     """Give the backbone its stage-1 weights, from the store where they are finished; return the encoder's record."""
+    from supremix import record
+
+    encoder_id = identity.encoder_id(job.science, job.data.sha256)
+    directory = job.store.encoder(encoder_id)
+    if not settled(directory):
+        with job.store.claimed(directory) as unfinished:
+            if not finished(directory):
+                return train_encoder(job, backbone, criterion, encoder_id, unfinished)
+    print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
+    backbone.load_state_dict(record.load_weights(directory / "backbone.safetensors"))
+    report = mirror(job, "pretrain")
+    for row in record.read_history(directory):
+        report(int(row.pop("epoch")), row)
+    return read_record(directory)
+
+
+def train_encoder(job: Job, backbone: Any, criterion: nn.Module, encoder_id: str, unfinished: Path) -> dict[str, Any]:
+    """Pre-train the backbone in place and store it; return the encoder's record."""
     from supremix import pretrain, record
+    from supremix.checkpoint import Checkpoints
     from supremix.progress import stage_progress
 
     cfg, method = job.cfg, job.cfg.method
-    encoder_id = identity.encoder_id(job.science, job.data.sha256)
-    directory = job.store.encoder(encoder_id)
-    report = mirror(job, "pretrain")
-    if finished(directory):
-        print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
-        backbone.load_state_dict(record.load_weights(directory / "backbone.safetensors"))
-        for row in record.read_history(directory):
-            report(int(row.pop("epoch")), row)
-        return read_record(directory)
-
     projection: nn.Module = nn.Identity()
     if method.projection_head:
         with initialising(cfg.seed, "init", "projection"):
@@ -174,9 +203,10 @@ def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
     )
     optimizer = build("method.pretrain.optimizer", method.pretrain.optimizer)
     scheduler = build("method.pretrain.scheduler", method.pretrain.scheduler)
-    with stage_progress(cfg.trainer.progress, "pretrain", stage.epochs, report) as shown:
+    checkpoints = Checkpoints(unfinished, "pretrain", cfg.trainer.checkpoint.minutes)
+    with stage_progress(cfg.trainer.progress, "pretrain", stage.epochs, mirror(job, "pretrain")) as report:
         fitted = pretrain.pretrain(
-            job.fabric, job.data, backbone, projection, criterion, optimizer, scheduler, stage, shown
+            job.fabric, job.data, backbone, projection, criterion, optimizer, scheduler, stage, report, checkpoints
         )
     return record.write_encoder(job.store, encoder_id, job.science, backbone, projection, fitted)
 

@@ -9,8 +9,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from supremix.checkpoint import Checkpoints
 from supremix.data.contract import Data
-from supremix.engine import Fitted, Report, Row, batches_of, fit
+from supremix.engine import Fitted, Report, Row, batch_ids, batches_of, fit
 from supremix.losses import SupReMixLoss
 from supremix.seeding import generator
 
@@ -51,6 +52,7 @@ def pretrain(
     scheduler: Callable[..., LRScheduler] | None,
     stage: Stage1,
     report: Report,
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
     """Train backbone and projection head in place; the last epoch's weights are the result.
 
@@ -61,6 +63,7 @@ def pretrain(
     model = nn.Sequential(embed, projection)
     augment = data.contrastive_views if stage.views > 1 else None
     wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
+    draws = generator(stage.seed, "mixtures", device=fabric.device)
 
     def share_without(y_B: Tensor) -> Row:
         return {"anchors_without_positive": (criterion.count_positives(y_B) == 0).float().mean().item()}
@@ -80,7 +83,7 @@ def pretrain(
             augment,
             stage.views,
         ),
-        _objective(criterion, stage.seed, fabric.device),
+        _objective(criterion, draws),
         stage.epochs,
         report,
         (stage.seed, "pretrain"),
@@ -88,12 +91,14 @@ def pretrain(
         log_every=stage.log_every,
         scheduler=scheduler(opt) if scheduler else None,
         clip=stage.clip,
+        generators=[draws],
+        checkpoints=checkpoints,
+        ids=batch_ids(data.train, stage.batch_size, stage.seed, "pretrain"),
     )  # fmt: skip
 
 
-def _objective(criterion: Any, seed: int, device: torch.device) -> Callable[[Any, Tensor], Tensor]:
+def _objective(criterion: Any, draws: torch.Generator) -> Callable[[Any, Tensor], Tensor]:
     """The loss as a function of embeddings and labels; SupReMix draws its mixtures from its own stream."""
     if not isinstance(criterion, SupReMixLoss):
         return criterion
-    draws = generator(seed, "mixtures", device=device)
     return lambda z_ND, y_N: criterion(z_ND, y_N, generator=draws)

@@ -1,6 +1,7 @@
 """Named random streams: every use of randomness has its own generator, derived from the run's seed."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,3 +25,12 @@ def initialising(seed: int, *names: str | int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, *names))
         yield
+
+
+def repeatable(on: bool) -> None:
+    """Have every operation give the same bits each time, on a GPU too; one that cannot raises RuntimeError."""
+    if on:
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # read when CUDA starts
+    torch.use_deterministic_algorithms(on)
+    torch.backends.cudnn.deterministic = on
+    torch.backends.cudnn.benchmark = False

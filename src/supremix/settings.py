@@ -46,6 +46,11 @@ def check(cfg: DictConfig) -> None:
             f"{balanced(cfg)[0]} acts on the training of a network, which method={cfg.method.name} does not have: "
             "use imbalance=none"
         )
+    minutes = cfg.trainer.checkpoint.minutes
+    if minutes is not None and (isinstance(minutes, bool) or not isinstance(minutes, int | float) or minutes < 0):
+        raise UserError(f"trainer.checkpoint.minutes={minutes}: give a number of minutes, 0 or more, or null")
+    if not isinstance(cfg.trainer.deterministic, bool):
+        raise UserError(f"trainer.deterministic={cfg.trainer.deterministic}: use true or false")
     if cfg.method.estimator is None and cfg.protocol.name == "none":
         raise UserError(f"protocol=none trains nothing, but method={cfg.method.name} needs training: choose another")
     if cfg.method.name == "vanilla" and not cfg.protocol.get("train_backbone"):

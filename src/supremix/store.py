@@ -1,16 +1,20 @@
-"""The store on disk: runs/<id>/ and runs/encoders/<id>/, each written whole or not at all, ``DONE`` last."""
+"""The store on disk: runs/<id>/ and runs/encoders/<id>/, each written whole or not at all, ``DONE`` last.
+
+While a run or an encoder is in work there is <id>.partial/ beside its place: the lock of the process that has it, the
+checkpoints of the stage in work, and in the end the finished folder until it is moved to its place.
+"""
 
 import json
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from supremix.errors import UserError
+from supremix.locking import acquired
 
 RECORD_SCHEMA = 1
 
@@ -39,30 +43,53 @@ class Store:
             yield read_record(done.parent)
 
     @contextmanager
-    def writing(self, target: Path) -> Iterator[Path]:
-        """Yield an empty folder that becomes ``target`` when the block ends well.
+    def claimed(self, target: Path, wait: bool = True) -> Iterator[Path]:
+        """Hold ``target`` against other processes; yield its folder of unfinished work.
 
-        A finished ``target`` is never replaced: what another process finished first stays.
+        Waits for a process that has it, so look whether it is finished inside. A claim dies with its process. Left
+        with something unfinished, the folder stays for the next claim; else it goes.
+
+        Raises Busy where another process has it and ``wait`` is false.
         """
+        folder = unfinished(target)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = Path(tempfile.mkdtemp(prefix=f".partial-{target.name}-", dir=target.parent))
+            lock = acquired(folder, wait)
         except OSError as error:
-            raise UserError(f"{target.parent}: cannot write to the store ({error.strerror}); set paths.runs") from None
+            raise UserError(f"{folder}: cannot write to the store ({error.strerror}); set paths.runs") from None
+        with lock:
+            try:
+                yield folder
+            finally:
+                _tidy(folder, Path(lock.name), everything=finished(target))
+
+    @contextmanager
+    def writing(self, target: Path) -> Iterator[Path]:
+        """Yield an empty folder that becomes the claimed ``target`` when the block ends well."""
+        scratch = unfinished(target) / "finished"
+        shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed here
         try:
-            yield partial
-            (partial / "DONE").touch()
-            partial.chmod(0o755)
-            if not finished(target):
-                shutil.rmtree(target, ignore_errors=True)
-                os.replace(partial, target)
+            scratch.mkdir()
+            yield scratch
+            (scratch / "DONE").touch()
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(scratch, target)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def finished(directory: Path) -> bool:
     """Whether the directory was written to its end."""
     return (directory / "DONE").exists()
+
+
+def unfinished(target: Path) -> Path:
+    """Folder of work on ``target`` that is not finished: lock and checkpoints."""
+    return target.with_name(f"{target.name}.partial")
+
+
+def settled(target: Path) -> bool:
+    """Whether it is finished and tidied up after, so that nobody needs to claim it."""
+    return finished(target) and not unfinished(target).exists()
 
 
 def read_record(directory: Path) -> dict[str, Any]:
@@ -90,3 +117,15 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _tidy(folder: Path, lock: Path, everything: bool) -> None:
+    """Remove what a claim leaves, the lock last: once it is gone another process may claim the folder anew."""
+    others = [path for path in folder.iterdir() if path != lock]
+    if everything:
+        for path in others:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if everything or not others:
+        lock.unlink()
+        with suppress(OSError):
+            folder.rmdir()

@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from supremix.commandline import CONF, check_added_keys, one_line
+from supremix.commandline import CONF, check_added_keys, ending_on_signals, one_line
 from supremix.errors import UserError
 
 
@@ -33,7 +33,8 @@ def cli() -> None:
     """Entry point; a mistake of the user is one line on stderr and exit code 1."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
     try:
-        main()
+        with ending_on_signals():
+            main()
     except (HydraException, OmegaConfBaseException, UserError) as error:
         sys.exit(f"error: {one_line(error)}")
 

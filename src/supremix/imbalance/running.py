@@ -45,6 +45,11 @@ class RunningFDS(nn.Module):
             self._update(before)
         for buffer in before:
             buffer.zero_()
+        self.go_on(epoch)
+
+    @torch.no_grad()
+    def go_on(self, epoch: int) -> None:
+        """In the middle of an epoch, after an interruption: the statistics stand as it took them up."""
         known = bool(self.rows.any()) and epoch > self.fds.start_smooth
         self.current = calibration(self.rows, self.mean, self.variance, self.fds.window()) if known else None
 
@@ -86,13 +91,13 @@ class CalibratedRegressor(nn.Module):
 
 
 def labelled(
-    batches: Callable[[int], Iterator[tuple[Any, Tensor]]], fds: RunningFDS, bin_of: Callable[[Tensor], Tensor]
-) -> Callable[[int], Iterator[tuple[Any, Tensor]]]:
+    batches: Callable[..., Iterator[tuple[Any, Tensor]]], fds: RunningFDS, bin_of: Callable[[Tensor], Tensor]
+) -> Callable[..., Iterator[tuple[Any, Tensor]]]:
     """The batches with bin numbers beside the inputs; each epoch first takes up the statistics of the one before."""
 
-    def epoch_batches(epoch: int) -> Iterator[tuple[Any, Tensor]]:
-        fds.start(epoch)
-        for x, target_B in batches(epoch):
+    def epoch_batches(epoch: int, first: int = 0) -> Iterator[tuple[Any, Tensor]]:
+        fds.start(epoch) if first == 0 else fds.go_on(epoch)
+        for x, target_B in batches(epoch, first):
             yield Labelled(x, bin_of(target_B)), target_B
 
     return epoch_batches

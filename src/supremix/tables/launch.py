@@ -11,16 +11,18 @@ from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobStatus
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
-from supremix.errors import UserError
+from supremix.errors import Busy, UserError
 from supremix.tables.plan import Cell
 
 
 def launch(cells: list[Cell], conf: Path, launcher: list[str], done: Callable[[Cell], bool]) -> list[str]:
     """Run the cells; return one line for each that failed. The others are finished whatever happens to those.
+
+    Cells that another process has in work come last, so that several processes share a table's work.
 
     Args:
         launcher: Hydra overrides that choose and configure the launcher, e.g. ``hydra/launcher=joblib``.
@@ -32,18 +34,32 @@ def launch(cells: list[Cell], conf: Path, launcher: list[str], done: Callable[[C
         assert hydra is not None
         cfg = hydra.compose_config("config", ["hydra.mode=MULTIRUN", *launcher], run_mode=RunMode.MULTIRUN)
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(cfg))
-        plugin = Plugins.instance().instantiate_launcher(context, run_cell, cfg)
+
+        def launched(job: Callable[[DictConfig], str], some: list[Cell]) -> Iterator[tuple[Cell, JobReturn]]:
+            plugin = Plugins.instance().instantiate_launcher(context, job, cfg)
+            yield from zip(some, plugin.launch([cell.overrides for cell in some], initial_job_idx=0), strict=True)
+
         with _progress(cells, done):
-            returns = plugin.launch([cell.overrides for cell in cells], initial_job_idx=0)
+            ended = list(launched(run_free_cell, cells))
+            busy = [cell for cell, one in ended if isinstance(one._return_value, Busy)]
+            if busy:
+                ended += launched(run_cell, busy)
     return [
         f"{cell.label}: {one._return_value}"
-        for cell, one in zip(cells, returns, strict=True)
-        if one.status != JobStatus.COMPLETED
+        for cell, one in ended
+        if one.status != JobStatus.COMPLETED and not isinstance(one._return_value, Busy)
     ]
 
 
+def run_free_cell(cfg: DictConfig) -> str:
+    """One cell, in whatever process the launcher starts; raises Busy where another process has it in work."""
+    from supremix.experiment import run
+
+    return str(run(cfg, wait=False))
+
+
 def run_cell(cfg: DictConfig) -> str:
-    """One cell, in whatever process the launcher starts."""
+    """One cell; waits for another process that has it in work."""
     from supremix.experiment import run
 
     return str(run(cfg))

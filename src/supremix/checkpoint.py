@@ -1,0 +1,119 @@
+"""A stage saves itself while it runs, so that a killed run ends with the same bits as one that was never interrupted.
+
+A checkpoint is one file: the SHA-256 of what follows, and what follows, a dict of plain values and tensors as torch
+saves it. Loading it executes no code (``weights_only``).
+"""
+
+import hashlib
+import io
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FORMAT = 1
+DIGEST = hashlib.sha256().digest_size
+KEPT = 2  # the newest, and the one before it for the case that the newest is damaged
+
+
+class Checkpoints:
+    """The checkpoints of one stage.
+
+    Args:
+        folder: where they are; it is there already.
+        stage: begins their file names.
+        minutes: least time between two of them; 0 saves after every step, None only when the run is stopped.
+    """
+
+    def __init__(self, folder: Path, stage: str, minutes: float | None) -> None:
+        self.folder, self.stage = folder, stage
+        self._seconds = float("inf") if minutes is None else 60 * minutes
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return time.monotonic() - self._last >= self._seconds
+
+    def save(self, epoch: int, step: int, state: dict[str, Any]) -> None:
+        """Write what the stage is after ``step`` steps of ``epoch``; the two newest are kept."""
+        buffer = io.BytesIO()
+        torch.save(state | {"format": FORMAT}, buffer)
+        content = buffer.getbuffer()
+        path = self.folder / f"{self.stage}-epoch-{epoch:06d}-step-{step:09d}.ckpt"
+        scratch = path.with_suffix(".tmp")
+        with scratch.open("wb") as file:
+            file.write(hashlib.sha256(content).digest())
+            file.write(content)
+        scratch.replace(path)
+        for old in self._found()[KEPT:]:
+            old.unlink()
+        self._last = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest one that is whole; None where there is none. A damaged one is named in a warning, and removed."""
+        for path in self._found():
+            try:
+                state = _read(path)
+            except Exception as error:  # unpickling damaged content can fail in any way
+                instead = "the one before it" if path != self._found()[-1] else f"the beginning of {self.stage}"
+                message = f"warning: {path}: not a whole checkpoint ({error}); going on from {instead}"
+                print(" ".join(message.split()), file=sys.stderr, flush=True)
+                path.unlink()
+                continue
+            print(f"{self.stage} goes on from {path}", file=sys.stderr, flush=True)
+            return state
+        return None
+
+    def newest(self) -> Path | None:
+        """Where the newest one is."""
+        return next(iter(self._found()), None)
+
+    def _found(self) -> list[Path]:
+        """All there are, the newest first."""
+        return sorted(self.folder.glob(f"{self.stage}-epoch-*.ckpt"), reverse=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+        raise ValueError("its content is not what its checksum says")
+    state = torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)
+    if state["format"] != FORMAT:
+        raise ValueError(f"of format {state['format']}, this version reads {FORMAT}")
+    return state
+
+
+def snapshot(
+    parts: Mapping[str, Any], generators: Sequence[torch.Generator], device: torch.device, progress: dict[str, Any]
+) -> dict[str, Any]:
+    """All that the rest of a stage depends on.
+
+    Args:
+        parts: what has ``state_dict`` and ``load_state_dict``: model, optimiser, schedule, gradient scaling.
+        generators: the stage's own streams; torch's global ones, which dropout draws from, are always in it.
+        progress: plain values and tensors that say how far the stage has come.
+    """
+    random = {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "own": [generator.get_state() for generator in generators],
+    }
+    return {"parts": {name: part.state_dict() for name, part in parts.items()}, "random": random, "progress": progress}
+
+
+def restore(
+    state: dict[str, Any], parts: Mapping[str, Any], generators: Sequence[torch.Generator], device: torch.device
+) -> dict[str, Any]:
+    """Put parts and generators where `snapshot` found them; return the progress, its tensors on the CPU."""
+    for name, part in parts.items():
+        part.load_state_dict(state["parts"][name])
+    random = state["random"]
+    torch.set_rng_state(random["cpu"])
+    if random["cuda"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(random["cuda"], device)
+    for generator, own in zip(generators, random["own"], strict=True):
+        generator.set_state(own)
+    return state["progress"]

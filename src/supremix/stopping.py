@@ -1,0 +1,66 @@
+"""Stop signals: they end a run between two steps, never inside one, so that it can save itself on its way out."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from supremix.errors import Stopped
+
+# What schedulers send: SIGTERM before a kill; SIGUSR2 is submitit's, before a time limit. SIGINT is Ctrl-C.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+
+_asked: int | None = None  # the signal that came
+_inside = False  # a block that is not to be broken
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Turn stop signals into Stopped, raised at once or at the end of an `unbroken` block.
+
+    On the way out the signal is handed on to whoever handled it before: submitit's handler puts the job back into the
+    queue. A signal that was ignored stays so. Does nothing outside the main thread, which gets all signals.
+    """
+    global _asked
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, _stop)
+    try:
+        yield
+    except Stopped as stop:
+        handler = before[stop.signum]
+        if callable(handler) and handler not in (_stop, signal.default_int_handler):
+            handler(stop.signum, None)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if _stop not in before.values():  # the outermost
+            _asked = None
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """A block that a stop signal does not break: Stopped is raised at its end. Blocks may lie in one another."""
+    global _inside
+    outer = _inside
+    _inside = True
+    try:
+        yield
+    finally:
+        _inside = outer
+    if _asked is not None and not outer:
+        raise Stopped(_asked)
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    global _asked
+    _asked = signum
+    if not _inside:
+        raise Stopped(signum)

@@ -1,0 +1,60 @@
+"""Stops a fit whose numbers are no longer finite, and says where that began."""
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from supremix.errors import UserError
+
+STEPS_AT_ONCE = 32  # the device is waited for once in so many steps
+IDS_SHOWN = 8
+
+
+class Watch:
+    """Collects losses and gradient norms on the device and looks at them now and then.
+
+    Args:
+        ids: row ids of the batch of an epoch and a step, both from 1.
+        last_good: the newest checkpoint; it is from before the trouble where `check` was called before it was saved.
+    """
+
+    def __init__(self, ids: Callable[[int, int], list[str]], last_good: Callable[[], Path | None]) -> None:
+        self._ids, self._last_good = ids, last_good
+        self._steps: list[tuple[int, int]] = []
+        self._values: list[Tensor] = []
+
+    def note(self, epoch: int, step: int, loss: Tensor, norm: Tensor) -> None:
+        """Take a step's loss and gradient norm, both (), into account."""
+        self._steps.append((epoch, step))
+        self._values += [loss.detach(), norm]
+        if len(self._steps) == STEPS_AT_ONCE:
+            self.check()
+
+    def check(self) -> None:
+        """Raise UserError naming the first step since the last look that had something not finite."""
+        if not self._steps:
+            return
+        values_S2 = torch.stack(self._values).view(-1, 2)
+        bad_S = ~values_S2.isfinite().all(dim=1)
+        if bad_S.any():
+            first = int(bad_S.int().argmax())
+            raise UserError(self._message(*self._steps[first], *values_S2[first].tolist()))
+        self._steps, self._values = [], []
+
+    def _message(self, epoch: int, step: int, loss: float, norm: float) -> str:
+        what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
+        ids = self._ids(epoch, step)
+        more = f" and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
+        return (
+            f"the {what} became {value} in epoch {epoch}, step {step}, on the rows {', '.join(ids[:IDS_SHOWN])}{more}: "
+            f"lower the learning rate or check these inputs; last good checkpoint: {self._last_good() or 'none'}"
+        )
+
+
+def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """Largest absolute value of all gradients, (); it overflows where a gradient does, a sum of squares before."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients, float("inf"))

@@ -1,0 +1,93 @@
+"""Runs in processes of their own, quickly: a server has everything imported, and each process is a fork of it."""
+
+import itertools
+import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["tests.processes", "supremix.experiment", "supremix.record", "supremix.train"])
+
+
+def start(work: Callable[..., None], *arguments: Any, log: Path) -> Any:
+    """Start ``work`` in a process; what it prints goes to the end of ``log``."""
+    process = CONTEXT.Process(target=_logged, args=(log, work, *arguments))
+    process.start()
+    return process
+
+
+def code(process: Any) -> int:
+    """Its exit code; minus the signal that killed it."""
+    process.join(120)
+    assert process.exitcode is not None, "still running after two minutes"
+    return process.exitcode
+
+
+def _logged(log: Path, work: Callable[..., None], *arguments: Any) -> None:
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    work(*arguments)
+
+
+def run_all(configs: list[DictConfig], journal: Path) -> None:
+    """Run the configs in turn; a line in the journal for each run and encoder that is written."""
+    from supremix import experiment
+    from supremix.store import Store
+
+    writing = Store.writing
+
+    def noted(self: Store, target: Path) -> Any:
+        with journal.open("a") as file:
+            file.write(f"{target.name}\n")
+        return writing(self, target)
+
+    Store.writing = noted  # type: ignore[method-assign]
+    for cfg in configs:
+        experiment.run(cfg)
+
+
+def run_until(cfg: DictConfig, stage: str, batch: int, signum: int) -> None:
+    """Run, saving after every third step, and send this process a signal before the stage's batch of that number."""
+    interrupt(stage, batch, signum)
+    from supremix import experiment
+
+    experiment.run(cfg)
+
+
+def train_until(overrides: list[str], stage: str, batch: int, signum: int) -> None:
+    """The same through the command line."""
+    import sys
+
+    from supremix.train import cli
+
+    interrupt(stage, batch, signum)
+    sys.argv = ["train", *overrides]
+    cli()
+
+
+def interrupt(stage: str, batch: int, signum: int) -> None:
+    """Arrange for the signal, in this process only."""
+    from supremix import adapt, pretrain
+    from supremix.checkpoint import Checkpoints
+
+    module = {"pretrain": pretrain, "adapt": adapt}[stage]
+    original, asked, served = module.batches_of, itertools.count(1), itertools.count()
+
+    def batches_of(*arguments: Any, **keywords: Any) -> Callable[..., Any]:
+        batches = original(*arguments, **keywords)
+
+        def epoch_batches(epoch: int, first: int = 0) -> Any:
+            for one in batches(epoch, first):
+                if next(served) == batch:
+                    os.kill(os.getpid(), signum)
+                yield one
+
+        return epoch_batches
+
+    module.batches_of = batches_of
+    Checkpoints.due = lambda self: next(asked) % 3 == 0  # type: ignore[method-assign]
