@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,14 +19,25 @@ Batch = tuple[Any, Tensor]
 Report = Callable[[int, Row], None]
 
 
+class Reader(Protocol):
+    """Reads statistics off batches while they train; it changes nothing and does not wait for the device."""
+
+    def read(self, epoch: int, output: Any, y_B: Tensor) -> None:
+        """Take in what the model gave for a batch, without gradient, and the batch's labels."""
+
+    def close(self, epoch: int) -> Row:
+        """The epoch's statistics."""
+
+
 @dataclass
 class Fitted:
-    """Outcome of a fit: one row an epoch, and the state of the epoch with the lowest score."""
+    """Outcome of a fit: one row an epoch, the state of the epoch with the lowest score, and what else was read."""
 
     history: list[Row] = field(default_factory=list)
     best_epoch: int = 0
     best_state: dict[str, Tensor] | None = None
     seconds: float = 0.0
+    readings: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def fit(
@@ -39,7 +50,7 @@ def fit(
     report: Report,
     stream: tuple[int, str],
     score: Callable[[], float] | None = None,
-    read_batch: Callable[[Tensor], Row] | None = None,
+    reader: Reader | None = None,
     log_every: int = 1,
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     clip: float | None = None,
@@ -50,8 +61,8 @@ def fit(
         model: as made by ``fabric.setup``.
         stream: seed and stage; they and the epoch seed torch's global generator, which dropout draws from.
         score: validation value after an epoch, lower is better; its best epoch's state is kept on the CPU.
-        read_batch: statistics of a batch from its labels, read every ``log_every`` steps, averaged an epoch.
-        report: called with the epoch and its row: loss, val (when scored) and the statistics.
+        reader: is given every ``log_every``-th batch of an epoch, the first one included.
+        report: called with the epoch and its row: loss, val (when scored) and what was read.
         scheduler: stepped after each epoch.
         clip: largest norm of the gradient of all parameters together; None leaves it.
     """
@@ -62,21 +73,21 @@ def fit(
         model.train()
         torch.manual_seed(derive(*stream, "dropout", epoch))
         total, rows = torch.zeros((), device=fabric.device), 0
-        readings: list[Row] = []
         for step, (x, y_B) in enumerate(batches(epoch)):
             optimizer.zero_grad(set_to_none=True)
-            loss = objective(model(x), y_B)
+            output = model(x)
+            loss = objective(output, y_B)
             fabric.backward(loss)
             if clip is not None:
                 fabric.clip_gradients(model, optimizer, max_norm=clip)
             optimizer.step()
             total += loss.detach() * len(y_B)
             rows += len(y_B)
-            if read_batch is not None and step % log_every == 0:
-                readings.append(read_batch(y_B))
+            if reader is not None and step % log_every == 0:
+                reader.read(epoch, output.detach(), y_B)
         if scheduler is not None:
             scheduler.step()
-        row = {"loss": float(total) / rows} | _means(readings)
+        row = {"loss": float(total) / rows} | (reader.close(epoch) if reader is not None else {})
         if not np.isfinite(row["loss"]):
             raise UserError(f"the loss became {row['loss']} in epoch {epoch}: lower the learning rate or check inputs")
         if score is not None:
@@ -149,7 +160,3 @@ def to_device(x: Any, device: torch.device) -> Any:
 def state_on_cpu(model: nn.Module) -> dict[str, Tensor]:
     """A copy of the model's parameters and buffers."""
     return {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
-
-
-def _means(readings: list[Row]) -> Row:
-    return {key: sum(row[key] for row in readings) / len(readings) for key in (readings[0] if readings else {})}

@@ -18,6 +18,7 @@ from torch import nn
 
 from supremix import identity
 from supremix.data.contract import Data
+from supremix.data.permutation import permute_labels
 from supremix.errors import UserError
 from supremix.seeding import initialising
 from supremix.settings import check
@@ -50,6 +51,8 @@ def run(cfg: DictConfig) -> Path:
     check(cfg)
     science = identity.scientific(cfg)
     data = build("dataset.load", cfg.dataset.load)
+    if cfg.dataset.permute_labels is not None:
+        data = permute_labels(data, cfg.dataset.permute_labels)
     criterion = contrastive_loss(cfg, data)
     store = Store(cfg.paths.runs)
     run_id = identity.run_id(science, data.sha256)
@@ -137,6 +140,7 @@ def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
     """Give the backbone its stage-1 weights, from the store where they are finished; return the encoder's record."""
     from supremix import pretrain, record
     from supremix.progress import stage_progress
+    from supremix.readings import Histograms
 
     cfg, method = job.cfg, job.cfg.method
     encoder_id = identity.encoder_id(job.science, job.data.sha256)
@@ -162,6 +166,7 @@ def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
         seed=cfg.seed,
         log_every=cfg.trainer.log_every,
         clip=method.pretrain.clip,
+        histograms=Histograms(**method.pretrain.histograms) if method.pretrain.histograms else None,
     )
     optimizer = build("method.pretrain.optimizer", method.pretrain.optimizer)
     scheduler = build("method.pretrain.scheduler", method.pretrain.scheduler)

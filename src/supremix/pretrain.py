@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from supremix.data.contract import Data
-from supremix.engine import Fitted, Report, Row, batches_of, fit
+from supremix.engine import Fitted, Report, batches_of, fit
 from supremix.losses import SupReMixLoss
+from supremix.readings import Histograms, Readings
 from supremix.seeding import generator
 
 
@@ -27,6 +28,7 @@ class Stage1:
     seed: int
     log_every: int
     clip: float | None = None
+    histograms: Histograms | None = None
 
 
 class Sentences(nn.Module):
@@ -54,18 +56,15 @@ def pretrain(
 ) -> Fitted:
     """Train backbone and projection head in place; the last epoch's weights are the result.
 
-    The history's ``anchors_without_positive`` is the share of anchors that the loss leaves out.
+    The history's columns besides the loss are those of `Readings.close`, and its histograms are kept where asked for.
     """
     y_N = data.train.y if stage.labels == "raw" else data.label_bins(data.train.y)
     embed = Sentences(backbone) if stage.embed == "sentences" else backbone
     model = nn.Sequential(embed, projection)
     augment = data.contrastive_views if stage.views > 1 else None
     wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
-
-    def share_without(y_B: Tensor) -> Row:
-        return {"anchors_without_positive": (criterion.count_positives(y_B) == 0).float().mean().item()}
-
-    return fit(
+    readings = Readings(criterion, stage.histograms)
+    fitted = fit(
         fabric,
         wrapped,
         opt,
@@ -84,11 +83,13 @@ def pretrain(
         stage.epochs,
         report,
         (stage.seed, "pretrain"),
-        read_batch=share_without,
+        reader=readings,
         log_every=stage.log_every,
         scheduler=scheduler(opt) if scheduler else None,
         clip=stage.clip,
     )  # fmt: skip
+    fitted.readings = readings.arrays()
+    return fitted
 
 
 def _objective(criterion: Any, seed: int, device: torch.device) -> Callable[[Any, Tensor], Tensor]:
