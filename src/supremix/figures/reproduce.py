@@ -43,7 +43,8 @@ def reproduce(
     """
     figure = load(conf / "figure" / f"{name}.yaml")
     figure = replace(figure, spec=with_seeds(figure.spec, seeds))
-    overrides, failed = overrides or [], []
+    overrides = overrides or []
+    failed: list[str] = []
     if stored_only:
         cells, store = plan(figure.spec, conf, overrides), Store(composed(conf, overrides).paths.runs)
     else:
@@ -63,7 +64,7 @@ def write(figure: Figure, cells: list[Cell], store: Store, folder: Path) -> None
     runs = [stored_run(store, cell) for cell in cells if done(store, cell)]
     missing = [f"{cell.label}: {_why(cell)}" for cell in cells if not done(store, cell)]
     if not runs:
-        way = f": its data is not prepared, run python {figure.spec.prepare}" if _unprepared(cells) else ""
+        way = f": its data is not prepared, see python {figure.spec.prepare} --help" if _unprepared(cells) else ""
         raise UserError(f"{figure.spec.title}: nothing to draw, no run is finished{way}")
     drawn = DRAW[figure.drawing](figure, runs)
     if not drawn.numbers:

@@ -45,7 +45,7 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
         axis.plot([], [], label=row.name, **style)
     drawn.says = [*_gaps(figure, summaries), *_hollow(summaries)]
     sizes_drawn = sorted({number["train_rows"] for number in drawn.numbers})
-    axis.set_xticks(sizes_drawn, [f"{size / 1000:g}k" for size in sizes_drawn], rotation=45)
+    axis.set_xticks(sizes_drawn, [f"{size / 1000:.4g}k" for size in sizes_drawn], rotation=45)
     axis.minorticks_off()
     axis.set(xlabel=figure.labels["x"], ylabel=figure.labels["y"])
     axis.grid(alpha=0.3)
@@ -55,12 +55,15 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
 
 
 def _gaps(figure: Figure, summaries: dict[str, dict[int, Summary]]) -> list[str]:
-    """The first row's mean error minus the last row's, at every size at which both are there, largest size first."""
+    """The first row's mean error minus the last row's, where all seeds of both are finished, largest size first."""
     first, last = figure.spec.rows[0].name, figure.spec.rows[-1].name
-    common = sorted(summaries[first].keys() & summaries[last].keys(), reverse=True)
+    ours, theirs = (
+        {size: point.mean for size, point in summaries[name].items() if point.complete} for name in (last, first)
+    )
+    common = sorted(ours.keys() & theirs.keys(), reverse=True)
     if not common:
         return [f"Gap {first} − {last}: missing, there is no size at which both are finished"]
-    gaps = (f"{summaries[first][size].mean - summaries[last][size].mean:+.2f} at {size}" for size in common)
+    gaps = (f"{theirs[size] - ours[size]:+.2f} at {size}" for size in common)
     return [f"Gap {first} − {last} in {METRIC.upper()}: {', '.join(gaps)} training rows"]
 
 

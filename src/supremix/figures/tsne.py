@@ -82,8 +82,11 @@ def tsne(panels: list[Features], label: str, columns: int) -> tuple[Picture, lis
             continue
         perplexity = min(30.0, (len(panel.features_ND) - 1) / 3)
         xy_N2 = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(panel.features_ND)
-        # viridis rises steadily in lightness, so the order survives printing in black and white.
-        dots = axis.scatter(*xy_N2.T, c=panel.y_N, s=14, cmap="viridis", vmin=low, vmax=high)
+        # viridis rises steadily in lightness, so the order survives printing in black and white; the rim keeps the
+        # lightest dots from fading into the paper.
+        dots = axis.scatter(
+            *xy_N2.T, c=panel.y_N, s=16, cmap="viridis", vmin=low, vmax=high, edgecolors="0.3", linewidths=0.3
+        )
         points.append(xy_N2)
     for axis in axes[-1]:
         axis.set_xlabel("t-SNE 1")
