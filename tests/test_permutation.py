@@ -57,7 +57,7 @@ def test_supcon_cannot_tell_and_supremix_can(tmp_path):
     for method, same in (("supcon", True), ("supremix", False)):
         weights, errors = [], []
         for overrides in ([], ["dataset.permute_labels=0"]):
-            run, record = run_small(tmp_path, f"method={method}", *overrides)
+            _, record = run_small(tmp_path, f"method={method}", *overrides)
             encoder = tmp_path / "runs" / "encoders" / record["stage1_id"]
             weights.append(load_file(encoder / "backbone.safetensors"))
             errors.append(record["metrics"]["test"]["ridge"]["mae"])
