@@ -11,7 +11,7 @@ help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Data: SUPREMIX_DATA=DIR holds raw files (default: data), SUPREMIX_RUNS=DIR the store (default: runs)."
-	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table; JOBS=N runs N at a time."
+	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table or figure; JOBS=N runs N at a time."
 
 setup: $(STAMP) ## Make .venv and install the package in it, once
 
@@ -26,6 +26,9 @@ quickstart: $(STAMP) ## Four methods on scikit-learn's diabetes data: a table an
 
 reproduce-table-%: $(STAMP) ## Run what table N of the paper is missing, and render it into results/table_N
 	$(PY) scripts/reproduce_table.py $* --jobs $(JOBS) $(OVERRIDES)
+
+reproduce-figure-%: $(STAMP) ## Run what figure N of the paper is missing, and draw it into results/figure_N
+	$(PY) scripts/reproduce_figure.py $* --jobs $(JOBS) $(OVERRIDES)
 
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS)

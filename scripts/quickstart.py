@@ -17,7 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     from supremix.commandline import CONF, ending_on_signals
     from supremix.errors import UserError
-    from supremix.figures import test_features, tsne
+    from supremix.figures.canvas import save
+    from supremix.figures.tsne import test_features, tsne
     from supremix.store import Store
     from supremix.tables.launch import local_launcher
     from supremix.tables.plan import composed
@@ -29,12 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
         store = Store(composed(CONF, overrides).paths.runs)
         first = {cell.row: store.run(str(cell.run_id)) for cell in cells if cell.seed == spec.seeds[0]}
         panels = [test_features(name, first[name]) for name in PICTURED]
-        picture = tsne(panels, "disease progression (label units)", folder / "tsne.png")
+        picture, _ = tsne(panels, "disease progression (label units)", columns=len(panels))
+        save(picture, folder / "tsne", synthetic=False)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print((folder / "table.md").read_text())
-    print(f"table:   {folder / 'table.md'}\npicture: {picture}\nrecords: {folder / 'records.jsonl'}")
+    print(f"table:   {folder / 'table.md'}\npicture: {folder / 'tsne.png'}\nrecords: {folder / 'records.jsonl'}")
     return 0
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,24 +22,40 @@ Batch = tuple[Any, Tensor]
 Report = Callable[[int, Row], None]
 
 
+class Reader(Protocol):
+    """Reads statistics off batches while they train; it changes nothing and does not wait for the device."""
+
+    def read(self, epoch: int, output: Any, y_B: Tensor) -> None:
+        """Take in what the model gave for a batch, without gradient, and the batch's labels."""
+
+    def close(self, epoch: int) -> Row:
+        """The epoch's statistics."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that was read, for a checkpoint."""
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from what was read before an interruption."""
+
+
 @dataclass
 class Fitted:
-    """Outcome of a fit: one row an epoch, and the state of the epoch with the lowest score.
+    """Outcome of a fit: one row an epoch, the state of the epoch with the lowest score, and what else was read.
 
-    While the fit lasts it also says how far it has come: ``step`` batches of ``epoch`` are done, and ``total``,
-    ``rows`` and ``readings`` are theirs.
+    While the fit lasts it also says how far it has come: ``step`` batches of ``epoch`` are done, and ``total`` and
+    ``rows`` are theirs.
     """
 
     history: list[Row] = field(default_factory=list)
     best_epoch: int = 0
     best_state: dict[str, Tensor] | None = None
     seconds: float = 0.0
+    readings: dict[str, np.ndarray] = field(default_factory=dict)
     lowest: float = float("inf")
     epoch: int = 1
     step: int = 0
     total: Tensor = field(default_factory=lambda: torch.zeros(()))
     rows: int = 0
-    readings: list[Row] = field(default_factory=list)
 
 
 def fit(
@@ -52,7 +68,7 @@ def fit(
     report: Report,
     stream: tuple[int, str],
     score: Callable[[], float] | None = None,
-    read_batch: Callable[[Tensor], Row] | None = None,
+    reader: Reader | None = None,
     log_every: int = 1,
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     clip: float | None = None,
@@ -67,8 +83,8 @@ def fit(
         batches: the batches of an epoch from number ``first`` on; an epoch is the same whenever it is asked for.
         stream: seed and stage; they and the epoch seed torch's global generator, which dropout draws from.
         score: validation value after an epoch, lower is better; its best epoch's state is kept on the CPU.
-        read_batch: statistics of a batch from its labels, read every ``log_every`` steps, averaged an epoch.
-        report: called with the epoch and its row: loss, val (when scored) and the statistics.
+        reader: is given every ``log_every``-th batch of an epoch, the first one included.
+        report: called with the epoch and its row: loss, val (when scored) and what was read.
         scheduler: stepped after each epoch.
         clip: largest norm of the gradient of all parameters together; None leaves it.
         generators: what ``objective`` draws from beside torch's global generator.
@@ -82,6 +98,8 @@ def fit(
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "precision": fabric.strategy.precision}
     if scheduler is not None:
         parts["scheduler"] = scheduler
+    if reader is not None:
+        parts["reader"] = reader
     scaled = getattr(fabric.strategy.precision, "scaler", None) is not None  # and skips steps whose gradient overflows
     saved = checkpoints.load() if checkpoints else None
     at = Fitted(**restore(saved, parts, generators, fabric.device)) if saved else Fitted()
@@ -105,7 +123,8 @@ def fit(
             for x, y_B in batches(epoch, at.step):
                 with unbroken():
                     optimizer.zero_grad(set_to_none=True)
-                    loss = objective(model(x), y_B)
+                    output = model(x)
+                    loss = objective(output, y_B)
                     fabric.backward(loss)
                     norm = loss.detach() if scaled else largest_gradient(model.parameters())
                     if clip is not None:
@@ -113,24 +132,25 @@ def fit(
                     optimizer.step()
                     at.total += loss.detach() * len(y_B)
                     at.rows += len(y_B)
-                    if read_batch is not None and at.step % log_every == 0:
-                        at.readings.append(read_batch(y_B))
+                    if reader is not None and at.step % log_every == 0:
+                        reader.read(epoch, output.detach(), y_B)
                     at.step += 1
                     watch.note(epoch, at.step, loss, norm)
                     if checkpoints is not None and checkpoints.due():
                         save()
             watch.check()
-            row = {"loss": float(at.total) / at.rows} | _means(at.readings)
+            row = {"loss": float(at.total) / at.rows}
             if score is not None:
                 model.eval()
                 row["val"] = float(score())
             with unbroken():
+                row |= reader.close(epoch) if reader is not None else {}
                 if scheduler is not None:
                     scheduler.step()
                 if score is not None and row["val"] < at.lowest:
                     at.lowest, at.best_epoch, at.best_state = row["val"], epoch, state_on_cpu(model)
                 at.history.append(row)
-                at.epoch, at.step, at.total, at.rows, at.readings = epoch + 1, 0, torch.zeros_like(at.total), 0, []
+                at.epoch, at.step, at.total, at.rows = epoch + 1, 0, torch.zeros_like(at.total), 0
             report(epoch, row)
     except Stopped:
         with unbroken():
@@ -215,7 +235,3 @@ def to_device(x: Any, device: torch.device) -> Any:
 def state_on_cpu(model: nn.Module) -> dict[str, Tensor]:
     """A copy of the model's parameters and buffers."""
     return {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
-
-
-def _means(readings: list[Row]) -> Row:
-    return {key: sum(row[key] for row in readings) / len(readings) for key in (readings[0] if readings else {})}

@@ -18,6 +18,7 @@ from torch import nn
 
 from supremix import identity
 from supremix.data.contract import Data
+from supremix.data.permutation import permute_labels
 from supremix.errors import UserError
 from supremix.seeding import initialising, repeatable
 from supremix.settings import check, check_bins
@@ -60,6 +61,8 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     check(cfg)
     science = identity.scientific(cfg)
     data = build("dataset.load", cfg.dataset.load)
+    if cfg.dataset.permute_labels is not None:
+        data = permute_labels(data, cfg.dataset.permute_labels)
     check_bins(cfg, data.bin_size)
     criterion = contrastive_loss(cfg, data)
     lds, fds = build("imbalance.lds", cfg.imbalance.lds), build("imbalance.fds", cfg.imbalance.fds)
@@ -185,6 +188,7 @@ def train_encoder(job: Job, backbone: Any, criterion: nn.Module, encoder_id: str
     from supremix import pretrain, record
     from supremix.checkpoint import Checkpoints
     from supremix.progress import stage_progress
+    from supremix.readings import Histograms
 
     cfg, method = job.cfg, job.cfg.method
     projection: nn.Module = nn.Identity()
@@ -200,6 +204,7 @@ def train_encoder(job: Job, backbone: Any, criterion: nn.Module, encoder_id: str
         seed=cfg.seed,
         log_every=cfg.trainer.log_every,
         clip=method.pretrain.clip,
+        histograms=Histograms(**method.pretrain.histograms) if method.pretrain.histograms else None,
     )
     optimizer = build("method.pretrain.optimizer", method.pretrain.optimizer)
     scheduler = build("method.pretrain.scheduler", method.pretrain.scheduler)

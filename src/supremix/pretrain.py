@@ -11,8 +11,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from supremix.checkpoint import Checkpoints
 from supremix.data.contract import Data
-from supremix.engine import Fitted, Report, Row, batch_ids, batches_of, fit
+from supremix.engine import Fitted, Report, batch_ids, batches_of, fit
 from supremix.losses import SupReMixLoss
+from supremix.readings import Histograms, Readings
 from supremix.seeding import generator
 
 
@@ -28,6 +29,7 @@ class Stage1:
     seed: int
     log_every: int
     clip: float | None = None
+    histograms: Histograms | None = None
 
 
 class Sentences(nn.Module):
@@ -56,7 +58,7 @@ def pretrain(
 ) -> Fitted:
     """Train backbone and projection head in place; the last epoch's weights are the result.
 
-    The history's ``anchors_without_positive`` is the share of anchors that the loss leaves out.
+    The history's columns besides the loss are those of `Readings.close`, and its histograms are kept where asked for.
     """
     y_N = data.train.y if stage.labels == "raw" else data.label_bins(data.train.y)
     embed = Sentences(backbone) if stage.embed == "sentences" else backbone
@@ -64,11 +66,8 @@ def pretrain(
     augment = data.contrastive_views if stage.views > 1 else None
     wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
     draws = generator(stage.seed, "mixtures", device=fabric.device)
-
-    def share_without(y_B: Tensor) -> Row:
-        return {"anchors_without_positive": (criterion.count_positives(y_B) == 0).float().mean().item()}
-
-    return fit(
+    readings = Readings(criterion, stage.histograms)
+    fitted = fit(
         fabric,
         wrapped,
         opt,
@@ -87,7 +86,7 @@ def pretrain(
         stage.epochs,
         report,
         (stage.seed, "pretrain"),
-        read_batch=share_without,
+        reader=readings,
         log_every=stage.log_every,
         scheduler=scheduler(opt) if scheduler else None,
         clip=stage.clip,
@@ -95,6 +94,8 @@ def pretrain(
         checkpoints=checkpoints,
         ids=batch_ids(data.train, stage.batch_size, stage.seed, "pretrain"),
     )  # fmt: skip
+    fitted.readings = readings.arrays()
+    return fitted
 
 
 def _objective(criterion: Any, draws: torch.Generator) -> Callable[[Any, Tensor], Tensor]:

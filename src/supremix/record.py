@@ -138,6 +138,8 @@ def write_encoder(
     with store.writing(store.encoder(encoder_id)) as folder:
         write_json(folder / "record.json", report)
         write_history(folder, fitted.history)
+        if fitted.readings:
+            np.savez_compressed(folder / "logits.npz", **fitted.readings)  # type: ignore[arg-type]
         save_weights(state_on_cpu(backbone), folder / "backbone.safetensors")
         save_weights(state_on_cpu(projection), folder / "projection.safetensors")
     return report

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from supremix.errors import UserError
@@ -17,9 +17,12 @@ CHOICES = {
 }
 WHOLE_NUMBERS = {
     "seed": 0,
+    "dataset.permute_labels": 0,
     "method.pretrain.epochs": 1,
     "method.pretrain.batch_size": 2,
     "method.pretrain.views": 1,
+    "method.pretrain.histograms.bins": 1,
+    "method.pretrain.histograms.hardest": 1,
     "protocol.epochs": 1,
     "protocol.batch_size": 1,
     "trainer.threads": 1,
@@ -51,6 +54,11 @@ def check(cfg: DictConfig) -> None:
         raise UserError(f"trainer.checkpoint.minutes={minutes}: give a number of minutes, 0 or more, or null")
     if not isinstance(cfg.trainer.deterministic, bool):
         raise UserError(f"trainer.deterministic={cfg.trainer.deterministic}: use true or false")
+    histograms = _get(cfg, "method.pretrain.histograms")
+    if histograms is not None and not _names_epochs(histograms):
+        raise UserError(
+            f"method.pretrain.histograms={histograms}: give {{bins: 50, hardest: 1000, epochs: [1, 10]}}, or null"
+        )
     if cfg.method.estimator is None and cfg.protocol.name == "none":
         raise UserError(f"protocol=none trains nothing, but method={cfg.method.name} needs training: choose another")
     if cfg.method.name == "vanilla" and not cfg.protocol.get("train_backbone"):
@@ -69,6 +77,14 @@ def check_bins(cfg: DictConfig, bin_size: float | None) -> None:
 def balanced(cfg: DictConfig) -> list[str]:
     """Keys of what is on against imbalance."""
     return [f"imbalance.{key}" for key, value in cfg.imbalance.items() if value is not None]
+
+
+def _names_epochs(histograms: Any) -> bool:
+    """Whether the three settings are there, and the epochs are whole numbers from 1 on."""
+    if not isinstance(histograms, DictConfig) or set(histograms) != {"bins", "hardest", "epochs"}:
+        return False
+    epochs = histograms.epochs
+    return isinstance(epochs, ListConfig) and all(type(epoch) is int and epoch >= 1 for epoch in epochs)
 
 
 def _get(cfg: DictConfig, key: str) -> Any:

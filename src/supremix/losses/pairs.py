@@ -58,6 +58,17 @@ def real_masks(distance_NN: Tensor) -> tuple[Tensor, Tensor]:
     return (distance_NN <= LABEL_TOLERANCE) & others_NN, others_NN
 
 
+def real_logits(z_ND: Tensor, y_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Inner products of unit embeddings, (N, N), and masks of positive and of negative pairs, each pair once.
+
+    For reading how training goes (the paper's figures 3 and 5 plot them); no loss is computed from these.
+    """
+    z_ND, y_N = check_batch(z_ND, y_N)
+    unit_ND = unit_rows(z_ND)
+    positive_NN, others_NN = real_masks(label_distance(y_N))
+    return unit_ND @ unit_ND.T, positive_NN.triu(), (others_NN & ~positive_NN).triu()
+
+
 def log_weight(distance: Tensor, span: Tensor | float) -> Tensor:
     """log w of eq. (5), w = (1 + |label distance|) / R; 1/R at distance 0, the weight of every positive."""
     return torch.log1p(distance) - torch.as_tensor(span, dtype=distance.dtype, device=distance.device).log()

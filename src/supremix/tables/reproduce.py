@@ -34,24 +34,30 @@ def reproduce(
         overrides, seeds: in addition to, and in place of, the specification's.
     """
     spec = with_seeds(load(conf / "table" / f"{name}.yaml"), seeds)
-    overrides = overrides or []
+    cells, store, failed = run_missing(spec, conf, launcher or [], overrides or [])
+    folder = out or Path("results") / spec.name
+    write(spec, [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if done(store, cell)], folder)
+    if failed:
+        raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as missing; the first: {failed[0]}")
+    return spec, cells, folder
+
+
+def run_missing(
+    spec: Spec, conf: Path, launcher: list[str], overrides: list[str]
+) -> tuple[list[Cell], Store, list[str]]:
+    """Prepare the data where it is not there, and run what the store lacks; all cells, the store, a line a failure."""
     cells = plan(spec, conf, overrides)
     if spec.prepare and any(cell.run_id is None for cell in cells):
         _prepare(conf.parent / spec.prepare)
         cells = plan(spec, conf, overrides)
     store = Store(composed(conf, overrides).paths.runs)
-    missing = [cell for cell in cells if not _done(store, cell)]
+    missing = [cell for cell in cells if not done(store, cell)]
     print(f"{spec.title}: {len(cells) - len(missing)} of {len(cells)} runs finished", file=sys.stderr)
-    failed = []
-    if missing:
-        group = [f"tracking.group={spec.name}", f"tracking.tags=[{spec.name}]", "trainer.progress=off"]
-        jobs = [replace(cell, overrides=[*cell.overrides, *group]) for cell in missing]
-        failed = launch(jobs, conf, launcher or [], lambda cell: _done(store, cell))
-    folder = out or Path("results") / spec.name
-    write(spec, [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if _done(store, cell)], folder)
-    if failed:
-        raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as missing; the first: {failed[0]}")
-    return spec, cells, folder
+    if not missing:
+        return cells, store, []
+    group = [f"tracking.group={spec.name}", f"tracking.tags=[{spec.name}]", "trainer.progress=off"]
+    jobs = [replace(cell, overrides=[*cell.overrides, *group]) for cell in missing]
+    return cells, store, launch(jobs, conf, launcher, lambda cell: done(store, cell))
 
 
 def rerender(name: str, conf: Path, folder: Path) -> Path:
@@ -87,7 +93,8 @@ def small(cell: Cell, record: Record) -> Record:
     return {key: value for key, value in record.items() if key != "config"} | {"cell": place}
 
 
-def _done(store: Store, cell: Cell) -> bool:
+def done(store: Store, cell: Cell) -> bool:
+    """Whether the cell's run is finished in the store."""
     return cell.run_id is not None and finished(store.run(cell.run_id))
 
 

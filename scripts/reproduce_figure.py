@@ -1,0 +1,39 @@
+"""Bring a figure of the paper up to date: plan its runs, run what is missing, draw PNG and SVG."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="Anything else is a Hydra override for every run, e.g. tracking=none"
+    )
+    parser.add_argument("figure", help="a name under conf/figure, such as 2")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
+    parser.add_argument("--out", type=Path, help="folder of the drawn figure (default: results/figure_<N>)")
+    parser.add_argument("--seeds", help="comma-separated, in place of the figure's own")
+    parser.add_argument("--stored", action="store_true", help="run nothing, draw what the store holds")
+    options, overrides = parser.parse_known_args(arguments)
+
+    from supremix.commandline import CONF, one_line
+    from supremix.errors import UserError
+    from supremix.figures.reproduce import reproduce
+    from supremix.tables.launch import local_launcher
+
+    try:
+        seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
+        launcher = local_launcher(options.jobs)
+        folder = reproduce(options.figure, CONF, options.out, launcher, overrides, seeds, options.stored)
+    except UserError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 1
+    print((folder / "figure.md").read_text())
+    print("\n".join(f"{folder / name}" for name in ("figure.md", "figure.png", "figure.svg", "figure.csv")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

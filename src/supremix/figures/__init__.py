@@ -1,0 +1,1 @@
+"""Figures, drawn from stored runs only; a specification (conf/figure/) says which runs, as a table's does."""

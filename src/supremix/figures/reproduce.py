@@ -1,0 +1,110 @@
+"""A figure from its specification to its files: prepare, plan, run what is missing, draw, say what is drawn."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from supremix.errors import UserError
+from supremix.figures import logits, sizes, tsne
+from supremix.figures.canvas import Drawn, Run, save
+from supremix.figures.spec import Figure, load
+from supremix.store import Store, read_record
+from supremix.tables.plan import Cell, composed, plan, with_seeds
+from supremix.tables.reproduce import done, run_missing
+
+DRAW: dict[str, Callable[[Figure, list[Run]], Drawn]] = {
+    "tsne": tsne.draw,
+    "histograms": logits.draw_histograms,
+    "sizes": sizes.draw,
+    "gap": logits.draw_gap,
+}
+
+
+def reproduce(
+    name: str,
+    conf: Path,
+    out: Path | None = None,
+    launcher: list[str] | None = None,
+    overrides: list[str] | None = None,
+    seeds: list[int] | None = None,
+    stored_only: bool = False,
+) -> Path:
+    """Bring figure ``name`` up to date, write it to ``out`` and return that folder.
+
+    Args:
+        conf: the config folder, which holds ``figure/<name>.yaml``.
+        out: folder of the drawn figure; ``results/<figure>`` by default.
+        launcher: Hydra overrides that choose the launcher.
+        overrides, seeds: in addition to, and in place of, the specification's.
+        stored_only: run nothing, draw what the store holds.
+
+    Raises UserError where nothing could be drawn, and after drawing the rest where runs failed.
+    """
+    figure = load(conf / "figure" / f"{name}.yaml")
+    figure = replace(figure, spec=with_seeds(figure.spec, seeds))
+    overrides = overrides or []
+    failed: list[str] = []
+    if stored_only:
+        cells, store = plan(figure.spec, conf, overrides), Store(composed(conf, overrides).paths.runs)
+    else:
+        cells, store, failed = run_missing(figure.spec, conf, launcher or [], overrides)
+    folder = out or Path("results") / figure.spec.name
+    try:
+        write(figure, cells, store, folder)
+    except UserError as error:
+        raise UserError(f"{error}; {failed[0]}" if failed else str(error)) from None
+    if failed:
+        raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as missing; the first: {failed[0]}")
+    return folder
+
+
+def write(figure: Figure, cells: list[Cell], store: Store, folder: Path) -> None:
+    """Write figure.png, figure.svg, figure.csv and figure.md; UserError, and no file, where nothing is finished."""
+    runs = [stored_run(store, cell) for cell in cells if done(store, cell)]
+    missing = [f"{cell.label}: {_why(cell)}" for cell in cells if not done(store, cell)]
+    if not runs:
+        way = f": its data is not prepared, see python {figure.spec.prepare} --help" if _unprepared(cells) else ""
+        raise UserError(f"{figure.spec.title}: nothing to draw, no run is finished{way}")
+    drawn = DRAW[figure.drawing](figure, runs)
+    if not drawn.numbers:
+        raise UserError(f"{figure.spec.title}: nothing to draw; {drawn.unusable[0]}")
+    synthetic = any(run.record["synthetic"] for run in runs)
+    save(drawn.picture, folder / "figure", synthetic)
+    with (folder / "figure.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(drawn.numbers[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(drawn.numbers)
+    (folder / "figure.md").write_text(markdown(figure, runs, drawn, missing, synthetic))
+
+
+def stored_run(store: Store, cell: Cell) -> Run:
+    """A finished cell's record and folders."""
+    record = read_record(store.run(str(cell.run_id)))
+    encoder = record["stage1_id"]
+    return Run(cell, record, store.run(str(cell.run_id)), store.encoder(encoder) if encoder else None)
+
+
+def markdown(figure: Figure, runs: list[Run], drawn: Drawn, missing: list[str], synthetic: bool) -> str:
+    """What the figure shows, what is missing in it, and the runs it is made of."""
+    spec = figure.spec
+    lines = [f"# {spec.title}", "", "![the figure](figure.png)", ""]
+    if synthetic:
+        lines += ["**Synthetic data**: made by a generator, not to be compared with the paper.", ""]
+    lines += [f"- {text}" for text in drawn.says]
+    if figure.paper and not synthetic:
+        lines.append(f"- The paper: {figure.paper}")
+    lines += [f"- {note}" for note in spec.notes]
+    absent = missing + drawn.unusable
+    lines += ["", f"Missing: {len(absent)}", "", *(f"- {text}" for text in absent)] if absent else []
+    lines += ["", "| run | id | encoder |", "|---|---|---|"]
+    lines += [f"| {run.cell.label} | {run.record['id']} | {run.record['stage1_id'] or '–'} |" for run in runs]
+    return "\n".join(lines) + "\n"
+
+
+def _unprepared(cells: list[Cell]) -> bool:
+    return any(cell.run_id is None for cell in cells)
+
+
+def _why(cell: Cell) -> str:
+    return "its data is not prepared" if cell.run_id is None else "not finished"

@@ -1,0 +1,111 @@
+"""Figure 2: t-SNE of test features, coloured by label."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure as Picture
+
+from supremix.errors import UserError
+from supremix.figures.canvas import Drawn, Run
+from supremix.figures.spec import Figure
+
+
+@dataclass(frozen=True)
+class Features:
+    """Test features of a run, (N, D), and the labels they belong to, (N,); None where the run is missing."""
+
+    title: str
+    features_ND: np.ndarray | None
+    y_N: np.ndarray | None
+
+
+def test_features(title: str, run: Path) -> Features:
+    """Read what a finished run stored; UserError where it has no features."""
+    path = run / "predictions.npz"
+    try:
+        with np.load(path) as arrays:
+            return Features(title, arrays["test_features"], arrays["test_y"])
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path}: holds no test features ({error}); run it again") from None
+
+
+def draw(figure: Figure, runs: list[Run]) -> Drawn:
+    """A row of panels for each row of the specification, a column for each of its panels; its first seed."""
+    spec = figure.spec
+    found = {(run.cell.row, run.cell.panel): run for run in runs if run.cell.seed == spec.seeds[0]}
+    panels, says, unusable = [], [], []
+    for row in spec.rows:
+        for column in spec.panels:
+            title = f"{row.name}, {column.name}" if column.name else row.name
+            panel = Features(title, None, None)
+            run = found.get((row.name, column.name))
+            if run is not None:
+                try:
+                    panel = test_features(title, run.folder)
+                except UserError as error:
+                    unusable.append(str(error))
+                else:
+                    mae = run.record["metrics"]["test"]["best"]["mae"]
+                    says.append(f"{title}: test MAE {mae:.2f}; {order_sentence(panel)}")
+            panels.append(panel)
+    picture, points = tsne(panels, figure.labels["colour"], columns=len(spec.panels))
+    numbers = [
+        {"panel": panel.title, "x": x, "y": y, "label": label}
+        for panel, xy_N2 in zip(panels, points, strict=True)
+        if xy_N2 is not None and panel.y_N is not None
+        for (x, y), label in zip(xy_N2.tolist(), panel.y_N.tolist(), strict=True)
+    ]
+    return Drawn(picture, numbers, says, unusable)
+
+
+def tsne(panels: list[Features], label: str, columns: int) -> tuple[Picture, list[np.ndarray | None]]:
+    """The panels, each a t-SNE of its features coloured by label, and the positions drawn, (N, 2) each.
+
+    t-SNE (van der Maaten & Hinton 2008) as in the paper's figure 2, by scikit-learn: perplexity 30 or a third of
+    the rows, initialised by PCA, seed 0. Its axes have no units: only neighbourhoods mean something.
+    """
+    from sklearn.manifold import TSNE
+
+    shown = [panel.y_N for panel in panels if panel.y_N is not None]
+    low, high = (min(y.min() for y in shown), max(y.max() for y in shown)) if shown else (0.0, 1.0)
+    rows = -(-len(panels) // columns)
+    picture = Picture(figsize=(3.4 * columns + 0.8, 3.3 * rows + 0.3))
+    axes = picture.subplots(rows, columns, squeeze=False)
+    points: list[np.ndarray | None] = []
+    dots = None
+    for axis, panel in zip(axes.flat, panels, strict=True):
+        axis.set(title=panel.title, xticks=[], yticks=[])
+        if panel.features_ND is None:
+            axis.text(0.5, 0.5, "missing", ha="center", va="center", transform=axis.transAxes)
+            points.append(None)
+            continue
+        perplexity = min(30.0, (len(panel.features_ND) - 1) / 3)
+        xy_N2 = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(panel.features_ND)
+        # viridis rises steadily in lightness, so the order survives printing in black and white; the rim keeps the
+        # lightest dots from fading into the paper.
+        dots = axis.scatter(
+            *xy_N2.T, c=panel.y_N, s=16, cmap="viridis", vmin=low, vmax=high, edgecolors="0.3", linewidths=0.3
+        )
+        points.append(xy_N2)
+    for axis in axes[-1]:
+        axis.set_xlabel("t-SNE 1")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("t-SNE 2")
+    if dots is not None:
+        picture.colorbar(dots, ax=list(axes.flat), label=label, fraction=0.03, pad=0.02)
+    return picture, points
+
+
+def order_sentence(panel: Features) -> str:
+    """How well distances between features follow those between labels: a number beside the impression."""
+    from scipy.spatial.distance import pdist
+    from scipy.stats import spearmanr
+
+    assert panel.features_ND is not None
+    assert panel.y_N is not None
+    distances_P = pdist(panel.features_ND)
+    if np.ptp(distances_P) == 0:
+        return "all features are the same"
+    rho = spearmanr(distances_P, pdist(panel.y_N[:, None])).statistic
+    return f"rank correlation of feature distance with label distance {rho:+.2f}"
