@@ -33,6 +33,10 @@ class Store:
         """Directory of a pre-trained encoder, finished or not there."""
         return self.root / "encoders" / encoder_id
 
+    def failure(self, run_id: str) -> Path:
+        """Where it is noted that a run of a table failed, ``{"error": one line}``; gone once the run is finished."""
+        return self.root / f"{run_id}.failed.json"
+
     def records(self) -> Iterator[dict[str, Any]]:
         """Records of all finished runs, in the order of their ids."""
         for done in sorted(self.root.glob("*/DONE")):
@@ -63,6 +67,11 @@ class Store:
 def finished(directory: Path) -> bool:
     """Whether the directory was written to its end."""
     return (directory / "DONE").exists()
+
+
+def begun(directory: Path) -> bool:
+    """Whether somebody began to write the directory, and has not finished or was stopped."""
+    return not finished(directory) and (directory.exists() or any(directory.parent.glob(f".partial-{directory.name}-*")))
 
 
 def read_record(directory: Path) -> dict[str, Any]:
