@@ -22,7 +22,8 @@ def tex(text: str) -> str:
 def latex(results: Results) -> str:
     """A ``tabular`` for each panel; what is said in words stands beside it in comments."""
     spec = results.spec
-    out = _comments([f"{spec.title}. {statements.selection_rule(spec)}", *statements.warnings(results)])
+    warnings = [text.replace("**", "") for text in statements.warnings(results)]
+    out = _comments([f"{spec.title}. {statements.selection_rule(spec)}", *warnings])
     for panel in spec.panels:
         out += [*_comments([panel.name] if panel.name else []), *_tabular(results, panel)]
         out += _comments(statements.under(results, panel))

@@ -61,9 +61,7 @@ def run_missing(
 ) -> tuple[list[Cell], Store, list[str]]:
     """Prepare the data where it is not there, and run what the store lacks; all cells, the store, a line a failure."""
     cells = plan(spec, conf, overrides)
-    if scripts := _scripts(spec, cells):
-        for script in scripts:
-            _prepare(conf.parent / script)
+    if any([_prepared(conf.parent / script) for script in _scripts(spec, cells)]):
         cells = plan(spec, conf, overrides)
     store = Store(composed(conf, overrides).paths.runs)
     missing = [cell for cell in cells if not done(store, cell)]
@@ -102,9 +100,13 @@ def _scripts(spec: Spec, cells: list[Cell]) -> list[str]:
     return list(wanted)
 
 
-def _prepare(script: Path) -> None:
+def _prepared(script: Path) -> bool:
+    """Run a preparation script; whether it went well."""
     print(f"preparing the data: {script.name}", file=sys.stderr)
     if not script.is_file():
         print(f"{script}: not there; prepare the data by hand, see the README", file=sys.stderr)
-    elif subprocess.run([sys.executable, str(script)], check=False).returncode != 0:
+        return False
+    if subprocess.run([sys.executable, str(script)], check=False).returncode != 0:
         print(f"{script.name} could not prepare the data; its message stands above", file=sys.stderr)
+        return False
+    return True

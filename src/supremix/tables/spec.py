@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from supremix.errors import UserError
 from supremix.metrics import HIGHER_IS_BETTER
@@ -134,7 +135,7 @@ def load(path: Path) -> Spec:
         spec = Spec(**raw | _pairs(raw) | {"panels": panels, "rows": [Row(**row) for row in raw["rows"]]})
     except KeyError as error:
         raise UserError(f"{path}: the key {error} is missing") from None
-    except (OmegaConfBaseException, TypeError, ValueError) as error:
+    except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
     for problem in _problems(spec):
         raise UserError(f"{path}: {problem}")
@@ -154,10 +155,11 @@ def _pairs(raw: dict[str, Any]) -> dict[str, Any]:
 def _problems(spec: Spec) -> list[str]:
     """What makes a specification unusable, a line each."""
     names, panels = [row.name for row in spec.rows], [panel.name for panel in spec.panels]
+    cells = [(panel.name, row.name) for panel, row in spec.cells()]
     found = [
         f"{what} {value!r} stands there twice"
-        for what, values in (("row", names), ("panel", panels), ("seed", spec.seeds))
-        for value in sorted({value for value in values if values.count(value) > 1})
+        for what, values in (("panel", panels), ("seed", spec.seeds), ("panel and row", cells))
+        for value in dict.fromkeys(value for value in values if values.count(value) > 1)
     ]
     for row in spec.rows:
         if row.kind not in KINDS:

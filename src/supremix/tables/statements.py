@@ -100,7 +100,7 @@ def _gain(results: Results, panel: Panel, gain: Gain) -> str:
     found, name = gained(results, panel, gain), _metric(results, panel)
     if found is None:
         return f"Gain of {gain.row}: {MISSING}, not all its runs are finished"
-    kind = next(row.kind for row in results.spec.rows if row.name == found.rival)
+    kind = next(row.kind for row in results.spec.rows_of(panel) if row.name == found.rival)
     parts = [f"{value:+.1f} % against {row}" for row, value in found.against.items()]
     parts.append(f"{found.over_rival:+.1f} % against the best {kind}, {found.rival}")
     paper = paper_gain(results, panel, gain)
@@ -117,7 +117,7 @@ def _comparison(results: Results, panel: Panel, a: str, b: str, is_best: bool) -
         return f"{name}: one seed tells nothing"
     if result is None or result.n < planned:
         return f"{name}: {MISSING}, {result.n if result else 0} of {planned} pairs"
-    rows = {row.name: row for row in results.spec.rows}
+    rows = {row.name: row for row in results.spec.rows_of(panel)}
     paper_a, paper_b = (results.paper(panel, rows[row], column) for row in (a, b))
     beside = ""
     if paper_a is not None and paper_b is not None and paper_a != paper_b:
