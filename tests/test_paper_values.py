@@ -70,8 +70,7 @@ def test_table_10(published):
         window = row.removeprefix("γ = ").partition(",")[0]
         ours[DATASETS[panel]][math.inf if window == "∞" else float(window)] = values["mae"]
     assert ours == {
-        name: {float(window): value for window, value in published["table_10"][name]["values"].items()}
-        for name in ours
+        name: {float(window): value for window, value in published["table_10"][name]["values"].items()} for name in ours
     }
 
 

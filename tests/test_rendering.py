@@ -135,7 +135,7 @@ def test_csv_holds_full_precision():
 
 
 def check_latex(text):
-    """What can be said without LaTeX: comments apart, lines of equally many cells, pairs that close, nothing left raw."""
+    """What can be said without LaTeX: equally many cells a line, pairs that close, nothing raw; not of comments."""
     lines = [line for line in text.splitlines() if not line.startswith("%")]
     assert all(ord(character) < 128 for line in lines for character in line)
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") > 0

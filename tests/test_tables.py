@@ -10,9 +10,8 @@ import pytest
 from supremix import identity
 from supremix.commandline import CONF
 from supremix.errors import UserError
-from supremix.experiment import run
 from supremix.record import VARIANTS
-from supremix.store import Store, read_record, write_json
+from supremix.store import Store, write_json
 from supremix.tables import files, listing, reproduce, summary
 from supremix.tables.launch import local_launcher, run_cell
 from supremix.tables.plan import Cell, Checksums, composed, plan
@@ -50,9 +49,7 @@ def test_rows_that_two_tables_have_are_the_same_runs():
     def science(table, row, panel=None):
         spec = load(CONF / "table" / f"{table}.yaml")
         at, found = next((p, r) for p, r in spec.cells() if r.name == row and panel in (None, p.name))
-        return identity.digest(
-            identity.scientific(composed(CONF, [*spec.overrides, *at.overrides, *found.overrides]))
-        )
+        return identity.digest(identity.scientific(composed(CONF, [*spec.overrides, *at.overrides, *found.overrides])))
 
     supremix, supcon = science(1, "SupReMix (paper)"), science(1, "SupCon")
     assert science(9, "SupReMix") == supremix
@@ -179,7 +176,9 @@ def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_p
     assert "uci_airfoil is not there, its runs are not started:" in said
     assert "run `python data_prep/uci_airfoil.py" in said
     text = (folder / "table.md").read_text()
-    assert "**Data not there**, so that its runs are missing: uci_airfoil, prepared by data_prep/uci_airfoil.py." in text
+    assert (
+        "**Data not there**, so that its runs are missing: uci_airfoil, prepared by data_prep/uci_airfoil.py." in text
+    )
     near, far = text.split("## far")
     assert "missing" not in near.split("## near")[1]
     assert "| Ridge | 0 of 2 | missing | 4.00 | – |" in far

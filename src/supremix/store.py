@@ -71,7 +71,9 @@ def finished(directory: Path) -> bool:
 
 def begun(directory: Path) -> bool:
     """Whether somebody began to write the directory, and has not finished or was stopped."""
-    return not finished(directory) and (directory.exists() or any(directory.parent.glob(f".partial-{directory.name}-*")))
+    return not finished(directory) and (
+        directory.exists() or any(directory.parent.glob(f".partial-{directory.name}-*"))
+    )
 
 
 def read_record(directory: Path) -> dict[str, Any]:

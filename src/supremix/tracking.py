@@ -28,7 +28,7 @@ class Tracker:
         if self._run is not None:
             self._guard(self._run.log, {f"{stage}/{name}": v for name, v in row.items()} | {f"{stage}/epoch": epoch})
 
-    def table(self, name: str, columns: list[str], rows: list[list[Any]]) -> None:
+    def table(self, name: str, columns: list[Any], rows: list[list[Any]]) -> None:
         """Mirror a table."""
         if self._run is not None:
             import wandb

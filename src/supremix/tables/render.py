@@ -22,7 +22,9 @@ def markdown(results: Results) -> str:
         header = grid.header(results, panel)
         lines += [md_line(header), md_line(["---"] + ["---:"] * (len(header) - 1))]
         lines += [md_line(grid.line(results, panel, row)) for row in spec.rows_of(panel)]
-        lines += ["", *(f"- {text}" for text in statements.under(results, panel)), ""]
+        lines.append("")
+        if texts := [f"- {text}" for text in statements.under(results, panel)]:
+            lines += [*texts, ""]
     lines += [f"- {note}" for note in spec.notes]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -56,5 +58,7 @@ def numbers(results: Results) -> list[list[str | float | int | None]]:
             low, high = (summary.interval if summary else None) or (None, None)
             paper = results.paper(panel, row, column)
             difference = mean - paper if mean is not None and paper is not None else None
-            rows.append([spec.name, panel.name, row.name, column, mean, std, n, len(spec.seeds), low, high, paper, difference])
+            rows.append(
+                [spec.name, panel.name, row.name, column, mean, std, n, len(spec.seeds), low, high, paper, difference]
+            )
     return rows

@@ -1,5 +1,6 @@
 """A table's specification, as written in conf/table/<name>.yaml."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,10 +157,12 @@ def _problems(spec: Spec) -> list[str]:
     """What makes a specification unusable, a line each."""
     names, panels = [row.name for row in spec.rows], [panel.name for panel in spec.panels]
     cells = [(panel.name, row.name) for panel, row in spec.cells()]
+    listed: dict[str, list[Any]] = {"panel": panels, "seed": spec.seeds, "panel and row": cells}
     found = [
         f"{what} {value!r} stands there twice"
-        for what, values in (("panel", panels), ("seed", spec.seeds), ("panel and row", cells))
-        for value in dict.fromkeys(value for value in values if values.count(value) > 1)
+        for what, values in listed.items()
+        for value, count in Counter(values).items()
+        if count > 1
     ]
     for row in spec.rows:
         if row.kind not in KINDS:
@@ -172,7 +175,8 @@ def _problems(spec: Spec) -> list[str]:
             for name in [*(row.panels or []), *by_panel]
             if name not in panels
         ]
-    for part in (spec, *spec.panels):
+    parts: list[Spec | Panel] = [spec, *spec.panels]
+    for part in parts:
         mentioned = [name for pair in part.comparisons or [] for name in pair]
         mentioned += [part.gain.row, *part.gain.against] if part.gain else []
         found += [
@@ -180,7 +184,9 @@ def _problems(spec: Spec) -> list[str]:
             for name in mentioned
             if name not in names
         ]
-        found += [f"metrics: {column!r} is not variant/metric" for column in part.metrics or {} if column.count("/") != 1]
+        found += [
+            f"metrics: {column!r} is not variant/metric" for column in part.metrics or {} if column.count("/") != 1
+        ]
         if part.gain and higher_is_better(f"best/{part.gain.metric}"):
             found.append(f"gain: {part.gain.metric} is no error: choose a metric of which less is better")
     found += [

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from supremix.tables.grid import MISSING, digits_of
 from supremix.tables.results import Results
 from supremix.tables.spec import Gain, Panel, Spec
-from supremix.tables.stats import Paired, gain_percent, paired
+from supremix.tables.stats import gain_percent, paired
 
 
 def selection_rule(spec: Spec) -> str:
