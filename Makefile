@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test lint types bench fault-campaign clean
+.PHONY: help setup quickstart tables test lint types bench fault-campaign clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ reproduce-table-%: $(STAMP) ## Run what table N of the paper is missing, and ren
 
 reproduce-figure-%: $(STAMP) ## Run what figure N of the paper is missing, and draw it into results/figure_N
 	$(PY) scripts/reproduce_figure.py $* --jobs $(JOBS) $(OVERRIDES)
+
+plan-table-%: $(STAMP) ## List the runs of table N: done, unfinished, failed, missing; run nothing
+	$(PY) scripts/reproduce_table.py $* --plan $(OVERRIDES)
+
+tables: $(STAMP) ## Render every table from what the store holds, with results/README.md over them; run nothing
+	$(PY) scripts/render_tables.py $(OVERRIDES)
 
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS)

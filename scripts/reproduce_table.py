@@ -15,19 +15,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
     parser.add_argument("--out", type=Path, help="folder of the rendered table (default: results/table_<N>)")
     parser.add_argument("--seeds", help="comma-separated, in place of the table's own")
+    parser.add_argument("--plan", action="store_true", help="run nothing: list the runs and what they wait for")
     parser.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
     options, overrides = parser.parse_known_args(arguments)
 
     from supremix.commandline import CONF, ending_on_signals, one_line
     from supremix.errors import UserError
+    from supremix.tables.files import rerender
     from supremix.tables.launch import local_launcher
-    from supremix.tables.reproduce import reproduce, rerender
+    from supremix.tables.reproduce import planned, reproduce
 
     try:
+        seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
+        if options.plan:
+            print(planned(options.table, CONF, overrides, seeds))
+            return 0
         if options.rerender:
             folder = rerender(options.table, CONF, options.out or Path("results") / f"table_{options.table}")
         else:
-            seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
             launcher = local_launcher(options.jobs)
             with ending_on_signals():
                 _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds)

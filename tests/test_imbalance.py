@@ -208,7 +208,7 @@ def test_evaluation_is_never_calibrated_and_training_is():
     model = CalibratedRegressor(nn.Identity(), running, nn.Linear(4, 1))
     bin_of = OfTarget(LABELS, bins.of_row)
     x = features(len(LABELS)).float()
-    batches = labelled(lambda epoch: iter([(x, torch.from_numpy(LABELS).float())]), running, bin_of)
+    batches = labelled(lambda epoch, first: iter([(x, torch.from_numpy(LABELS).float())]), running, bin_of)
     seen = []
     for number in (1, 2):
         for batch, target_B in batches(number):

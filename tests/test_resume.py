@@ -195,6 +195,25 @@ class Killed(BaseException):
     """Stands for a kill, which leaves no time to do anything."""
 
 
+class MeanLabel:
+    """A reader with a state."""
+
+    def __init__(self):
+        self.state = {}
+
+    def read(self, epoch, output, y_B):
+        self.state["label"] = self.state.get("label", 0) + y_B.mean() * output.mean()
+
+    def close(self, epoch):
+        return {"label": float(self.state.pop("label"))}
+
+    def state_dict(self):
+        return dict(self.state)
+
+    def load_state_dict(self, state):
+        self.state = dict(state)
+
+
 def toy_fit(folder, die_at=None):
     """Three epochs of four steps with all that has a state: dropout, batch norm, schedule, clipping, own draws."""
     torch.manual_seed(0)
@@ -223,7 +242,7 @@ def toy_fit(folder, die_at=None):
 
     fitted = fit(
         fabric, wrapped, optimizer, batches, objective, 3, lambda epoch, row: None, (0, "toy"), score=score,
-        read_batch=lambda y_B: {"label": float(y_B.mean())}, clip=1.0, generators=[draws],
+        reader=MeanLabel(), clip=1.0, generators=[draws],
         scheduler=torch.optim.lr_scheduler.ChainedScheduler([warm, steps]),
         checkpoints=Checkpoints(folder, "toy", 0),
     )  # fmt: skip

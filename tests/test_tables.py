@@ -1,175 +1,99 @@
-"""From a specification and records to the rendered table; what is missing shows as missing."""
+"""From a specification in conf/table to its runs, and from the store to the rendered table."""
 
-import csv
-import io
 import json
-import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from scipy import stats as scipy_stats
 
+from supremix import identity
 from supremix.commandline import CONF
 from supremix.errors import UserError
-from supremix.store import Store
-from supremix.tables import render, reproduce, stats
-from supremix.tables.launch import local_launcher
-from supremix.tables.plan import Cell
-from supremix.tables.spec import Gain, Panel, Row, Spec, load
-from tests.running import SMALL
+from supremix.record import VARIANTS
+from supremix.store import Store, write_json
+from supremix.tables import files, listing, reproduce, summary
+from supremix.tables.launch import local_launcher, run_cell
+from supremix.tables.plan import Cell, Checksums, composed, plan
+from supremix.tables.spec import load
+from tests.running import SMALL, config, run_small
 
-SPEC = Spec(
-    name="small",
-    title="A small_table & more",
-    overrides=[],
-    seeds=[0, 1, 2],
-    metrics={"best/mae": "MAE", "best/pearson": "Pearson", "ridge/mae": "MAE, ridge"},
-    panels=[Panel("raw"), Panel("standard")],
-    rows=[
-        Row("Vanilla", "baseline", [], paper={"mae": 6.56}),
-        Row("SupCon", "baseline", [], panels=["raw"], paper={"mae": 5.68}),
-        Row("SupReMix", "ours", [], paper={"mae": 4.88}),
-    ],
-    gain=Gain("SupReMix", "mae", ["Vanilla"]),
-    comparisons=[("SupReMix", "Vanilla"), ("SupReMix", "SupCon")],
-    notes=["A note."],
-)
-MAE = {"Vanilla": [6.0, 6.2, 6.4], "SupCon": [5.0, 5.5, 5.1], "SupReMix": [4.0, 4.5, 4.4]}
+TABLES = sorted((CONF / "table").glob("*.yaml"))
+IN_PROCESS = ["hydra/launcher=basic"]
 
 
-def record(mae, pearson=0.5, ridge=True, synthetic=False):
-    """A record with what the renderer reads."""
-    best = {"mae": mae, "pearson": pearson}
-    return {"seed": 0, "synthetic": synthetic, "metrics": {"test": {"best": best} | ({"ridge": best} if ridge else {})}}
-
-
-def found(rows=MAE, panels=("raw", "standard"), **changes):
-    """Finished cells with their records."""
-    return [
-        (Cell(panel, row, seed, []), record(mae, **changes))
-        for panel in panels
-        for row, values in rows.items()
-        for seed, mae in enumerate(values)
-        if (panel, row) != ("standard", "SupCon")
-    ]
-
-
-def test_mean_deviation_count_paper_and_difference():
-    text = render.markdown(render.collect(SPEC, found()))
-    assert "| SupReMix | 3 | 4.30 ± 0.26 | 4.88 | -0.58 | 0.50 ± 0.00 | 4.30 ± 0.26 |" in text
-    assert "| MAE ↓ | paper | Δ | Pearson ↑ | MAE, ridge ↓ |" in text
-    assert "lowest validation error; the test set is read once" in text
-    assert text.endswith("- A note.\n")
-
-
-def test_paired_difference_is_the_t_interval_over_common_seeds():
-    a, b = np.array(MAE["SupReMix"]), np.array(MAE["Vanilla"])
-    low, high = scipy_stats.ttest_rel(a, b).confidence_interval(0.95)
-    got = stats.paired(dict(enumerate(a)), dict(enumerate(b)))
-    assert (got.low, got.high, got.mean) == pytest.approx((low, high, (a - b).mean()))
-    assert (got.lower, got.n) == (3, 3)
-    assert stats.paired({0: 1.0, 5: 2.0}, {0: 1.0, 6: 3.0}) is None
-
-
-def test_gain_is_stated_against_the_best_baseline_too():
-    text = render.markdown(render.collect(SPEC, found()))
-    assert "+44.2 % against Vanilla, +20.9 % against the best baseline, SupCon" in text
-    assert "the paper: +34.4 % against Vanilla" in text
-
-
-def test_a_missing_cell_shows_and_no_mean_is_formed_over_the_rest():
-    some = [pair for pair in found() if (pair[0].row, pair[0].seed, pair[0].panel) != ("SupReMix", 1, "raw")]
-    text = render.markdown(render.collect(SPEC, some))
-    raw, standard = text.split("## standard")
-    assert "| SupReMix | 2 of 3 | missing | 4.88 | – | missing | missing |" in raw
-    assert "SupReMix − Vanilla, MAE: missing, 2 of 3 pairs" in raw
-    assert "Gain of SupReMix: missing" in raw
-    assert "missing" not in standard
-
-
-def test_an_empty_table_still_renders():
-    results = render.collect(SPEC, [])
-    assert "| Vanilla | 0 of 3 | missing | 6.56 | – | missing | missing |" in render.markdown(results)
-    assert "missing" in render.latex(results)
-    assert len(render.as_csv(results).splitlines()) == 1 + 3 * 3 + 2 * 3
-
-
-def test_one_seed_has_no_deviation():
-    one = Spec(**{**vars(SPEC), "seeds": [0]})
-    text = render.markdown(render.collect(one, [pair for pair in found() if pair[0].seed == 0]))
-    assert "| SupReMix | 1 | 4.00 | 4.88 | -0.88 |" in text
-    assert "nan" not in text
-
-
-def test_a_column_without_meaning_for_a_row_is_a_dash_and_an_undefined_value_is_missing():
-    text = render.markdown(render.collect(SPEC, found(ridge=False)))
-    assert "| SupReMix | 3 | 4.30 ± 0.26 | 4.88 | -0.58 | 0.50 ± 0.00 | – |" in text
-    partly = found()
-    partly[0][1]["metrics"]["test"]["best"]["pearson"] = None
-    assert "| Vanilla | 3 | 6.20 ± 0.20 | 6.56 | -0.36 | missing |" in render.markdown(render.collect(SPEC, partly))
-
-
-def test_synthetic_results_never_stand_beside_the_paper():
-    text = render.markdown(render.collect(SPEC, found(synthetic=True)))
-    assert "Synthetic data" in text
-    assert "4.88" not in text
-    assert "the paper:" not in text
-    assert "paper |" not in text
-    assert "4.88" not in render.as_csv(render.collect(SPEC, found(synthetic=True)))
-
-
-def test_csv_holds_full_precision():
-    rows = list(csv.DictReader(io.StringIO(render.as_csv(render.collect(SPEC, found())))))
-    line = next(r for r in rows if (r["panel"], r["row"], r["column"]) == ("raw", "SupCon", "best/mae"))
-    assert float(line["mean"]) == pytest.approx(5.2)
-    assert float(line["std"]) == pytest.approx(np.std([5, 5.5, 5.1], ddof=1))
-    assert float(line["difference"]) == pytest.approx(5.2 - 5.68)
-
-
-def test_latex_is_balanced_and_escaped():
-    text = render.latex(render.collect(SPEC, found()))
-    lines = [line for line in text.splitlines() if not line.startswith("%")]
-    body = [line for line in lines if line.endswith(r"\\")]
-    columns = lines[0].split("{l")[1].rstrip("}")
-    assert all(line.count("&") == len(columns) for line in body)
-    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
-    outside = "".join(lines).replace(r"\_", "").replace(r"\&", "").replace(r"\%", "")
-    assert outside.count("$") % 2 == 0
-    assert "_" not in outside
-    assert "%" not in outside
-    assert all(ord(character) < 128 for line in lines for character in line)
-
-
-@pytest.mark.parametrize("path", sorted((CONF / "table").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_every_specification_loads(path):
     spec = load(path)
     assert spec.cells()
-    assert spec.seeds
-    assert len(set(spec.seeds)) == len(spec.seeds)
-    assert len({row.name for row in spec.rows}) == len(spec.rows)
+    assert spec.name == (f"table_{path.stem}" if path.stem.isdecimal() else path.stem)
+    for panel in spec.panels:
+        assert {column.split("/")[0] for column in spec.metrics_of(panel)} <= set(VARIANTS)
+        assert all((CONF.parent / script).is_file() for script in spec.scripts(panel))
+
+
+def test_every_override_of_every_table_composes():
+    lines: dict[tuple[str, ...], list[str]] = {}  # each row's and panel's overrides once, whatever tables they are in
+    for spec in map(load, TABLES):
+        for panel, row in spec.cells():
+            line = [*spec.overrides, *panel.overrides, *row.overrides]
+            lines.setdefault(tuple(row.overrides), line)
+            lines.setdefault(tuple(panel.overrides), line)
+    tested_elsewhere = "dataset=", "method="  # each dataset with each method
+    for line in lines.values():
+        if [override for override in line if not override.startswith(tested_elsewhere)]:
+            composed(CONF, line)
+
+
+def test_rows_that_two_tables_have_are_the_same_runs():
+    def science(table, row, panel=None):
+        spec = load(CONF / "table" / f"{table}.yaml")
+        at, found = next((p, r) for p, r in spec.cells() if r.name == row and panel in (None, p.name))
+        return identity.digest(identity.scientific(composed(CONF, [*spec.overrides, *at.overrides, *found.overrides])))
+
+    supremix, supcon = science(1, "SupReMix (paper)"), science(1, "SupCon")
+    assert science(9, "SupReMix") == supremix
+    assert science(10, "γ = 5") == supremix
+    assert science(11, "Beta(2, 8)", "AgeDB-DIR") == supremix
+    assert science(14, "SupReMix", "batch 128") == supremix
+    assert science(9, "SupCon") == science(16, "1 year, of table 12") == science(14, "SupCon", "batch 128") == supcon
+    assert science(10, "γ = 1, of table 13") == science(2, "SupReMix (paper)")
+    assert len({science(10, "γ = ∞", "AgeDB-DIR"), science(10, "γ = 10"), supremix}) == 3
+
+
+def test_an_infinite_window_runs(tmp_path):
+    assert config(tmp_path, "method.window=inf").method.window == float("inf")
+    _, record = run_small(tmp_path, "method.window=inf")
+    assert record["metrics"]["test"]["best"]["mae"] > 0
 
 
 def test_a_wrong_specification_names_the_file(tmp_path):
-    text = (CONF / "table" / "quickstart.yaml").read_text()
+    text = (CONF / "table" / "quickstart.yaml").read_text() + "panels: [{name: a}]\n"
+    path = tmp_path / "t.yaml"
+    path.write_text(text)
+    load(path)
     for old, new, message in (
         ("kind: ours", "kind: mine", "kind 'mine'"),
         ("[SupReMix, SupCon]", "[SupReMix, SupKon]", "SupKon"),
         ("seeds:", "sedes:", "sedes"),
+        ("rows:", "notes:", "duplicate key notes"),
+        ("rows:", "lines:", "the key 'rows' is missing"),
+        ("[0, 1, 2]", "[0, 1, 1]", "seed 1 stands there twice"),
+        ("name: SupCR,", "name: SupCon,", "'SupCon'.* stands there twice"),
+        ("{name: a}", "{name: a, metric: {}}", "metric"),
+        ("{name: a}", "{name: a, gain: {row: SupReMix, metric: pearson, against: []}}", "pearson is no error"),
+        ("{name: a}", "{name: a, paper_key: last}", "last/mae, which is no column of the panel 'a'"),
+        ("method=supremix]", "method=supremix], panels: [b]", "'SupReMix' names the panel 'b'"),
+        ("method=supremix]", "method=supremix], paper: {b: {mae: 1}}", "'SupReMix' names the panel 'b'"),
+        ("method=supremix]", "method=supremix], paper: {a: {mae: 1}, mae: 1}", "by metric or by panel"),
+        ("best/rmse", "rmse", "'rmse' is not variant/metric"),
     ):
-        path = tmp_path / "t.yaml"
+        assert old in text
         path.write_text(text.replace(old, new, 1))
-        with pytest.raises(UserError, match=message):
+        with pytest.raises(UserError, match=rf"^{path}: .*({message})"):
             load(path)
     with pytest.raises(UserError, match=r"no such table; there are: .*5, .*quickstart"):
         load(CONF / "table" / "nosuch.yaml")
-
-
-def test_table_five_holds_the_papers_numbers_and_an_rmse_that_is_one():
-    for row in load(CONF / "table" / "5.yaml").rows:
-        if row.paper:
-            assert row.paper["rmse"] == pytest.approx(math.sqrt(row.paper["mse"]), abs=0.01)
 
 
 def small_table(tmp_path, seeds=(0,), extra=()):
@@ -185,11 +109,10 @@ def test_a_table_runs_only_what_is_missing_and_renders_again_from_its_records(tm
     small_table(tmp_path, seeds=(0, 1))
     assert "7 of 14 runs finished" in capfd.readouterr().err
     assert all((store.run(run_id) / "DONE").stat().st_mtime_ns == at for run_id, at in written.items())
-    names = ("table.md", "table.csv", "table.tex", "records.jsonl")
-    before = {name: (folder / name).read_text() for name in names}
+    before = {name: (folder / name).read_text() for name in files.NAMES}
     assert "missing" not in before["table.md"]
-    reproduce.rerender("quickstart", CONF, folder)
-    assert before == {name: (folder / name).read_text() for name in names}
+    files.rerender("quickstart", CONF, folder)
+    assert before == {name: (folder / name).read_text() for name in files.NAMES}
 
 
 def test_failed_runs_are_named_and_the_rest_stands(tmp_path):
@@ -201,16 +124,147 @@ def test_failed_runs_are_named_and_the_rest_stands(tmp_path):
     with pytest.raises(UserError, match=r"1 of 7 runs failed.*SupCR · seed 0: .*temperature"):
         reproduce.reproduce("quickstart", conf, tmp_path / "out", local_launcher(1), overrides, [0])
     text = (tmp_path / "out" / "table.md").read_text()
-    assert "| SupCR | 0 of 1 | missing" in text
+    assert "| SupCR | 0 of 1 | failed" in text
+    assert "**Failed runs**: SupCR." in text
     assert "| SupReMix | 1 |" in text
+    said = reproduce.planned("quickstart", conf, overrides, [0])
+    assert "failed      SupCR · seed 0  (time unknown; method.loss: temperature must be" in said
+    assert "7 runs: 6 done, 0 unfinished, 1 failed, 0 missing" in said
+    before = (tmp_path / "out" / "table.md").read_text()
+    files.rerender("quickstart", conf, tmp_path / "out")
+    assert (tmp_path / "out" / "table.md").read_text() == before
+
+
+def test_a_failure_is_noted_until_the_run_is_finished(tmp_path, monkeypatch):
+    cfg, store = config(tmp_path, "method=constant"), Store(tmp_path / "runs")
+    with monkeypatch.context() as patched:
+        patched.setattr("supremix.experiment.run", lambda cfg: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_cell(cfg)
+    (note,) = store.root.glob("*.failed.json")
+    assert json.loads(note.read_text()) == {"error": "ZeroDivisionError: division by zero"}
+    finished = Path(run_cell(cfg))
+    assert store.failure(finished.name) == note
+    assert not note.exists()
+
+
+def two_tables(tmp_path):
+    """A config folder with table 1, of a dataset that is there and one that is not, and table 2, of the latter."""
+    conf = tmp_path / "project" / "conf"
+    shutil.copytree(CONF, conf, ignore=shutil.ignore_patterns("[0-9]*.yaml"))
+    common = """
+seeds: [0, 1]
+metrics: {best/mae: MAE}
+rows:
+  - {name: Linear, kind: baseline, overrides: [method=linear]}
+  - {name: Ridge, kind: ours, overrides: [method=ridge], paper: {mae: 4.0}}
+gain: {row: Ridge, metric: mae, against: [Linear]}
+"""
+    absent = "{name: far, overrides: [dataset=uci_airfoil], prepare: data_prep/uci_airfoil.py}"
+    here = "{name: near, overrides: [dataset=diabetes]}"
+    for number, panels in ((1, f"[{here}, {absent}]"), (2, f"[{absent}]")):
+        head = f"name: table_{number}\ntitle: Table {number}\noverrides: []\npanels: {panels}"
+        (conf / "table" / f"{number}.yaml").write_text(head + common)
+    overrides = [f"paths.runs={tmp_path / 'runs'}", f"paths.prepared={tmp_path / 'prepared'}", "tracking=none"]
+    return conf, [*overrides, "trainer.accelerator=cpu"]
+
+
+def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_path, capfd):
+    conf, overrides = two_tables(tmp_path)
+    _, cells, folder = reproduce.reproduce("1", conf, tmp_path / "out", IN_PROCESS, overrides)
+    said = capfd.readouterr().err
+    assert "uci_airfoil is not there, its runs are not started:" in said
+    assert "run `python data_prep/uci_airfoil.py" in said
+    text = (folder / "table.md").read_text()
+    assert (
+        "**Data not there**, so that its runs are missing: uci_airfoil, prepared by data_prep/uci_airfoil.py." in text
+    )
+    near, far = text.split("## far")
+    assert "missing" not in near.split("## near")[1]
+    assert "| Ridge | 0 of 2 | missing | 4.00 | – |" in far
+    assert str(tmp_path) not in text
+    assert {cell.run_id is None for cell in cells if cell.panel == "far"} == {True}
+    plan_text = reproduce.planned("1", conf, overrides)
+    assert "done        near · Ridge · seed 0, 1" in plan_text
+    assert "missing     far · Ridge · seed 0, 1  (needs uci_airfoil, which is not there)" in plan_text
+    assert "not there: uci_airfoil: " in plan_text
+    assert "left: 4 of unknown length" in plan_text
+
+
+def test_all_tables_are_rendered_from_the_store_and_a_fuller_one_is_kept(tmp_path):
+    conf, overrides = two_tables(tmp_path)
+    out = tmp_path / "results"
+    reproduce.reproduce("1", conf, out / "table_1", IN_PROCESS, overrides)
+    lines = list(summary.render_stored(conf, out, overrides))
+    assert lines == ["Table 1: 4 of 8 runs", "Table 2: 0 of 4 runs"]
+    assert "missing" in (out / "table_2" / "table.md").read_text()
+    overview = (out / "README.md").read_text()
+    assert "| [Table 1](table_1/table.md) | near | 4 of 4 | Ridge: MAE " in overview
+    assert "| MAE 4.00 |" in overview
+    assert "|  | far | 0 of 4 | missing | missing | MAE 4.00 |" in overview
+
+    kept = {name: (out / "table_1" / name).read_text() for name in files.NAMES}
+    elsewhere = [*overrides[1:], f"paths.runs={tmp_path / 'empty'}"]
+    lines = list(summary.render_stored(conf, out, elsewhere))
+    assert lines[0] == "Table 1: 0 of 8 runs, fewer than stand there: left as it is"
+    assert kept == {name: (out / "table_1" / name).read_text() for name in files.NAMES}
+    assert (out / "README.md").read_text() == overview
+    reproduce.reproduce("2", conf, out / "table_1", IN_PROCESS, elsewhere)
+    assert kept == {name: (out / "table_1" / name).read_text() for name in files.NAMES}
+
+
+def test_states_of_a_cell(tmp_path):
+    store = Store(tmp_path)
+    cell = Cell("", "row", 0, [], run_id="r", stage1_id="e")
+    assert listing.state(store, cell) == "missing"
+    store.encoder("e").mkdir(parents=True)
+    (store.encoder("e") / "DONE").touch()
+    assert listing.state(store, cell) == "unfinished"
+    write_json(store.failure("r"), {"error": "it broke"})
+    assert listing.state(store, cell) == "failed"
+    store.run("r").mkdir()
+    (store.run("r") / "DONE").touch()
+    assert listing.state(store, cell) == "done"
+    alone = Cell("", "row", 1, [], run_id="s")
+    assert listing.state(store, alone) == "missing"
+    with store.writing(store.run("s")):
+        assert listing.state(store, alone) == "unfinished"
+    assert listing.state(store, Cell("", "row", 0, [])) == "missing"
+
+
+def test_time_left_comes_from_the_records_of_the_same_dataset_and_method():
+    def record(method, total, pretrain=None, adapt=0.0):
+        stage1 = {"seconds": pretrain} if pretrain else None
+        return {"dataset": "d", "method": method, "pretrain": stage1, "seconds": {"total": total, "adapt": adapt}}
+
+    known = listing.speeds([record("a", 60.0), record("a", 100.0), record("a", 80.0), record("b", 10.0, 7000.0, 200.0)])
+    assert known == {("d", "a"): 80.0, ("d", "b"): 7200.0}
+    assert [listing.duration(seconds) for seconds in (59.0, 80.0, 7200.0)] == ["59 s", "1.3 min", "2.0 h"]
+
+
+def test_a_checksum_is_that_of_the_way_the_data_is_loaded(monkeypatch):
+    def build(key, node):
+        asked.append(node.bin_size)
+        return SimpleNamespace(sha256=f"of bins of {node.bin_size}")
+
+    asked: list[float] = []
+    monkeypatch.setattr("supremix.experiment.build", build)
+    spec = load(CONF / "table" / "16.yaml")
+    cells = plan(spec, CONF, ["method.pretrain.epochs=1"])
+    assert sorted(asked) == [1, 5, 10, 20]
+    assert len({cell.run_id for cell in cells}) == len(cells) == 20
+    checksums = Checksums()
+    cfg = composed(CONF, spec.overrides)
+    assert checksums.of(cfg) == checksums.of(cfg) == ("of bins of 1", None)
+    assert len(asked) == 5
 
 
 @pytest.mark.parametrize("folder", sorted(Path("results").glob("table_*")), ids=lambda path: path.name)
 def test_committed_tables_are_what_their_records_give(folder, tmp_path):
-    names = ("table.md", "table.csv", "table.tex", "records.jsonl")
+    names = [name for name in files.NAMES if (folder / name).exists()]
     for name in names:
         (tmp_path / name).write_text((folder / name).read_text())
-    reproduce.rerender(folder.name.removeprefix("table_"), CONF, tmp_path)
+    files.rerender(folder.name.removeprefix("table_"), CONF, tmp_path)
     for name in names:
         assert (tmp_path / name).read_text() == (folder / name).read_text()
     for line in (tmp_path / "records.jsonl").read_text().splitlines():

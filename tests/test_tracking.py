@@ -1,12 +1,19 @@
 """W&B mirrors a run offline, one run a job, and never stops one."""
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from supremix import tracking
-from tests.running import run_small
+from supremix.tables.files import read
+from supremix.tables.render import COLUMNS
+from supremix.tables.spec import load
+from supremix.tables.wandb_table import log_table
+from tests.running import config, run_small
+
+ASSETS = Path(__file__).parent / "assets"
 
 OFFLINE = ("tracking=wandb", "tracking.mode=offline")
 
@@ -129,3 +136,35 @@ def test_wandb_mode_in_the_environment_is_respected(monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
     assert tracking.has_key() is False
     assert os.environ["WANDB_MODE"] == "offline"
+
+
+def a_table():
+    return read(load(ASSETS / "table" / "small.yaml"), ASSETS / "table" / "small")[0]
+
+
+def test_a_table_is_logged_with_the_papers_values(tmp_path, recorder):
+    made = recorder()
+    log_table(a_table(), config(tmp_path, *OFFLINE, "tracking.group=small").tracking)
+    (row,) = made.rows
+    assert row["small"].columns == list(COLUMNS)
+    line = next(values for values in row["small"].data if values[1:4] == ["first", "Vanilla", "best/mae"])
+    named = dict(zip(COLUMNS, line, strict=True))
+    assert (named["mean"], named["n"], named["paper"]) == (pytest.approx(6.2), 3, 6.56)
+    assert made.calls[0]["group"] == "small"
+    assert made.calls[0]["id"].startswith("small-")
+    assert made.finished == 1
+
+
+def test_a_table_is_logged_offline_and_not_at_all_where_tracking_is_off(tmp_path):
+    log_table(a_table(), config(tmp_path).tracking)
+    assert not folders(tmp_path)
+    log_table(a_table(), config(tmp_path, *OFFLINE).tracking)
+    assert len(folders(tmp_path)) == 1
+
+
+def test_a_table_that_cannot_be_logged_is_a_warning(tmp_path, recorder, capsys):
+    recorder(fail_log=True)
+    log_table(a_table(), config(tmp_path, *OFFLINE).tracking)
+    (tmp_path / "file").touch()
+    log_table(a_table(), config(tmp_path, *OFFLINE, f"tracking.dir={tmp_path / 'file'}").tracking)
+    assert capsys.readouterr().err.count("warning: W&B") == 2

@@ -37,6 +37,10 @@ class Store:
         """Directory of a pre-trained encoder, finished or not there."""
         return self.root / "encoders" / encoder_id
 
+    def failure(self, run_id: str) -> Path:
+        """Where it is noted that a run of a table failed, ``{"error": one line}``; gone once the run is finished."""
+        return self.root / f"{run_id}.failed.json"
+
     def records(self) -> Iterator[dict[str, Any]]:
         """Records of all finished runs, in the order of their ids."""
         for done in sorted(self.root.glob("*/DONE")):
@@ -90,6 +94,11 @@ def unfinished(target: Path) -> Path:
 def settled(target: Path) -> bool:
     """Whether it is finished and tidied up after, so that nobody needs to claim it."""
     return finished(target) and not unfinished(target).exists()
+
+
+def begun(target: Path) -> bool:
+    """Whether somebody began work on it, and has not finished or was stopped."""
+    return not finished(target) and unfinished(target).exists()
 
 
 def read_record(directory: Path) -> dict[str, Any]:

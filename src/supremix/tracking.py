@@ -28,6 +28,13 @@ class Tracker:
         if self._run is not None:
             self._guard(self._run.log, {f"{stage}/{name}": v for name, v in row.items()} | {f"{stage}/epoch": epoch})
 
+    def table(self, name: str, columns: list[Any], rows: list[list[Any]]) -> None:
+        """Mirror a table."""
+        if self._run is not None:
+            import wandb
+
+            self._guard(self._run.log, {name: wandb.Table(columns=columns, data=rows)})
+
     def finish(self, summary: dict[str, Any] | None, exit_code: int = 0) -> None:
         """Mirror the final metrics and end the run, so that the next job starts its own."""
         if self._run is not None:

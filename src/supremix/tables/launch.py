@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra import initialize_config_dir
@@ -15,8 +15,10 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
+from supremix.commandline import one_line
 from supremix.errors import Busy, UserError
-from supremix.tables.plan import Cell
+from supremix.store import Store, write_json
+from supremix.tables.plan import Cell, Checksums, ids
 
 
 def launch(cells: list[Cell], conf: Path, launcher: list[str], done: Callable[[Cell], bool]) -> list[str]:
@@ -53,16 +55,38 @@ def launch(cells: list[Cell], conf: Path, launcher: list[str], done: Callable[[C
 
 def run_free_cell(cfg: DictConfig) -> str:
     """One cell, in whatever process the launcher starts; raises Busy where another process has it in work."""
-    from supremix.experiment import run
-
-    return str(run(cfg, wait=False))
+    return _run(cfg, wait=False)
 
 
 def run_cell(cfg: DictConfig) -> str:
     """One cell; waits for another process that has it in work."""
+    return _run(cfg, wait=True)
+
+
+def _run(cfg: DictConfig, wait: bool) -> str:
+    """Run it; a failure is noted in the store, until the run is finished."""
     from supremix.experiment import run
 
-    return str(run(cfg))
+    store = Store(cfg.paths.runs)
+    try:
+        directory = run(cfg, wait)
+    except Busy:
+        raise
+    except Exception as error:
+        with suppress(Exception):  # the failure itself is what must be told
+            _note(store, cfg, error)
+        raise
+    store.failure(directory.name).unlink(missing_ok=True)
+    return str(directory)
+
+
+def _note(store: Store, cfg: DictConfig, error: Exception) -> None:
+    sha256, _ = Checksums().of(cfg)
+    if sha256 is not None:
+        run_id, _ = ids(cfg, sha256)
+        said = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
+        store.root.mkdir(parents=True, exist_ok=True)
+        write_json(store.failure(run_id), {"error": said})
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Which runs a table needs, and their identities."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from supremix import identity
 from supremix.errors import UserError
@@ -14,13 +15,21 @@ from supremix.tables.spec import Spec
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a table: a panel, a row and a seed. ``run_id`` is None while its data is not there."""
+    """One run of a table: a panel, a row and a seed.
+
+    ``run_id`` is None while its data is not there, and ``hint`` says then what to do; ``stage1_id`` is None where
+    nothing is pre-trained on that data.
+    """
 
     panel: str
     row: str
     seed: int
     overrides: list[str]
     run_id: str | None = None
+    stage1_id: str | None = None
+    dataset: str = ""
+    method: str = ""
+    hint: str | None = None
 
     @property
     def label(self) -> str:
@@ -30,24 +39,44 @@ class Cell:
 
 def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
     """Every cell of the table; ``overrides`` come after the table's own."""
-    from supremix.experiment import build
-
     cells: list[Cell] = []
-    checksums: dict[str, str | None] = {}
+    checksums = Checksums()
     for panel, row in spec.cells():
         line = [*spec.overrides, *panel.overrides, *row.overrides, *overrides]
         cfg = composed(conf, line)
-        if cfg.dataset.name not in checksums:
-            try:
-                checksums[cfg.dataset.name] = build("dataset.load", cfg.dataset.load).sha256
-            except UserError:
-                checksums[cfg.dataset.name] = None
+        sha256, hint = checksums.of(cfg)
         for seed in spec.seeds:
             cfg.seed = seed
-            science, data = identity.scientific(cfg), checksums[cfg.dataset.name]
-            run_id = identity.run_id(science, data) if data else None
-            cells.append(Cell(panel.name, row.name, seed, [*line, f"seed={seed}"], run_id))
+            run_id, stage1_id = ids(cfg, sha256) if sha256 else (None, None)
+            about = (cfg.dataset.name, cfg.method.name, hint)
+            cells.append(Cell(panel.name, row.name, seed, [*line, f"seed={seed}"], run_id, stage1_id, *about))
     return cells
+
+
+class Checksums:
+    """Checksums of data, read once for each way to load it: a checksum does not depend on the seed."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[str | None, str | None]] = {}
+
+    def of(self, cfg: DictConfig) -> tuple[str | None, str | None]:
+        """The checksum, or None and what is to be done where the data is not there."""
+        from supremix.experiment import build
+
+        key = json.dumps(OmegaConf.to_container(cfg.dataset.load, resolve=True), sort_keys=True)
+        if key not in self.known:
+            try:
+                self.known[key] = build("dataset.load", cfg.dataset.load).sha256, None
+            except UserError as error:
+                self.known[key] = None, str(error)
+        return self.known[key]
+
+
+def ids(cfg: DictConfig, sha256: str) -> tuple[str, str | None]:
+    """Identity of a run, and of the encoder that it pre-trains or takes from the store, where there is one."""
+    science = identity.scientific(cfg)
+    encoder_id = identity.encoder_id(science, sha256) if cfg.method.loss is not None else None
+    return identity.run_id(science, sha256), encoder_id
 
 
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:

@@ -1,20 +1,19 @@
 """A table from its specification to its files: prepare, plan, run what is missing, render."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from supremix.errors import UserError
 from supremix.store import Store, finished, read_record
-from supremix.tables import render
+from supremix.tables import files
 from supremix.tables.launch import launch
+from supremix.tables.listing import listing, state
 from supremix.tables.plan import Cell, composed, plan, with_seeds
+from supremix.tables.results import Results, collect
 from supremix.tables.spec import Spec, load
-
-Record = dict[str, Any]
+from supremix.tables.wandb_table import log_table
 
 
 def reproduce(
@@ -32,14 +31,29 @@ def reproduce(
         out: folder of the rendered table; ``results/<table>`` by default.
         launcher: Hydra overrides that choose the launcher.
         overrides, seeds: in addition to, and in place of, the specification's.
+
+    Runs whose data is not there are not started: they show as missing, and what to do about it is printed.
     """
     spec = with_seeds(load(conf / "table" / f"{name}.yaml"), seeds)
-    cells, store, failed = run_missing(spec, conf, launcher or [], overrides or [])
+    overrides = overrides or []
+    cells, store, failed = run_missing(spec, conf, launcher or [], overrides)
+    results, found = stored(spec, cells, store)
     folder = out or Path("results") / spec.name
-    write(spec, [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if done(store, cell)], folder)
+    if found or not files.finished_cells(folder):
+        files.write(results, found, folder)
+        settings = composed(conf, [*spec.overrides, *overrides, f"tracking.group={spec.name}"]).tracking
+        log_table(results, settings)
+    else:
+        print(f"{folder}: left as it is, since none of its runs is in this store", file=sys.stderr)
     if failed:
-        raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as missing; the first: {failed[0]}")
+        raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as such; the first: {failed[0]}")
     return spec, cells, folder
+
+
+def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None = None) -> str:
+    """What is done and what is left of table ``name``, as text; runs and prepares nothing."""
+    spec = with_seeds(load(conf / "table" / f"{name}.yaml"), seeds)
+    return listing(spec.title, plan(spec, conf, overrides), Store(composed(conf, overrides).paths.runs))
 
 
 def run_missing(
@@ -47,50 +61,25 @@ def run_missing(
 ) -> tuple[list[Cell], Store, list[str]]:
     """Prepare the data where it is not there, and run what the store lacks; all cells, the store, a line a failure."""
     cells = plan(spec, conf, overrides)
-    if spec.prepare and any(cell.run_id is None for cell in cells):
-        _prepare(conf.parent / spec.prepare)
+    if any([_prepared(conf.parent / script) for script in _scripts(spec, cells)]):
         cells = plan(spec, conf, overrides)
     store = Store(composed(conf, overrides).paths.runs)
     missing = [cell for cell in cells if not done(store, cell)]
     print(f"{spec.title}: {len(cells) - len(missing)} of {len(cells)} runs finished", file=sys.stderr)
-    if not missing:
-        return cells, store, []
+    for dataset, hint in sorted({cell.dataset: cell.hint for cell in cells if cell.hint}.items()):
+        print(f"{dataset} is not there, its runs are not started: {hint}", file=sys.stderr)
     group = [f"tracking.group={spec.name}", f"tracking.tags=[{spec.name}]", "trainer.progress=off"]
-    jobs = [replace(cell, overrides=[*cell.overrides, *group]) for cell in missing]
-    return cells, store, launch(jobs, conf, launcher, lambda cell: done(store, cell))
+    jobs = [replace(cell, overrides=[*cell.overrides, *group]) for cell in missing if cell.run_id is not None]
+    return cells, store, launch(jobs, conf, launcher, lambda cell: done(store, cell)) if jobs else []
 
 
-def rerender(name: str, conf: Path, folder: Path) -> Path:
-    """Render a table again from the records that stand beside it; needs neither data nor store."""
-    spec = load(conf / "table" / f"{name}.yaml")
-    path = folder / "records.jsonl"
-    try:
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: no readable records ({error}); run the table first") from None
-    spec = with_seeds(spec, sorted({record["seed"] for record in lines}) or None)
-    write(spec, [(Cell(**record.pop("cell"), seed=record["seed"]), record) for record in lines], folder)
-    return folder
-
-
-def write(spec: Spec, found: list[tuple[Cell, Record]], folder: Path) -> None:
-    """Write table.md, table.csv, table.tex and the records they are made of."""
-    folder.mkdir(parents=True, exist_ok=True)
-    results = render.collect(spec, found)
-    files = {
-        "records.jsonl": "".join(json.dumps(small(*pair), sort_keys=True) + "\n" for pair in found),
-        "table.md": render.markdown(results),
-        "table.csv": render.as_csv(results),
-        "table.tex": render.latex(results),
-    }
-    for file_name, text in files.items():
-        (folder / file_name).write_text(text)
-
-
-def small(cell: Cell, record: Record) -> Record:
-    """A record without its config, which the cell's overrides stand for."""
-    place = {"panel": cell.panel, "row": cell.row, "overrides": cell.overrides}
-    return {key: value for key, value in record.items() if key != "config"} | {"cell": place}
+def stored(spec: Spec, cells: list[Cell], store: Store) -> tuple[Results, list[files.Found]]:
+    """What the store holds of the cells."""
+    found = [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if done(store, cell)]
+    failed = {(cell.panel, cell.row, cell.seed) for cell in cells if state(store, cell) == "failed"}
+    panels = {panel.name: panel for panel in spec.panels}
+    unprepared = {cell.dataset: spec.scripts(panels[cell.panel]) for cell in cells if cell.run_id is None}
+    return collect(spec, found, failed, unprepared), found
 
 
 def done(store: Store, cell: Cell) -> bool:
@@ -98,9 +87,26 @@ def done(store: Store, cell: Cell) -> bool:
     return cell.run_id is not None and finished(store.run(cell.run_id))
 
 
-def _prepare(script: Path) -> None:
+def _scripts(spec: Spec, cells: list[Cell]) -> list[str]:
+    """The scripts, once each, that prepare data which is not there; a script is that of the dataset of its name."""
+    panels = {panel.name: panel for panel in spec.panels}
+    wanted = {
+        script: None
+        for cell in cells
+        if cell.run_id is None
+        for script in spec.scripts(panels[cell.panel])
+        if Path(script).stem == cell.dataset
+    }
+    return list(wanted)
+
+
+def _prepared(script: Path) -> bool:
+    """Run a preparation script; whether it went well."""
     print(f"preparing the data: {script.name}", file=sys.stderr)
     if not script.is_file():
-        raise UserError(f"{script}: not there; prepare the data by hand, see the README")
+        print(f"{script}: not there; prepare the data by hand, see the README", file=sys.stderr)
+        return False
     if subprocess.run([sys.executable, str(script)], check=False).returncode != 0:
-        raise UserError(f"{script.name} could not prepare the data; its message stands above")
+        print(f"{script.name} could not prepare the data; its message stands above", file=sys.stderr)
+        return False
+    return True

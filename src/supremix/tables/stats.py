@@ -1,18 +1,25 @@
 """Statistics of a table's cells over seeds."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+
+RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean and standard deviation (ddof 1; NaN for one seed) of n finished seeds out of ``planned``."""
+    """Mean and standard deviation (ddof 1) of n finished seeds out of ``planned``; for one seed the latter is NaN.
+
+    interval: 95 % bootstrap interval of the mean; None for one seed.
+    """
 
     mean: float
     std: float
     n: int
     planned: int
+    interval: tuple[float, float] | None
 
     @property
     def complete(self) -> bool:
@@ -24,8 +31,20 @@ def summarise(values: dict[int, float], planned: int) -> Summary | None:
     """Summary of the values by seed; None where there is none."""
     if not values:
         return None
-    x = np.array(list(values.values()))
-    return Summary(float(x.mean()), float(x.std(ddof=1)) if len(x) > 1 else float("nan"), len(x), planned)
+    x = np.array([values[seed] for seed in sorted(values)])
+    std = float(x.std(ddof=1)) if len(x) > 1 else float("nan")
+    return Summary(float(x.mean()), std, len(x), planned, bootstrap(x) if len(x) > 1 else None)
+
+
+def bootstrap(x_N: np.ndarray) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the mean; the resamples are the same at every call."""
+    low, high = np.percentile(x_N[_resamples(len(x_N))].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+@cache
+def _resamples(n: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,11 @@ class Paired:
     high: float
     lower: int
     n: int
+
+    @property
+    def noise(self) -> bool:
+        """Whether the interval holds 0, so that these seeds do not tell a from b."""
+        return self.low <= 0 <= self.high
 
 
 def paired(a: dict[int, float], b: dict[int, float]) -> Paired | None:

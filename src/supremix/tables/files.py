@@ -1,0 +1,68 @@
+"""A rendered table on disk: its files, the records they are made of, and rendering them again from these alone."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from supremix.errors import UserError
+from supremix.tables.latex import latex
+from supremix.tables.plan import Cell, with_seeds
+from supremix.tables.render import as_csv, markdown
+from supremix.tables.results import Results, collect
+from supremix.tables.spec import Spec, load
+
+Record = dict[str, Any]
+Found = tuple[Cell, Record]
+RECORDS, STATE = "records.jsonl", "state.json"
+NAMES = ("table.md", "table.csv", "table.tex", RECORDS, STATE)
+
+
+def write(results: Results, found: Iterable[Found], folder: Path) -> None:
+    """Write table.md, table.csv, table.tex, the records they are made of, and what stood in the way of the others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        "seeds": results.spec.seeds,
+        "failed": sorted(map(list, results.failed)),
+        "unprepared": results.unprepared,
+    }
+    texts = {
+        RECORDS: "".join(json.dumps(small(*pair), sort_keys=True) + "\n" for pair in found),
+        STATE: json.dumps(state, indent=1, sort_keys=True) + "\n",
+        "table.md": markdown(results),
+        "table.csv": as_csv(results),
+        "table.tex": latex(results),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+
+
+def small(cell: Cell, record: Record) -> Record:
+    """A record without its config, which the cell's overrides stand for."""
+    place = {"panel": cell.panel, "row": cell.row, "overrides": cell.overrides}
+    return {key: value for key, value in record.items() if key != "config"} | {"cell": place}
+
+
+def rerender(name: str, conf: Path, folder: Path) -> Path:
+    """Render a table again from the records that stand beside it; needs neither data nor store."""
+    write(*read(load(conf / "table" / f"{name}.yaml"), folder), folder)
+    return folder
+
+
+def read(spec: Spec, folder: Path) -> tuple[Results, list[Found]]:
+    """The results in a rendered table's folder, over the seeds that were planned when it was written."""
+    try:
+        lines = [json.loads(line) for line in (folder / RECORDS).read_text().splitlines()]
+        state = json.loads((folder / STATE).read_text()) if (folder / STATE).exists() else {}
+        found = [(Cell(**line.pop("cell"), seed=line["seed"]), line) for line in lines]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder}: no readable records ({error}); run the table first") from None
+    spec = with_seeds(spec, state.get("seeds") or sorted({*spec.seeds, *(cell.seed for cell, _ in found)}))
+    failed = {(panel, row, seed) for panel, row, seed in state.get("failed", [])}
+    return collect(spec, found, failed, state.get("unprepared")), found
+
+
+def finished_cells(folder: Path) -> int:
+    """How many finished cells a rendered table holds; 0 where there is none."""
+    path = folder / RECORDS
+    return len(path.read_text().splitlines()) if path.is_file() else 0

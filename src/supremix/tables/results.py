@@ -1,0 +1,81 @@
+"""What the records of a table's finished cells say, before it is worded."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from supremix.tables.plan import Cell
+from supremix.tables.spec import Panel, Row, Spec
+from supremix.tables.stats import Summary, summarise
+
+Place = tuple[str, str, int]  # panel, row, seed
+
+
+@dataclass(frozen=True)
+class Results:
+    """A table's values, (panel, row, column) → seed → value, and what stands in the way of the others.
+
+    runs: (panel, row) → seeds whose run is finished. failed: cells whose run failed. unprepared: datasets that are not
+    there, each with the scripts that prepare it.
+    """
+
+    spec: Spec
+    values: dict[tuple[str, str, str], dict[int, float]]
+    runs: dict[tuple[str, str], set[int]]
+    synthetic: bool
+    failed: set[Place] = field(default_factory=set)
+    unprepared: dict[str, list[str]] = field(default_factory=dict)
+
+    def of(self, panel: Panel, row_name: str, column: str) -> dict[int, float]:
+        """Values by seed; empty where nothing is finished or the column has no meaning for the row."""
+        return self.values.get((panel.name, row_name, column), {})
+
+    def finished(self, panel: Panel, row_name: str) -> int:
+        """How many of the row's seeds are finished."""
+        return len(self.runs.get((panel.name, row_name), ()))
+
+    def failures(self, panel: Panel, row_name: str) -> list[int]:
+        """The seeds whose run failed."""
+        return sorted(seed for at, name, seed in self.failed if (at, name) == (panel.name, row_name))
+
+    def summary(self, panel: Panel, row_name: str, column: str) -> Summary | None:
+        """Mean and spread over the seeds."""
+        return summarise(self.of(panel, row_name, column), len(self.spec.seeds))
+
+    def mean(self, panel: Panel, row_name: str, column: str) -> float | None:
+        """The mean where every seed has a value: none is formed over a part of them."""
+        summary = self.summary(panel, row_name, column)
+        return summary.mean if summary and summary.complete else None
+
+    def rivals(self, panel: Panel, row_name: str) -> dict[str, float | None]:
+        """The means that the row has to beat, in the gain's column: all of the panel but references."""
+        column = self.spec.gain_column(panel)
+        rows = [row for row in self.spec.rows_of(panel) if row.kind != "reference" and row.name != row_name]
+        return {row.name: self.mean(panel, row.name, column) for row in rows}
+
+    def paper(self, panel: Panel, row: Row, column: str) -> float | None:
+        """The paper's value; none beside synthetic data."""
+        return None if self.synthetic else self.spec.paper_value(panel, row, column)
+
+
+def collect(
+    spec: Spec,
+    found: list[tuple[Cell, dict[str, Any]]],
+    failed: set[Place] | None = None,
+    unprepared: dict[str, list[str]] | None = None,
+) -> Results:
+    """Gather the test metrics of the finished cells; records of rows that the table no longer has count for nothing."""
+    values: dict[tuple[str, str, str], dict[int, float]] = {}
+    runs: dict[tuple[str, str], set[int]] = {}
+    panels = {(panel.name, row.name): panel for panel, row in spec.cells()}
+    for cell, record in found:
+        if (panel := panels.get((cell.panel, cell.row))) is None:
+            continue
+        runs.setdefault((cell.panel, cell.row), set()).add(cell.seed)
+        for column in spec.metrics_of(panel):
+            variant, metric = column.split("/")
+            value = record["metrics"]["test"].get(variant, {}).get(metric)
+            if value is not None and math.isfinite(value):
+                values.setdefault((cell.panel, cell.row, column), {})[cell.seed] = value
+    synthetic = any(record["synthetic"] for _, record in found)
+    return Results(spec, values, runs, synthetic, failed or set(), unprepared or {})

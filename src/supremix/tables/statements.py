@@ -1,0 +1,145 @@
+"""What a rendered table says in words: how its numbers came about, what is missing, and what they amount to."""
+
+from dataclasses import dataclass
+
+from supremix.tables.grid import MISSING, digits_of
+from supremix.tables.results import Results
+from supremix.tables.spec import Gain, Panel, Spec
+from supremix.tables.stats import gain_percent, paired
+
+
+def selection_rule(spec: Spec) -> str:
+    """How each number was chosen, for the table's header."""
+    return (
+        f"Mean ± standard deviation (ddof 1) over {len(spec.seeds)} seeds. The epoch is the one with the lowest "
+        "validation error; the test set is read once, at the end. Δ is the difference to the paper's value."
+    )
+
+
+def warnings(results: Results) -> list[str]:
+    """What a reader must know first: synthetic data, datasets that are not there, failed runs."""
+    lines = []
+    if results.synthetic:
+        lines.append("**Synthetic data**: made by a generator, not to be compared with the paper.")
+    if results.unprepared:
+        listed = "; ".join(
+            f"{name}, prepared by {' and '.join(scripts) or 'no script'}"
+            for name, scripts in sorted(results.unprepared.items())
+        )
+        lines.append(f"**Data not there**, so that its runs are missing: {listed}.")
+    if results.failed:
+        listed = "; ".join(sorted({" · ".join(filter(None, (row, panel))) for panel, row, _ in results.failed}))
+        lines.append(f"**Failed runs**: {listed}. The planner says why.")
+    return lines
+
+
+def under(results: Results, panel: Panel) -> list[str]:
+    """The statements under a panel, once it has a finished run: gain, paired differences, intervals of the means."""
+    spec, column = results.spec, results.spec.gain_column(panel)
+    if not any(results.finished(panel, row.name) for row in spec.rows_of(panel)):
+        return []
+    best_other = {
+        row.name: other
+        for row in spec.rows_of(panel)
+        if row.kind == "ours"
+        and results.mean(panel, row.name, column) is not None
+        and (other := best(results.rivals(panel, row.name)))
+    }
+    pairs = list(spec.comparisons_of(panel))
+    pairs += [pair for pair in best_other.items() if pair not in pairs]
+    texts = [_gain(results, panel, gain)] if (gain := spec.gain_of(panel)) else []
+    texts += [_comparison(results, panel, a, b, is_best=best_other.get(a) == b) for a, b in pairs]
+    return texts + _intervals(results, panel)
+
+
+@dataclass(frozen=True)
+class Gained:
+    """Gains in percent: against the rows that the specification names, and against the best rival."""
+
+    against: dict[str, float]
+    rival: str
+    over_rival: float
+
+
+def gained(results: Results, panel: Panel, gain: Gain) -> Gained | None:
+    """The gains of a panel's row; None while a run of it or of its rivals is missing."""
+    column = results.spec.gain_column(panel)
+    ours, rivals = results.mean(panel, gain.row, column), contenders(results, panel, gain.row)
+    known = {name: mean for name, mean in rivals.items() if mean is not None}
+    if ours is None or not known or len(known) < len(rivals):
+        return None
+    gains = {name: gain_percent(ours, mean) for name, mean in known.items()}
+    rival = min(known, key=lambda name: known[name])
+    return Gained({name: gains[name] for name in gain.against if name in gains}, rival, gains[rival])
+
+
+def contenders(results: Results, panel: Panel, row_name: str) -> dict[str, float | None]:
+    """Means of the rivals that are not ours: of the baselines, or where the panel has none of the variants."""
+    kinds = {row.name: row.kind for row in results.spec.rows_of(panel)}
+    rivals = results.rivals(panel, row_name)
+    kind = "baseline" if "baseline" in kinds.values() else "variant"
+    return {name: mean for name, mean in rivals.items() if kinds[name] == kind}
+
+
+def paper_gain(results: Results, panel: Panel, gain: Gain) -> str | None:
+    """The paper's gain in the same metric against the first row that the specification names."""
+    values = {
+        row.name: results.paper(panel, row, results.spec.gain_column(panel)) for row in results.spec.rows_of(panel)
+    }
+    ours, base = values[gain.row], values.get(gain.against[0])
+    return f"{gain_percent(ours, base):+.1f} % against {gain.against[0]}" if ours and base else None
+
+
+def best(means: dict[str, float | None]) -> str | None:
+    """The name with the lowest mean; None where there is none."""
+    known = {name: mean for name, mean in means.items() if mean is not None}
+    return min(known, key=lambda name: known[name]) if known else None
+
+
+def _gain(results: Results, panel: Panel, gain: Gain) -> str:
+    found, name = gained(results, panel, gain), _metric(results, panel)
+    if found is None:
+        return f"Gain of {gain.row}: {MISSING}, not all its runs are finished"
+    kind = next(row.kind for row in results.spec.rows_of(panel) if row.name == found.rival)
+    parts = [f"{value:+.1f} % against {row}" for row, value in found.against.items()]
+    parts.append(f"{found.over_rival:+.1f} % against the best {kind}, {found.rival}")
+    paper = paper_gain(results, panel, gain)
+    beside = f"; the paper: {paper}" if paper else ""
+    return f"Gain of {gain.row} in {name}, (other − ours) / ours: {', '.join(parts)}{beside}"
+
+
+def _comparison(results: Results, panel: Panel, a: str, b: str, is_best: bool) -> str:
+    column, planned = results.spec.gain_column(panel), len(results.spec.seeds)
+    digits = digits_of(results, panel, column) + 1
+    name = f"{a} − {b}{', the best other row' if is_best else ''}, {_metric(results, panel)}"
+    result = paired(results.of(panel, a, column), results.of(panel, b, column))
+    if planned == 1:
+        return f"{name}: one seed tells nothing"
+    if result is None or result.n < planned:
+        return f"{name}: {MISSING}, {result.n if result else 0} of {planned} pairs"
+    rows = {row.name: row for row in results.spec.rows_of(panel)}
+    paper_a, paper_b = (results.paper(panel, rows[row], column) for row in (a, b))
+    beside = ""
+    if paper_a is not None and paper_b is not None and paper_a != paper_b:
+        beside = f"; the paper: {paper_a - paper_b:+.{digits - 1}f}"
+    return (
+        f"{name}: {result.mean:+.{digits}f}, 95 % CI [{result.low:+.{digits}f}, {result.high:+.{digits}f}]"
+        f"{', inside the noise' if result.noise else ''}, lower in {result.lower} of {result.n} seeds{beside}"
+    )
+
+
+def _intervals(results: Results, panel: Panel) -> list[str]:
+    column = results.spec.gain_column(panel)
+    digits, listed = digits_of(results, panel, column), []
+    for row in results.spec.rows_of(panel):
+        summary = results.summary(panel, row.name, column)
+        if summary and summary.complete and summary.interval:
+            low, high = summary.interval
+            listed.append(f"{row.name} [{low:.{digits}f}, {high:.{digits}f}]")
+    what = f"95 % bootstrap intervals of the mean over seeds, {_metric(results, panel)}"
+    return [f"{what}: {'; '.join(listed)}"] if listed else []
+
+
+def _metric(results: Results, panel: Panel) -> str:
+    column = results.spec.gain_column(panel)
+    return results.spec.metrics_of(panel).get(column, column)

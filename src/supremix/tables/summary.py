@@ -1,0 +1,80 @@
+"""Every table from what the store holds, and results/README.md, which says how far each one is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from supremix.store import Store
+from supremix.tables import files
+from supremix.tables.grid import MISSING, digits_of
+from supremix.tables.plan import composed, plan
+from supremix.tables.render import md_line
+from supremix.tables.reproduce import stored
+from supremix.tables.results import Results
+from supremix.tables.spec import Panel, Spec, load
+from supremix.tables.statements import gained, paper_gain
+
+HEADER = ["table", "", "finished", "ours", "against the best other", "the paper"]
+
+
+def specs(conf: Path) -> list[Spec]:
+    """The specifications of the paper's tables, in their order."""
+    paths = [path for path in (conf / "table").glob("*.yaml") if path.stem.isdecimal()]
+    return [load(path) for path in sorted(paths, key=lambda path: int(path.stem))]
+
+
+def render_stored(conf: Path, out: Path, overrides: list[str]) -> Iterator[str]:
+    """Render every table into ``out`` without running anything; yield a line on each.
+
+    A table that holds more finished runs than the store does is left as it is. The overview is written last.
+    """
+    store, tables = Store(composed(conf, overrides).paths.runs), specs(conf)
+    for spec in tables:
+        cells, folder = plan(spec, conf, overrides), out / spec.name
+        results, found = stored(spec, cells, store)
+        kept = files.finished_cells(folder) > len(found)
+        if not kept:
+            files.write(results, found, folder)
+        yield f"{spec.title}: {len(found)} of {len(cells)} runs" + (", fewer than stand there: left as it is" * kept)
+    (out / "README.md").write_text(overview(tables, out))
+
+
+def overview(tables: list[Spec], out: Path) -> str:
+    """A line for each panel of each table that stands in ``out``."""
+    lines = ["# Results", "", "Made from the records beside each table by `make tables`.", ""]
+    lines += [md_line(HEADER), md_line(["---"] * len(HEADER))]
+    for spec in tables:
+        folder = out / spec.name
+        if not (folder / files.RECORDS).is_file():
+            continue
+        results, _ = files.read(spec, folder)
+        title = f"[{spec.title}]({spec.name}/table.md)"
+        for panel in spec.panels:
+            lines.append(md_line([title, panel.name, _finished(results, panel), *headline(results, panel)]))
+            title = ""
+    return "\n".join(lines) + "\n"
+
+
+def headline(results: Results, panel: Panel) -> list[str]:
+    """What the panel's gain amounts to: our value, the gain against the best other row, and the paper's."""
+    spec, gain, column = results.spec, results.spec.gain_of(panel), results.spec.gain_column(panel)
+    if gain is None:
+        return ["", "", ""]
+    name, digits = spec.metrics_of(panel)[column], digits_of(results, panel, column)
+    ours, found = results.summary(panel, gain.row, column), gained(results, panel, gain)
+    values = [MISSING, MISSING, ""]
+    if ours and ours.complete:
+        spread = f" ± {ours.std:.{digits}f}" if ours.n > 1 else ""
+        values[0] = f"{gain.row}: {name} {ours.mean:.{digits}f}{spread}"
+    if found:
+        values[1] = f"{found.over_rival:+.1f} %, {found.rival}"
+    row = next(row for row in spec.rows_of(panel) if row.name == gain.row)
+    paper = results.paper(panel, row, column)
+    if paper is not None:
+        values[2] = ", ".join(filter(None, [f"{name} {paper:.{digits}f}", paper_gain(results, panel, gain)]))
+    return values if not results.synthetic else [*values[:2], "synthetic data"]
+
+
+def _finished(results: Results, panel: Panel) -> str:
+    rows = results.spec.rows_of(panel)
+    count = sum(results.finished(panel, row.name) for row in rows)
+    return f"{count} of {len(rows) * len(results.spec.seeds)}"

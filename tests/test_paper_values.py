@@ -1,0 +1,113 @@
+"""The paper's values in conf/table are those that the paper prints, where a transcription of it is at hand."""
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from supremix.commandline import CONF
+from supremix.tables.spec import load
+from supremix.tables.stats import gain_percent
+
+METHODS = {"Vanilla": "vanilla", "SupCon": "supcon", "SimCSE": "simcse", "SupCR": "supcr"}
+ABLATION = {
+    "SupCon": "supcon", "weight": "supcon_weight", "Mix-neg": "supcon_mixneg",
+    "Mix-neg + weight": "supcon_mixneg_weight", "SupReMix": "supremix",
+}  # fmt: skip
+DATASETS = {
+    "AgeDB-DIR": "agedb", "STS-B-DIR": "stsb", "IMDB-WIKI": "imdb", "UK Biobank": "ukb", "UCI-airfoil, raw": "uci",
+    "UCI-airfoil, standardised": "uci", "HCP-Aging": "hcp",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def published():
+    """published_results.yaml: table → row → values. The environment variable SUPREMIX_PAPER names its folder."""
+    path = Path(os.environ.get("SUPREMIX_PAPER") or "paper") / "published_results.yaml"
+    if not path.is_file():
+        pytest.skip(f"the paper's numbers are not there: {path} (SUPREMIX_PAPER names the folder)")
+    return yaml.safe_load(path.read_text())
+
+
+def table(number):
+    """(panel, row) → the paper's values, where there are any."""
+    return {
+        (panel.name, row.name): row.paper_in(panel)
+        for panel, row in load(CONF / "table" / f"{number}.yaml").cells()
+        if row.paper_in(panel)
+    }
+
+
+def by_metric(metrics, values, gm_is="gm"):
+    """Values under this project's names of the metrics."""
+    return {{"rho": "pearson", "gm": gm_is}.get(m, m): value for m, value in zip(metrics, values, strict=True)}
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
+def test_main_tables(published, number):
+    theirs = published[f"table_{number}"]
+    gm_is = "rmse" if number == 5 else "gm"
+    found = set()
+    for (_, row), values in table(number).items():
+        method = "supremix" if row.startswith("SupReMix") else METHODS[row.partition(",")[0]]
+        assert values == by_metric(theirs["metrics"], theirs[method], gm_is), row
+        found.add(method)
+    assert found == {name for name, values in theirs.items() if isinstance(values, list)} - {"metrics", "gains_percent"}
+
+
+def test_table_9(published):
+    theirs = published["table_9"]
+    expected = {("", row): by_metric(theirs["metrics"], theirs[name]) for row, name in ABLATION.items()}
+    assert table(9) == expected
+    assert {*ABLATION.values(), "metrics"} == set(theirs)
+
+
+def test_table_10(published):
+    ours = {"agedb": {}, "stsb": {}}
+    for (panel, row), values in table(10).items():
+        window = row.removeprefix("γ = ").partition(",")[0]
+        ours[DATASETS[panel]][math.inf if window == "∞" else float(window)] = values["mae"]
+    assert ours == {
+        name: {float(window): value for window, value in published["table_10"][name]["values"].items()} for name in ours
+    }
+
+
+def test_table_11(published):
+    theirs = published["table_11"]
+    ours = table(11)
+    assert len(ours) == 3 * len(DATASETS)
+    for (panel, row), values in ours.items():
+        name = DATASETS[panel]
+        beta = "beta_" + row.removeprefix("Beta(").removesuffix(")").replace(", ", "_")
+        assert values == by_metric(theirs["columns"][name], theirs[beta][name], "rmse" if name == "uci" else "gm")
+
+
+def test_table_14(published):
+    theirs = published["table_14"]
+    assert table(14) == {
+        (f"batch {size}", row): by_metric(theirs["metrics"], theirs[row.lower()][size])
+        for row in ("SupCon", "SupReMix")
+        for size in theirs[row.lower()]
+    }
+
+
+def test_table_16(published):
+    theirs = published["table_16"]
+    ours = {int(row.split()[0]): values for (_, row), values in table(16).items()}
+    assert ours == {size: by_metric(theirs["metrics"], values) for size, values in theirs["supcon"].items()}
+
+
+def test_the_papers_gains_are_the_ones_of_its_values(published):
+    for number in (1, 2, 3, 4, 5, 6):
+        theirs = published[f"table_{number}"]
+        for i, metric in enumerate(theirs["metrics"]):
+            ours, base = theirs["supremix"][i], theirs["vanilla"][i]
+            gain = 100 * (ours - base) / base if metric == "rho" else gain_percent(ours, base)
+            assert gain == pytest.approx(theirs["gains_percent"][i], abs=0.06), (number, metric)
+
+
+def test_the_papers_column_gm_of_airfoil_is_the_rmse():
+    for values in table(5).values():
+        assert values["rmse"] == pytest.approx(math.sqrt(values["mse"]), abs=0.01)
