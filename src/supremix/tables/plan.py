@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from supremix import identity
 from supremix.errors import UserError
 from supremix.tables.spec import Spec
+from supremix.transfer import data_configs
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,17 @@ def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
     for panel, row in spec.cells():
         line = [*spec.overrides, *panel.overrides, *row.overrides, *overrides]
         cfg = composed(conf, line)
-        if cfg.dataset.name not in checksums:
-            try:
-                checksums[cfg.dataset.name] = build("dataset.load", cfg.dataset.load).sha256
-            except UserError:
-                checksums[cfg.dataset.name] = None
+        configs = data_configs(cfg)
+        for one in configs:
+            if one.dataset.name not in checksums:
+                try:
+                    checksums[one.dataset.name] = build("dataset.load", one.dataset.load).sha256
+                except UserError:
+                    checksums[one.dataset.name] = None
+        found = [sha256 for one in configs if (sha256 := checksums[one.dataset.name])]
         for seed in spec.seeds:
             cfg.seed = seed
-            science, data = identity.scientific(cfg), checksums[cfg.dataset.name]
-            run_id = identity.run_id(science, data) if data else None
+            run_id = identity.run_id(identity.scientific(cfg), *found) if len(found) == len(configs) else None
             cells.append(Cell(panel.name, row.name, seed, [*line, f"seed={seed}"], run_id))
     return cells
 

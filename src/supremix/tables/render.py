@@ -103,7 +103,7 @@ def under(results: Results, panel: Panel) -> list[str]:
     metric = spec.gain.metric if spec.gain else "mae"
     present = {row.name for _, row in _rows(spec, panel)}
     texts = [text for text in [_gain(results, panel)] if text]
-    papers = {row.name: row.paper.get(metric) for row in spec.rows}
+    papers = {row.name: row.paper.get(metric) for _, row in _rows(spec, panel)}
     for a, b in spec.comparisons:
         if not {a, b} <= present:
             continue
@@ -134,7 +134,7 @@ def _gain(results: Results, panel: Panel) -> str | None:
     against = [name for name in spec.gain.against if name in known]
     parts = [f"{gain_percent(ours, known[name]):+.1f} % against {name}" for name in against]
     parts.append(f"{gain_percent(ours, known[best]):+.1f} % against the best baseline, {best}")
-    paper = {row.name: row.paper.get(spec.gain.metric) for row in spec.rows}
+    paper = {row.name: row.paper.get(spec.gain.metric) for _, row in _rows(spec, panel)}
     p_ours, p_base = paper[spec.gain.row], paper[spec.gain.against[0]]
     beside = ""
     if p_ours and p_base and not results.synthetic:
