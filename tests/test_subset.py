@@ -1,5 +1,7 @@
 """Fewer training rows: what is left, what stays whole, and the metrics on the labels that training lacked."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def test_a_smaller_draw_lies_within_a_larger_one_and_another_seed_draws_others()
     sizes = [4, 8, 12, 48, 100]
     drawn = [set(left(train_size=size)) for size in sizes]
     assert [len(rows) for rows in drawn] == sizes
-    assert all(small < large for small, large in zip(drawn, drawn[1:], strict=False))
+    assert all(small < large for small, large in itertools.pairwise(drawn))
     assert left(train_size=8) == left(train_size=8) == sorted(drawn[1])
     assert left(train_size=8) != left(train_size=8, seed=1)
     assert 20 < np.mean(left(train_size=48)) < 80  # from all over the split

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.torch import load_file
 
 from supremix import identity
@@ -64,7 +65,7 @@ def test_the_source_encoder_is_trained_once_with_the_sources_settings(folder, mo
     assert record["synthetic"] is True  # though its own data is real
     stored, used = load_file(encoders[0].parent / "backbone.safetensors"), load_file(first / "best.safetensors")
     assert all((stored[key] == used[f"backbone.{key}"]).all() for key in stored)
-    assert list(np.load(first / "predictions.npz")["test_id"])[0].startswith("here-")
+    assert np.load(first / "predictions.npz")["test_id"][0].startswith("here-")
 
     monkeypatch.setattr("supremix.pretrain.pretrain", None)  # would fail if called
     tuned = read_record(run(cfg_of(folder, *HERE, "method=supremix", *FROM_THERE, "protocol=finetune")))
@@ -119,6 +120,12 @@ def test_source_and_target_have_the_configs_of_their_own_runs(name, target):
         source, alone = (composed(CONF, [f"dataset={one}", f"method={method}"]) for one in (name, target))
         assert identity.scientific(on_source(moved)) == identity.scientific(source)
         assert (moved.dataset, moved.backbone, moved.protocol) == (alone.dataset, alone.backbone, alone.protocol)
+
+
+def test_a_dataset_that_builds_on_another_can_stand_below_transfer():
+    for path in (CONF / "dataset").glob("*.yaml"):
+        bases = [entry for entry in yaml.safe_load(path.read_text()).get("defaults", []) if isinstance(entry, str)]
+        assert all(entry == "_self_" or entry.endswith("@_here_") for entry in bases), path
 
 
 @pytest.mark.parametrize(

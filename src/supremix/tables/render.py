@@ -52,8 +52,8 @@ def markdown(results: Results) -> str:
     for panel in spec.panels:
         lines += [f"## {panel.name}", ""] if panel.name else []
         header = ["", "n", *(heading for column in spec.metrics for heading in _headings(results, column))]
-        lines += [_md_line(header), _md_line(["---"] + ["---:"] * (len(header) - 1))]
-        lines += [_md_line(_line(results, panel, row)) for _, row in _rows(spec, panel)]
+        lines += [md_line(header), md_line(["---"] + ["---:"] * (len(header) - 1))]
+        lines += [md_line(_line(results, panel, row)) for _, row in _rows(spec, panel)]
         lines += ["", *(f"- {text}" for text in under(results, panel)), ""]
     lines += [f"- {note}" for note in spec.notes]
     return "\n".join(lines).rstrip() + "\n"
@@ -61,15 +61,15 @@ def markdown(results: Results) -> str:
 
 def latex(results: Results) -> str:
     """The same table as a LaTeX ``tabular`` for each panel (booktabs)."""
-    spec, out = results.spec, [f"% {_tex(results.spec.title)}. {_tex(selection_rule(results.spec))}"]
+    spec, out = results.spec, [f"% {tex(results.spec.title)}. {tex(selection_rule(results.spec))}"]
     for panel in spec.panels:
         header = ["", "n", *(heading for column in spec.metrics for heading in _headings(results, column))]
-        out += [f"% {_tex(panel.name)}", f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", "\\toprule"]
-        out += [" & ".join(map(_tex, header)) + r" \\", "\\midrule"]
-        out += [" & ".join(map(_tex, _line(results, panel, row))) + r" \\" for _, row in _rows(spec, panel)]
+        out += [f"% {tex(panel.name)}", f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", "\\toprule"]
+        out += [" & ".join(map(tex, header)) + r" \\", "\\midrule"]
+        out += [" & ".join(map(tex, _line(results, panel, row))) + r" \\" for _, row in _rows(spec, panel)]
         out += ["\\bottomrule", "\\end{tabular}"]
-        out += [f"% {_tex(text)}" for text in under(results, panel)]
-    out += [f"% {_tex(note)}" for note in spec.notes]
+        out += [f"% {tex(text)}" for text in under(results, panel)]
+    out += [f"% {tex(note)}" for note in spec.notes]
     return "\n".join(out) + "\n"
 
 
@@ -101,19 +101,20 @@ def under(results: Results, panel: Panel) -> list[str]:
     """The statements under a panel: gains and paired differences."""
     spec = results.spec
     metric = spec.gain.metric if spec.gain else "mae"
+    column = f"{spec.paper_key}/{metric}"
+    heading = spec.metrics.get(column, metric.upper())
     present = {row.name for _, row in _rows(spec, panel)}
     texts = [text for text in [_gain(results, panel)] if text]
     papers = {row.name: row.paper.get(metric) for _, row in _rows(spec, panel)}
     for a, b in spec.comparisons:
         if not {a, b} <= present:
             continue
-        column = f"{spec.paper_key}/{metric}"
         result = paired(results.of(panel, a, column), results.of(panel, b, column))
         paper_a, paper_b = papers[a], papers[b]
         beside = ""
         if paper_a is not None and paper_b is not None and not results.synthetic:
             beside = f"; the paper: {paper_a - paper_b:+.2f}"
-        texts.append(f"{a} − {b}, {metric.upper()}: {_difference(result, len(spec.seeds))}{beside}")
+        texts.append(f"{a} − {b}, {heading}: {_difference(result, len(spec.seeds))}{beside}")
     return texts
 
 
@@ -139,9 +140,7 @@ def _gain(results: Results, panel: Panel) -> str | None:
     beside = ""
     if p_ours and p_base and not results.synthetic:
         beside = f"; the paper: {gain_percent(p_ours, p_base):+.1f} % against {spec.gain.against[0]}"
-    return (
-        f"Gain of {spec.gain.row} in {spec.gain.metric.upper()}, (baseline − ours) / ours: {', '.join(parts)}{beside}"
-    )
+    return f"Gain of {spec.gain.row} in {spec.metrics[column]}, (baseline − ours) / ours: {', '.join(parts)}{beside}"
 
 
 def _difference(result: Paired | None, planned: int) -> str:
@@ -193,15 +192,18 @@ def _cell(summary: Summary | None, has_meaning: bool) -> str:
     return f"{summary.mean:.2f} ± {summary.std:.2f}" if summary.n > 1 else f"{summary.mean:.2f}"
 
 
-def _md_line(cells: list[str]) -> str:
+def md_line(cells: list[str]) -> str:
+    """A row of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 
-def _tex(text: str) -> str:
+def tex(text: str) -> str:
+    """Text with what LaTeX would read as commands, or not know, written so that it prints."""
     for character, command in (
         ("\\", r"\textbackslash{}"), ("%", r"\%"), ("_", r"\_"), ("&", r"\&"), ("#", r"\#"), ("±", r"$\pm$"),
         ("↓", r"$\downarrow$"), ("↑", r"$\uparrow$"), ("Δ", r"$\Delta$"), ("−", "$-$"), ("–", "--"), ("√", r"$\surd$"),
-        (">", "$>$"), ("·", r"$\cdot$"), ("τ", r"$\tau$"), ("γ", r"$\gamma$"),
+        (">", "$>$"), ("·", r"$\cdot$"), ("α", r"$\alpha$"), ("β", r"$\beta$"), ("τ", r"$\tau$"), ("γ", r"$\gamma$"),
+        ("→", r"$\rightarrow$"), ("×", r"$\times$"),
     ):  # fmt: skip
         text = text.replace(character, command)
     return text
