@@ -98,7 +98,7 @@ def test_a_run_on_a_subset_records_its_size(tmp_path, method):
     _, record = run_small(tmp_path, f"method={method}", "dataset.subset.train_size=100")
     assert record["data"]["sizes"] == {"train": 100, "val": 88, "test": 88}
     assert record["config"]["dataset"]["subset"]["train_size"] == 100
-    assert set(record["metrics"]["test"]["best"]) == set(METRICS)
+    assert not [name for name in record["metrics"]["test"]["best"] if name.endswith("_missing")]
 
 
 def test_missing_labels_are_measured_in_every_variant(tmp_path):
@@ -109,7 +109,7 @@ def test_missing_labels_are_measured_in_every_variant(tmp_path):
     for split in ("val", "test"):
         y_N = arrays[f"{split}_y"]
         rows_N = ((y_N >= 100) & (y_N <= 150)) | ((y_N >= 200) & (y_N <= 210))
-        assert 10 < rows_N.sum() < 80
+        assert 10 < record["data"]["groups"][split]["missing"] == rows_N.sum() < 80
         for variant in ("best", "last", "ridge"):
             expected = regression_metrics(y_N[rows_N], arrays[f"{split}_{variant}"][rows_N])
             found = record["metrics"][split][variant]
