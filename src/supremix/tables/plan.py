@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from supremix import identity
 from supremix.errors import UserError
 from supremix.tables.spec import Spec
+from supremix.transfer import data_configs
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
     for panel, row in spec.cells():
         line = [*spec.overrides, *panel.overrides, *row.overrides, *overrides]
         cfg = composed(conf, line)
-        sha256, hint = checksums.of(cfg)
+        sha256s, hint = checksums.of(cfg)
         for seed in spec.seeds:
             cfg.seed = seed
-            run_id, stage1_id = ids(cfg, sha256) if sha256 else (None, None)
+            run_id, stage1_id = ids(cfg, sha256s) if sha256s else (None, None)
             about = (cfg.dataset.name, cfg.method.name, hint)
             cells.append(Cell(panel.name, row.name, seed, [*line, f"seed={seed}"], run_id, stage1_id, *about))
     return cells
@@ -59,8 +60,13 @@ class Checksums:
     def __init__(self) -> None:
         self.known: dict[str, tuple[str | None, str | None]] = {}
 
-    def of(self, cfg: DictConfig) -> tuple[str | None, str | None]:
-        """The checksum, or None and what is to be done where the data is not there."""
+    def of(self, cfg: DictConfig) -> tuple[list[str], str | None]:
+        """Those of all data that the run reads; none, and what is to be done, where some of it is not there."""
+        found = [self._of_one(one) for one in data_configs(cfg)]
+        hint = next((hint for _, hint in found if hint), None)
+        return [] if hint else [str(sha256) for sha256, _ in found], hint
+
+    def _of_one(self, cfg: DictConfig) -> tuple[str | None, str | None]:
         from supremix.experiment import build
 
         key = json.dumps(OmegaConf.to_container(cfg.dataset.load, resolve=True), sort_keys=True)
@@ -72,11 +78,14 @@ class Checksums:
         return self.known[key]
 
 
-def ids(cfg: DictConfig, sha256: str) -> tuple[str, str | None]:
-    """Identity of a run, and of the encoder that it pre-trains or takes from the store, where there is one."""
-    science = identity.scientific(cfg)
-    encoder_id = identity.encoder_id(science, sha256) if cfg.method.loss is not None else None
-    return identity.run_id(science, sha256), encoder_id
+def ids(cfg: DictConfig, sha256s: list[str]) -> tuple[str, str | None]:
+    """Identity of a run, and of the encoder that it pre-trains or takes from the store, where there is one.
+
+    sha256s: of the run's data; with transfer, of the data that the encoder comes from last.
+    """
+    origin = identity.scientific(data_configs(cfg)[-1])
+    encoder_id = identity.encoder_id(origin, sha256s[-1]) if cfg.method.loss is not None else None
+    return identity.run_id(identity.scientific(cfg), *sha256s), encoder_id
 
 
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:

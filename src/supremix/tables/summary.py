@@ -6,6 +6,7 @@ from pathlib import Path
 from supremix.store import Store
 from supremix.tables import files
 from supremix.tables.grid import MISSING, digits_of
+from supremix.tables.overview import kind, write_overview
 from supremix.tables.plan import composed, plan
 from supremix.tables.render import md_line
 from supremix.tables.reproduce import stored
@@ -17,9 +18,14 @@ HEADER = ["table", "", "finished", "ours", "against the best other", "the paper"
 
 
 def specs(conf: Path) -> list[Spec]:
-    """The specifications of the paper's tables, in their order."""
-    paths = [path for path in (conf / "table").glob("*.yaml") if path.stem.isdecimal()]
-    return [load(path) for path in sorted(paths, key=lambda path: int(path.stem))]
+    """The specifications of the paper's tables that runs fill, in their order."""
+    return [load(path) for path in paths(conf) if kind(path) is None]
+
+
+def paths(conf: Path) -> list[Path]:
+    """The files of the paper's tables, in their order."""
+    found = [path for path in (conf / "table").glob("*.yaml") if path.stem.isdecimal()]
+    return sorted(found, key=lambda path: int(path.stem))
 
 
 def render_stored(conf: Path, out: Path, overrides: list[str]) -> Iterator[str]:
@@ -35,6 +41,8 @@ def render_stored(conf: Path, out: Path, overrides: list[str]) -> Iterator[str]:
         if not kept:
             files.write(results, found, folder)
         yield f"{spec.title}: {len(found)} of {len(cells)} runs" + (", fewer than stand there: left as it is" * kept)
+    for path in (path for path in paths(conf) if kind(path) is not None):
+        yield f"{write_overview(path, conf, overrides, out / f'table_{path.stem}')}: computed, no runs needed"
     (out / "README.md").write_text(overview(tables, out))
 
 
