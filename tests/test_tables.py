@@ -139,7 +139,7 @@ def test_failed_runs_are_named_and_the_rest_stands(tmp_path):
 def test_a_failure_is_noted_until_the_run_is_finished(tmp_path, monkeypatch):
     cfg, store = config(tmp_path, "method=constant"), Store(tmp_path / "runs")
     with monkeypatch.context() as patched:
-        patched.setattr("supremix.experiment.run", lambda cfg: 1 / 0)
+        patched.setattr("supremix.experiment.run", lambda cfg, wait: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run_cell(cfg)
     (note,) = store.root.glob("*.failed.json")
@@ -228,7 +228,7 @@ def test_states_of_a_cell(tmp_path):
     assert listing.state(store, cell) == "done"
     alone = Cell("", "row", 1, [], run_id="s")
     assert listing.state(store, alone) == "missing"
-    with store.writing(store.run("s")):
+    with store.claimed(store.run("s")):
         assert listing.state(store, alone) == "unfinished"
     assert listing.state(store, Cell("", "row", 0, [])) == "missing"
 
@@ -256,7 +256,7 @@ def test_a_checksum_is_that_of_the_way_the_data_is_loaded(monkeypatch):
     assert len({cell.run_id for cell in cells}) == len(cells) == 20
     checksums = Checksums()
     cfg = composed(CONF, spec.overrides)
-    assert checksums.of(cfg) == checksums.of(cfg) == ("of bins of 1", None)
+    assert checksums.of(cfg) == checksums.of(cfg) == (["of bins of 1"], None)
     assert len(asked) == 5
 
 
