@@ -24,6 +24,7 @@ from tests.running import SMALL, config
 
 BATCHES = 9  # of an epoch: 266 rows in batches of 32
 DROPOUT = ["backbone.build._target_=tests.test_resume.WithDropout"]
+RUNNING = ["method=vanilla", "imbalance=lds_fds", "protocol.epochs=3"]  # statistics from epoch to epoch
 
 
 class WithDropout(MLP):
@@ -75,7 +76,7 @@ def undisturbed(tmp_path_factory):
         (["method=supremix", *DROPOUT], ["pretrain", "pretrain", "adapt", "adapt"]),
         (["method=supremix", "protocol=finetune", *DROPOUT], ["adapt"]),
         (["method=vanilla", *DROPOUT], ["adapt", "adapt"]),
-        (["method=vanilla", "imbalance=lds_fds", "imbalance.fds.start_smooth=0"], ["adapt", "adapt"]),
+        (RUNNING, ["adapt", "adapt"]),
     ],
     ids=["probe", "finetune", "vanilla", "running-statistics"],
 )
@@ -90,6 +91,15 @@ def test_killed_at_random_steps_it_ends_with_the_same_bits(tmp_path, undisturbed
     experiment.run(cfg)
     assert_same(tmp_path / "runs", expected)
     assert "not a whole checkpoint" not in before
+
+
+def test_stopped_while_the_first_batch_of_an_epoch_is_read_it_takes_up_statistics_once(tmp_path, undisturbed):
+    cfg, log = config(tmp_path, *RUNNING), tmp_path / "log"
+    assert processes.code(processes.start(processes.run_until, cfg, "adapt", BATCHES, signal.SIGTERM, log=log)) == 1
+    (saved,) = (tmp_path / "runs").rglob("*step-000000000.ckpt")
+    assert saved.name.startswith("adapt-epoch-000002")
+    experiment.run(cfg)
+    assert_same(tmp_path / "runs", undisturbed(*RUNNING))
 
 
 def test_sigterm_on_the_command_line_is_one_line_and_its_code(tmp_path, undisturbed):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from supremix.imbalance.fds import FDS, Calibration, Moments, calibration, merged, moments, variance
+from supremix.stopping import unbroken
 
 
 class RunningFDS(nn.Module):
@@ -26,6 +27,7 @@ class RunningFDS(nn.Module):
     epoch_rows: Tensor
     epoch_mean: Tensor
     epoch_squares: Tensor
+    epoch: Tensor
 
     def __init__(self, fds: FDS, bins: int, channels: int) -> None:
         super().__init__()
@@ -35,21 +37,20 @@ class RunningFDS(nn.Module):
             self.register_buffer(f"{name}mean", torch.zeros(bins, channels))
         self.register_buffer("variance", torch.zeros(bins, channels))
         self.register_buffer("epoch_squares", torch.zeros(bins, channels))
+        self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))  # the one in work
         self.current: Calibration | None = None
 
     @torch.no_grad()
     def start(self, epoch: int) -> None:
-        """Before an epoch, 1 being the first: take up the statistics of the one before it."""
-        before = Moments(self.epoch_rows, self.epoch_mean, self.epoch_squares)
-        if epoch - 1 > self.fds.start_update:
-            self._update(before)
-        for buffer in before:
-            buffer.zero_()
-        self.go_on(epoch)
-
-    @torch.no_grad()
-    def go_on(self, epoch: int) -> None:
-        """In the middle of an epoch, after an interruption: the statistics stand as it took them up."""
+        """Before an epoch, 1 being the first, take up the statistics of the one before it; once, if it is resumed."""
+        if epoch != int(self.epoch):
+            with unbroken():
+                before = Moments(self.epoch_rows, self.epoch_mean, self.epoch_squares)
+                if epoch - 1 > self.fds.start_update:
+                    self._update(before)
+                for buffer in before:
+                    buffer.zero_()
+                self.epoch.fill_(epoch)
         known = bool(self.rows.any()) and epoch > self.fds.start_smooth
         self.current = calibration(self.rows, self.mean, self.variance, self.fds.window()) if known else None
 
@@ -91,12 +92,12 @@ class CalibratedRegressor(nn.Module):
 
 
 def labelled(
-    batches: Callable[..., Iterator[tuple[Any, Tensor]]], fds: RunningFDS, bin_of: Callable[[Tensor], Tensor]
+    batches: Callable[[int, int], Iterator[tuple[Any, Tensor]]], fds: RunningFDS, bin_of: Callable[[Tensor], Tensor]
 ) -> Callable[..., Iterator[tuple[Any, Tensor]]]:
     """The batches with bin numbers beside the inputs; each epoch first takes up the statistics of the one before."""
 
     def epoch_batches(epoch: int, first: int = 0) -> Iterator[tuple[Any, Tensor]]:
-        fds.start(epoch) if first == 0 else fds.go_on(epoch)
+        fds.start(epoch)
         for x, target_B in batches(epoch, first):
             yield Labelled(x, bin_of(target_B)), target_B
 
