@@ -254,8 +254,8 @@ def test_nothing_to_draw_is_one_line_that_names_the_preparation(tmp_path, capsys
 def test_a_figure_runs_what_is_missing_once_and_draws_it(tmp_path, capsys):
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)
-    node = OmegaConf.load(conf / "figure" / "5.yaml")
-    node.update({"overrides": ["dataset=diabetes"], "seeds": [0], "prepare": None})
+    node = OmegaConf.load(conf / "figure" / "3.yaml")
+    node.update({"overrides": ["dataset=diabetes", node.overrides[1]], "prepare": None})
     OmegaConf.save(node, conf / "figure" / "small.yaml")
     overrides = [*SMALL, f"paths.runs={tmp_path / 'runs'}"]
     with pytest.raises(UserError, match="nothing to draw"):
