@@ -21,16 +21,22 @@ def main(arguments: list[str] | None = None) -> int:
 
     from supremix.commandline import CONF, ending_on_signals, one_line
     from supremix.errors import UserError
+    from supremix.tables import overview
     from supremix.tables.files import rerender
     from supremix.tables.launch import local_launcher
     from supremix.tables.reproduce import planned, reproduce
 
     try:
+        path = CONF / "table" / f"{options.table}.yaml"
         seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
         if options.plan:
-            print(planned(options.table, CONF, overrides, seeds))
+            no_runs = f"table {options.table} is computed, it has no runs"
+            print(no_runs if overview.kind(path) else planned(options.table, CONF, overrides, seeds))
             return 0
-        if options.rerender:
+        if overview.kind(path):
+            folder = options.out or Path("results") / f"table_{options.table}"
+            overview.write(overview.compute(path, CONF, overrides), folder)
+        elif options.rerender:
             folder = rerender(options.table, CONF, options.out or Path("results") / f"table_{options.table}")
         else:
             launcher = local_launcher(options.jobs)
@@ -40,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print((folder / "table.md").read_text())
-    print("\n".join(f"{folder / name}" for name in ("table.md", "table.csv", "table.tex", "records.jsonl")))
+    print("\n".join(str(path) for path in sorted(folder.iterdir())))
     return 0
 
 

@@ -115,3 +115,14 @@ def test_the_vanilla_encoder_is_trained_once(folders):
     after = {path.parent.name for path in (folders / "runs").glob("*/DONE")}
     assert probe["stage1_id"] == vanilla["id"]
     assert after - before == {vanilla["id"], probe["id"]}
+
+
+@pytest.mark.parametrize("method", ["supremix", "vanilla_probe"])
+def test_an_encoder_of_one_twin_is_probed_on_another(folders, method):
+    smaller = [*FACES, *(override for override in ONE_EPOCH if override.startswith("dataset."))]
+    source = ["transfer=imdb_wiki_twin", *(f"transfer.{override}" for override in smaller)]
+    directory, record = run_twin(folders, "agedb_dir", f"method={method}", *source)
+    _, at_home = run_twin(folders, "imdb_wiki", f"method={method.replace('vanilla_probe', 'vanilla')}")
+    assert record["stage1_id"] == (at_home["stage1_id"] or at_home["id"])
+    assert record["dataset"] == "agedb_dir_twin"
+    assert len(np.load(directory / "predictions.npz")["test_best"]) == record["data"]["sizes"]["test"]

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from supremix.metrics import regression_metrics
+from supremix.metrics import METRICS, grouped, regression_metrics
 
 
 def test_values_by_hand():
@@ -82,3 +82,13 @@ def test_constant_labels_have_neither_correlation_nor_r2(y, prediction):
 def test_refused(y, prediction, message):
     with pytest.raises(ValueError, match=message):
         regression_metrics(y, prediction)
+
+
+def test_groups_are_measured_on_their_rows_alone_and_an_empty_one_is_undefined():
+    y, prediction = np.array([1.0, 2.0, 4.0, 8.0]), np.array([1.5, 2.0, 3.0, 9.0])
+    some, none = np.array([True, False, True, True]), np.zeros(4, dtype=bool)
+    found = grouped(y, prediction, {"few": some, "many": none})
+    expected = regression_metrics(y[some], prediction[some])
+    assert {name: found[f"{name}_few"] for name in METRICS} == expected
+    assert all(np.isnan(found[f"{name}_many"]) for name in METRICS)
+    assert len(found) == 2 * len(METRICS)

@@ -6,24 +6,26 @@ them, after everything that a user can have got wrong was checked.
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from supremix import identity
 from supremix.data.contract import Data
 from supremix.data.permutation import permute_labels
+from supremix.data.subset import training_subset
 from supremix.errors import UserError
 from supremix.seeding import initialising, repeatable
 from supremix.settings import check, check_bins
 from supremix.stopping import stoppable
 from supremix.store import Store, finished, read_record, settled
+from supremix.transfer import data_configs
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -49,6 +51,7 @@ class Job:
     fabric: "Fabric"
     tracker: "Tracker"
     unfinished: Path  # the claimed run's folder for checkpoints
+    origin: "Job | None" = None  # with transfer: the same on the dataset that the encoder comes from
 
 
 def run(cfg: DictConfig, wait: bool = True) -> Path:
@@ -60,14 +63,14 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     started = time.perf_counter()
     check(cfg)
     science = identity.scientific(cfg)
-    data = build("dataset.load", cfg.dataset.load)
-    if cfg.dataset.permute_labels is not None:
-        data = permute_labels(data, cfg.dataset.permute_labels)
+    configs = data_configs(cfg)
+    loaded = [loaded_data(one) for one in configs]
+    data = replace(loaded[0], synthetic=any(one.synthetic for one in loaded))
+    criteria = [contrastive_loss(*pair) for pair in zip(configs, loaded, strict=True)]
     check_bins(cfg, data.bin_size)
-    criterion = contrastive_loss(cfg, data)
     lds, fds = build("imbalance.lds", cfg.imbalance.lds), build("imbalance.fds", cfg.imbalance.fds)
     store = Store(cfg.paths.runs)
-    run_id = identity.run_id(science, data.sha256)
+    run_id = identity.run_id(science, *(one.sha256 for one in loaded))
     directory = store.run(run_id)
 
     from lightning_fabric import Fabric
@@ -85,7 +88,10 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
                 fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1, precision=cfg.trainer.precision)
                 tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
                 tracker = Tracker(cfg.tracking, run_id, science, tags)
-                job = Job(cfg, science, data, criterion, lds, fds, store, fabric, tracker, unfinished)
+                job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished)
+                if cfg.transfer is not None:
+                    origin = replace(job, cfg=configs[1], data=loaded[1], criterion=criteria[1])
+                    job = replace(job, origin=replace(origin, science=identity.scientific(configs[1])))
                 execute(job, run_id, started)
                 status = "finished"
     record.show(read_record(directory), directory, status, quiet=cfg.trainer.progress == "off")
@@ -124,13 +130,17 @@ def learn(job: Job) -> "Outcome":
     from supremix.record import Outcome
 
     cfg, protocol = job.cfg, job.cfg.protocol
-    with initialising(cfg.seed, "init", "backbone"):
-        backbone = build("backbone.build", cfg.backbone.build, **job.data.input_spec)
+    backbone, origin = new_backbone(job), job.origin or job
+    if job.origin is not None and shapes(new_backbone(origin)) != shapes(backbone):
+        raise UserError(
+            f"transfer={origin.cfg.dataset.name}: its inputs have another form than those of "
+            f"dataset={cfg.dataset.name}, so its encoder cannot read them: choose another source"
+        )
     encoder = None
     if cfg.method.source is not None:
-        encoder = trained_before(job, backbone)
-    elif job.criterion is not None:
-        encoder = pretrained(job, backbone, job.criterion)
+        encoder = trained_before(origin, backbone)
+    elif origin.criterion is not None:
+        encoder = pretrained(origin, backbone, origin.criterion)
     stage = adapt.Stage2(
         train_backbone=protocol.train_backbone,
         epochs=protocol.epochs,
@@ -149,6 +159,17 @@ def learn(job: Job) -> "Outcome":
     with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(job, "adapt")) as report:
         adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, scheduler, stage, report, checkpoints)
     return Outcome(adapted.predictions, adapted, encoder)
+
+
+def new_backbone(job: Job) -> Any:
+    """The job's backbone with the seed's random weights."""
+    with initialising(job.cfg.seed, "init", "backbone"):
+        return build("backbone.build", job.cfg.backbone.build, **job.data.input_spec)
+
+
+def shapes(module: nn.Module) -> dict[str, torch.Size]:
+    """What a module's weights must be like for another one to take them over."""
+    return {key: value.shape for key, value in module.state_dict().items()}
 
 
 def trained_before(job: Job, backbone: Any) -> dict[str, Any]:
@@ -226,6 +247,13 @@ def embedding_width(cfg: DictConfig, backbone: Any) -> int:
             "use a dataset of sentence pairs"
         )
     return backbone.sentence_dim
+
+
+def loaded_data(cfg: DictConfig) -> Data:
+    """The dataset with what its config says of its rows: which of them are used, and with whose labels."""
+    subset: Any = OmegaConf.to_container(cfg.dataset.subset)
+    data = training_subset(build("dataset.load", cfg.dataset.load), seed=cfg.seed, **subset)
+    return data if cfg.dataset.permute_labels is None else permute_labels(data, cfg.dataset.permute_labels)
 
 
 def contrastive_loss(cfg: DictConfig, data: Data) -> nn.Module | None:

@@ -4,7 +4,9 @@ import hashlib
 import json
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
+
+from supremix.transfer import resolved
 
 SCHEMA = 1
 """Version of the config schema; raised when the meaning of a key changes."""
@@ -15,11 +17,12 @@ STAGE_2 = ("protocol", "imbalance")
 
 def scientific(cfg: DictConfig) -> dict[str, Any]:
     """The resolved config without paths, devices, logging, and the recipe (its values stand where they are used)."""
-    whole: Any = OmegaConf.to_container(cfg, resolve=True)
-    dataset = {key: value for key, value in whole["dataset"].items() if key != "recipe"}
-    dataset["load"] = {key: value for key, value in dataset["load"].items() if key != "folder"}
+    whole = resolved(cfg)
     science = {key: whole[key] for key in ("backbone", "method", *STAGE_2, "seed")}
-    return science | {"dataset": dataset, "precision": whole["trainer"]["precision"], "schema": SCHEMA}
+    science |= {"dataset": _content(whole["dataset"]), "precision": whole["trainer"]["precision"], "schema": SCHEMA}
+    if whole["transfer"] is not None:
+        science["transfer"] = {"dataset": _content(whole["transfer"]["dataset"])}
+    return science
 
 
 def digest(*parts: Any) -> str:
@@ -31,9 +34,9 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def run_id(science: dict[str, Any], data_sha256: str) -> str:
-    """Identity of a run: config and content of the prepared data."""
-    return digest("run", science, data_sha256)
+def run_id(science: dict[str, Any], *data_sha256: str) -> str:
+    """Identity of a run: config and content of the prepared data, with transfer that of the source after its own."""
+    return digest("run", science, *data_sha256)
 
 
 def encoder_id(science: dict[str, Any], data_sha256: str) -> str:
@@ -44,6 +47,11 @@ def encoder_id(science: dict[str, Any], data_sha256: str) -> str:
 def stage_1(science: dict[str, Any]) -> dict[str, Any]:
     """The scientific config without what only the second stage sees."""
     return {key: value for key, value in science.items() if key not in STAGE_2}
+
+
+def _content(dataset: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in dataset.items() if key != "recipe"}
+    return kept | {"load": {key: value for key, value in dataset["load"].items() if key != "folder"}}
 
 
 def _canonical(value: Any) -> Any:

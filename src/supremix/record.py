@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from supremix import __version__
 from supremix.adapt import Adapted
 from supremix.data.contract import Data
+from supremix.data.subset import inside
 from supremix.engine import Fitted, Row, state_on_cpu
 from supremix.errors import UserError
 from supremix.identity import stage_1
@@ -23,6 +24,7 @@ from supremix.imbalance.bins import training_bins
 from supremix.imbalance.shots import shots
 from supremix.metrics import METRICS, grouped, regression_metrics
 from supremix.store import RECORD_SCHEMA, Store, write_json
+from supremix.transfer import resolved
 
 VARIANTS = ("best", "last", "ridge")  # epoch chosen on validation, last epoch, closed-form probe
 
@@ -48,7 +50,7 @@ def compose(
     """The run's record: identity, config, metrics of both splits, how the epoch was chosen, time, environment."""
     adapted, encoder = outcome.adapted, outcome.encoder
     labels = {"val": data.val.y, "test": data.test.y}
-    groups = {split: groups_of(data, y_N) for split, y_N in labels.items()}
+    groups = {split: groups_of(cfg, data, y_N) for split, y_N in labels.items()}
     metrics = {
         split: {
             variant: regression_metrics(labels[split], y_N) | grouped(labels[split], y_N, groups[split])
@@ -82,11 +84,14 @@ def compose(
     }
 
 
-def groups_of(data: Data, y_N: np.ndarray) -> dict[str, np.ndarray]:
-    """Name → (N,) mask of the rows that are measured by themselves too: the shots, where labels have bins."""
-    if data.bin_size is None:
-        return {}
-    return shots(data.label_bins(y_N), training_bins(data))
+def groups_of(cfg: DictConfig, data: Data, y_N: np.ndarray) -> dict[str, np.ndarray]:
+    """Name → (N,) mask of the rows that are measured by themselves too.
+
+    The shots, where labels have bins; the labels that training lacks, where ``dataset.subset`` took some away.
+    """
+    groups = {} if data.bin_size is None else shots(data.label_bins(y_N), training_bins(data))
+    missing = cfg.dataset.subset.missing
+    return groups if missing is None else groups | {"missing": inside(y_N, missing)}
 
 
 def environment(fabric: Fabric) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def write(store: Store, directory: Path, cfg: DictConfig, report: dict[str, Any]
         arrays |= {f"{name}_id": split.ids, f"{name}_y": split.y}
         arrays |= {f"{name}_{variant}": y_N for variant, y_N in outcome.predictions[name].items()}
     with store.writing(directory) as folder:
-        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+        OmegaConf.save(OmegaConf.create(resolved(cfg)), folder / "config.yaml")
         write_json(folder / "record.json", report)
         if outcome.adapted is not None:
             arrays["test_features"] = outcome.adapted.features

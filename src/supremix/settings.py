@@ -7,6 +7,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from supremix.errors import UserError
 from supremix.metrics import METRICS
+from supremix.transfer import on_source, resolved
 
 CHOICES = {
     "method.labels": ("binned", "raw"),
@@ -18,6 +19,7 @@ CHOICES = {
 WHOLE_NUMBERS = {
     "seed": 0,
     "dataset.permute_labels": 0,
+    "dataset.subset.train_size": 2,
     "method.pretrain.epochs": 1,
     "method.pretrain.batch_size": 2,
     "method.pretrain.views": 1,
@@ -33,7 +35,7 @@ WHOLE_NUMBERS = {
 def check(cfg: DictConfig) -> None:
     """Raise UserError where a value is missing, of the wrong type or out of range."""
     try:
-        OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+        resolved(cfg)
     except OmegaConfBaseException as error:
         raise UserError(f"config: {error}") from None
     for key, choices in CHOICES.items():
@@ -63,6 +65,23 @@ def check(cfg: DictConfig) -> None:
         raise UserError(f"protocol=none trains nothing, but method={cfg.method.name} needs training: choose another")
     if cfg.method.name == "vanilla" and not cfg.protocol.get("train_backbone"):
         raise UserError("method=vanilla trains its backbone: use protocol=end_to_end, or method=random for a probe")
+    if cfg.transfer is not None:
+        _check_transfer(cfg, on_source(cfg))
+
+
+def _check_transfer(cfg: DictConfig, source: DictConfig) -> None:
+    name = source.dataset.name
+    if cfg.method.loss is None and cfg.method.source is None:
+        raise UserError(
+            f"transfer={name}: method={cfg.method.name} takes no encoder from elsewhere: "
+            "use a contrastive method, or method=vanilla_probe"
+        )
+    if cfg.backbone != source.backbone:
+        raise UserError(
+            f"transfer={name}: its backbone ({source.backbone.name}) is not that of dataset={cfg.dataset.name} "
+            f"({cfg.backbone.name}), or has other settings: make backbone and backbone@transfer.backbone the same"
+        )
+    check(source)
 
 
 def check_bins(cfg: DictConfig, bin_size: float | None) -> None:

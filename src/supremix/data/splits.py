@@ -16,12 +16,17 @@ def draw_split(n: int, sizes: Mapping[str, int], split_seed: int) -> dict[str, n
     numbers, (size,) int64, ascending. Raises UserError where the sizes do not fit.
     """
     _check_sizes(n, sizes)
-    # By the generator's raw words: NumPy keeps these the same from release to release, permutation() not.
-    seed = int.from_bytes(hashlib.sha256(f"{split_seed}/split".encode()).digest(), "big")
-    order_N = np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+    order_N = random_order(n, f"{split_seed}/split")
     ends = np.cumsum([sizes[split] for split in SPLITS])[:-1]
     parts = np.split(order_N, ends)
     return {split: np.sort(rows).astype(np.int64) for split, rows in zip(SPLITS, parts, strict=True)}
+
+
+def random_order(n: int, stream: str) -> np.ndarray:
+    """The row numbers 0..n-1, (n,) int64, in the order that the named stream gives."""
+    # By the generator's raw words: NumPy keeps these the same from release to release, permutation() not.
+    seed = int.from_bytes(hashlib.sha256(stream.encode()).digest(), "big")
+    return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
 
 
 def proportional_sizes(n: int, shares: Mapping[str, int]) -> dict[str, int]:

@@ -1,0 +1,33 @@
+"""A run whose encoder comes from another dataset: what of its config belongs to which dataset."""
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+
+def on_source(cfg: DictConfig) -> DictConfig:
+    """The same config on the dataset that ``transfer`` names, so that its recipe's values are the ones that apply."""
+    source = cfg.copy()
+    for group in cfg.transfer:
+        source[group] = cfg.transfer[group]
+    source.transfer = None
+    return source
+
+
+def data_configs(cfg: DictConfig) -> list[DictConfig]:
+    """The configs whose data a run reads: its own, and after it, with transfer, the source's."""
+    return [cfg] if cfg.transfer is None else [cfg, on_source(cfg)]
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """The config as plain values; with transfer, the method and what stands below ``transfer`` have the source's.
+
+    Raises OmegaConf's errors where a value is missing or an interpolation leads nowhere.
+    """
+    own = cfg.copy()
+    own.transfer = None
+    whole: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    if cfg.transfer is not None:
+        source = resolved(on_source(cfg))
+        whole |= {"method": source["method"], "transfer": {str(group): source[str(group)] for group in cfg.transfer}}
+    return whole
