@@ -27,15 +27,15 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.tables.reproduce import planned, reproduce
 
     try:
+        path = CONF / "table" / f"{options.table}.yaml"
         seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
-        spec = CONF / "table" / f"{options.table}.yaml"
-        if overview.kind(spec):
-            folder = overview.write_overview(
-                spec, CONF, overrides, options.out or Path("results") / f"table_{options.table}"
-            )
-        elif options.plan:
-            print(planned(options.table, CONF, overrides, seeds))
+        if options.plan:
+            no_runs = f"table {options.table} is computed, it has no runs"
+            print(no_runs if overview.kind(path) else planned(options.table, CONF, overrides, seeds))
             return 0
+        if overview.kind(path):
+            folder = options.out or Path("results") / f"table_{options.table}"
+            overview.write(overview.compute(path, CONF, overrides), folder)
         elif options.rerender:
             folder = rerender(options.table, CONF, options.out or Path("results") / f"table_{options.table}")
         else:

@@ -1,6 +1,7 @@
 """Tables 12 and 13: the datasets as prepared and the hyper-parameters as composed, beside the paper's."""
 
 import csv
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import yaml
 from supremix.commandline import CONF
 from supremix.data.prepare import write_manifest, write_meta
 from supremix.errors import UserError
-from supremix.tables import overview
+from supremix.tables import overview, summary
 from supremix.tables.plan import composed
 
 
@@ -35,7 +36,7 @@ def made(tmp_path, table, *overrides):
             row["paper"] = [row["paper"][3], row["paper"][5]]
     path = tmp_path / f"{table}.yaml"
     path.write_text(yaml.safe_dump(spec, sort_keys=False))
-    overview.write_overview(path, CONF, [f"paths.prepared={tmp_path}", *overrides], tmp_path / "out")
+    overview.write(overview.compute(path, CONF, [f"paths.prepared={tmp_path}", *overrides]), tmp_path / "out")
     return (tmp_path / "out" / "table.md").read_text()
 
 
@@ -117,7 +118,27 @@ def test_only_these_tables_are_of_this_kind(tmp_path):
     wrong = tmp_path / "x.yaml"
     wrong.write_text(yaml.safe_dump({"kind": "other"}))
     with pytest.raises(UserError, match=r"x\.yaml: kind 'other': use one of datasets, hyperparameters"):
-        overview.write_overview(wrong, CONF, [], tmp_path)
+        overview.compute(wrong, CONF, [])
     wrong.write_text(yaml.safe_dump({"kind": "datasets", "name": "x"}))
     with pytest.raises(UserError, match=r"x\.yaml: KeyError: 'datasets'"):
-        overview.write_overview(wrong, CONF, [], tmp_path)
+        overview.compute(wrong, CONF, [])
+
+
+def test_a_table_with_more_datasets_than_are_prepared_here_is_kept(tmp_path):
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    for path in (conf / "table").glob("*.yaml"):
+        path.unlink()
+    spec = yaml.safe_load((CONF / "table" / "12.yaml").read_text())
+    spec["datasets"] = spec["datasets"][-1:]
+    (conf / "table" / "12.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    out = tmp_path / "results"
+    airfoil(tmp_path / "prepared", np.linspace(103.38, 140.987, 1503).tolist())
+    here = [f"paths.prepared={tmp_path / 'prepared'}", f"paths.runs={tmp_path / 'runs'}"]
+    assert list(summary.render_stored(conf, out, here)) == [f"{spec['title']}: computed"]
+    written = (out / "table_12" / "table.md").read_text()
+    assert "as in the paper" in written
+    assert "(table_12/table.md) |  | computed |" in (out / "README.md").read_text()
+    (line,) = summary.render_stored(conf, out, [f"paths.prepared={tmp_path / 'empty'}", here[1]])
+    assert line.endswith("fewer values than stand there: left as it is")
+    assert (out / "table_12" / "table.md").read_text() == written

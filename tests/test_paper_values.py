@@ -40,6 +40,11 @@ def table(number):
     }
 
 
+def specification(number):
+    """What stands in conf/table, for a table that no run fills."""
+    return yaml.safe_load((CONF / "table" / f"{number}.yaml").read_text())
+
+
 def by_metric(metrics, values, gm_is="gm"):
     """Values under this project's names of the metrics."""
     return {{"rho": "pearson", "gm": gm_is}.get(m, m): value for m, value in zip(metrics, values, strict=True)}
@@ -55,6 +60,19 @@ def test_main_tables(published, number):
         assert values == by_metric(theirs["metrics"], theirs[method], gm_is), row
         found.add(method)
     assert found == {name for name, values in theirs.items() if isinstance(values, list)} - {"metrics", "gains_percent"}
+
+
+def test_table_8(published):
+    theirs = published["table_8"]
+    panels = {"IMDB-WIKI → AgeDB-DIR": theirs["imdb_to_agedb"], "AgeDB-DIR → IMDB-WIKI": theirs["agedb_to_imdb"]}
+    assert {(panel, row.lower()): values for (panel, row), values in table(8).items()} == {
+        (panel, name): by_metric(theirs["metrics"], values)
+        for panel, by_row in panels.items()
+        for name, values in by_row.items()
+    }
+    for direction, gains in theirs["gains_percent"].items():
+        pairs = zip(theirs[direction]["supremix"], theirs[direction]["vanilla"], strict=True)
+        assert [gain_percent(*pair) for pair in pairs] == pytest.approx(gains, abs=0.06)
 
 
 def test_table_9(published):
@@ -84,12 +102,36 @@ def test_table_11(published):
         assert values == by_metric(theirs["columns"][name], theirs[beta][name], "rmse" if name == "uci" else "gm")
 
 
+def test_table_12(published):
+    theirs, datasets = published["table_12"], specification(12)["datasets"]
+    assert {one["dataset"]: list(one["paper"].values()) for one in datasets} == {
+        name: values for name, values in theirs.items() if name not in ("columns", "erratum")
+    }
+    for one in datasets:
+        assert [key.replace(" ", "_") for key in one["paper"]] == theirs["columns"]
+
+
+def test_table_13(published):
+    spec, theirs = specification(13), published["table_13"]
+    ours = {dataset: [row["paper"][i] for row in spec["rows"]] for i, dataset in enumerate(spec["datasets"])}
+    assert ours == {name: values for name, values in theirs.items() if name != "columns"}
+    assert len(spec["rows"]) == len(theirs["columns"])
+
+
 def test_table_14(published):
     theirs = published["table_14"]
     assert table(14) == {
         (f"batch {size}", row): by_metric(theirs["metrics"], theirs[row.lower()][size])
         for row in ("SupCon", "SupReMix")
         for size in theirs[row.lower()]
+    }
+
+
+def test_table_15(published):
+    theirs = published["table_15"]
+    metrics = [metric.removesuffix("_overall") for metric in theirs["metrics"]]
+    assert {row.lower(): values for (_, row), values in table(15).items()} == {
+        name: by_metric(metrics, theirs[name]) for name in ("vanilla", "supcon", "supcr", "supremix")
     }
 
 

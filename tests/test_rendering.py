@@ -164,7 +164,7 @@ def test_latex_escapes_what_it_must():
 
 
 @pytest.mark.parametrize(
-    "path", sorted(p for p in (CONF / "table").glob("*.yaml") if kind(p) is None), ids=lambda path: path.stem
+    "path", sorted(path for path in (CONF / "table").glob("*.yaml") if kind(path) is None), ids=lambda path: path.stem
 )
 def test_every_table_renders_while_it_is_empty(path):
     results = collect(load(path), [], unprepared={"a_dataset": ["data_prep/a_dataset.py"]})

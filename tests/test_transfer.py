@@ -107,9 +107,12 @@ def test_the_planner_and_the_run_agree_on_the_identity(folder):
     where = [*FAST, f"paths.prepared={folder / 'prepared'}", f"paths.runs={folder / 'runs'}"]
     row = Row("SupReMix", "ours", ["method=supremix"])
     spec = Spec("t", "t", HERE, [0], {"best/mae": "MAE"}, [Panel("", FROM_THERE)], [row])
-    planned = plan(spec, folder / "conf", where)[0].run_id
-    assert planned == run(cfg_of(folder, *HERE, "method=supremix", *FROM_THERE)).name
-    assert plan(spec, folder / "conf", [*where, "transfer.dataset.name=absent"])[0].run_id is None
+    planned = plan(spec, folder / "conf", where)[0]
+    directory = run(cfg_of(folder, *HERE, "method=supremix", *FROM_THERE))
+    assert (planned.run_id, planned.stage1_id) == (directory.name, read_record(directory)["stage1_id"])
+    absent = plan(spec, folder / "conf", [*where, "transfer.dataset.name=absent"])[0]
+    assert (absent.run_id, absent.dataset) == (None, "absent")
+    assert "no prepared data" in absent.hint
 
 
 @pytest.mark.parametrize("target", ["uci_airfoil", "agedb_dir", "imdb_wiki_twin"])

@@ -64,7 +64,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     check(cfg)
     science = identity.scientific(cfg)
     configs = data_configs(cfg)
-    loaded = [training_rows(one) for one in configs]
+    loaded = [loaded_data(one) for one in configs]
     data = replace(loaded[0], synthetic=any(one.synthetic for one in loaded))
     criteria = [contrastive_loss(*pair) for pair in zip(configs, loaded, strict=True)]
     check_bins(cfg, data.bin_size)
@@ -90,9 +90,8 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
                 tracker = Tracker(cfg.tracking, run_id, science, tags)
                 job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished)
                 if cfg.transfer is not None:
-                    there = identity.scientific(configs[1])
-                    origin = replace(job, cfg=configs[1], science=there, data=loaded[1], criterion=criteria[1])
-                    job = replace(job, origin=origin)
+                    origin = replace(job, cfg=configs[1], data=loaded[1], criterion=criteria[1])
+                    job = replace(job, origin=replace(origin, science=identity.scientific(configs[1])))
                 execute(job, run_id, started)
                 status = "finished"
     record.show(read_record(directory), directory, status, quiet=cfg.trainer.progress == "off")
@@ -250,12 +249,11 @@ def embedding_width(cfg: DictConfig, backbone: Any) -> int:
     return backbone.sentence_dim
 
 
-def training_rows(cfg: DictConfig) -> Data:
-    """The dataset, with the training rows that ``dataset.subset`` leaves."""
+def loaded_data(cfg: DictConfig) -> Data:
+    """The dataset with what its config says of its rows: which of them are used, and with whose labels."""
     subset: Any = OmegaConf.to_container(cfg.dataset.subset)
     data = training_subset(build("dataset.load", cfg.dataset.load), seed=cfg.seed, **subset)
-    permutation = cfg.dataset.permute_labels
-    return data if permutation is None else permute_labels(data, permutation)
+    return data if cfg.dataset.permute_labels is None else permute_labels(data, cfg.dataset.permute_labels)
 
 
 def contrastive_loss(cfg: DictConfig, data: Data) -> nn.Module | None:

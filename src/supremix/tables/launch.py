@@ -81,9 +81,9 @@ def _run(cfg: DictConfig, wait: bool) -> str:
 
 
 def _note(store: Store, cfg: DictConfig, error: Exception) -> None:
-    sha256s, _ = Checksums().of(cfg)
-    if sha256s:
-        run_id, _ = ids(cfg, sha256s)
+    sums, absent = Checksums().all(cfg)
+    if absent is None:
+        run_id, _ = ids(cfg, sums)
         said = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
         store.root.mkdir(parents=True, exist_ok=True)
         write_json(store.failure(run_id), {"error": said})

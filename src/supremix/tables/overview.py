@@ -54,20 +54,32 @@ def kind(path: Path) -> str | None:
     return _read(path).get("kind") if path.is_file() else None
 
 
-def write_overview(path: Path, conf: Path, overrides: list[str], folder: Path) -> Path:
-    """Compute the table specified in ``path`` and write table.md, table.csv and table.tex to ``folder``."""
+def compute(path: Path, conf: Path, overrides: list[str]) -> Overview:
+    """The table that ``path`` specifies; UserError naming the file where it does not fit."""
     make = {"datasets": datasets, "hyperparameters": hyperparameters}
     spec = _read(path)
     if spec.get("kind") not in make:
         raise UserError(f"{path}: kind {spec.get('kind')!r}: use one of {', '.join(make)}")
     try:
-        overview = make[spec["kind"]](spec, conf, overrides)
+        return make[spec["kind"]](spec, conf, overrides)
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(f"{path}: {type(error).__name__}: {error}") from None
+
+
+def write(overview: Overview, folder: Path) -> None:
+    """Write table.md, table.csv and table.tex."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in {"md": markdown(overview), "csv": as_csv(overview), "tex": latex(overview)}.items():
         (folder / f"table.{name}").write_text(text)
-    return folder
+
+
+def filled(folder: Path) -> int:
+    """How many cells of a written table have a value of ours; 0 where there is no such table."""
+    path = folder / "table.csv"
+    if not path.is_file():
+        return 0
+    with path.open(newline="") as file:
+        return sum(bool(row["here"]) for row in csv.DictReader(file))
 
 
 def datasets(spec: Mapping[str, Any], conf: Path, overrides: list[str]) -> Overview:

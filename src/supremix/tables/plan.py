@@ -18,8 +18,8 @@ from supremix.transfer import data_configs
 class Cell:
     """One run of a table: a panel, a row and a seed.
 
-    ``run_id`` is None while its data is not there, and ``hint`` says then what to do; ``stage1_id`` is None where
-    nothing is pre-trained on that data.
+    ``run_id`` is None while its data is not there; ``dataset`` and ``hint`` say then which and what to do.
+    ``stage1_id`` is None where nothing is pre-trained on that data.
     """
 
     panel: str
@@ -45,11 +45,12 @@ def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
     for panel, row in spec.cells():
         line = [*spec.overrides, *panel.overrides, *row.overrides, *overrides]
         cfg = composed(conf, line)
-        sha256s, hint = checksums.of(cfg)
+        sums, absent = checksums.all(cfg)
+        dataset, hint = absent or (cfg.dataset.name, None)
         for seed in spec.seeds:
             cfg.seed = seed
-            run_id, stage1_id = ids(cfg, sha256s) if sha256s else (None, None)
-            about = (cfg.dataset.name, cfg.method.name, hint)
+            run_id, stage1_id = ids(cfg, sums) if absent is None else (None, None)
+            about = (dataset, cfg.method.name, hint)
             cells.append(Cell(panel.name, row.name, seed, [*line, f"seed={seed}"], run_id, stage1_id, *about))
     return cells
 
@@ -60,13 +61,8 @@ class Checksums:
     def __init__(self) -> None:
         self.known: dict[str, tuple[str | None, str | None]] = {}
 
-    def of(self, cfg: DictConfig) -> tuple[list[str], str | None]:
-        """Those of all data that the run reads; none, and what is to be done, where some of it is not there."""
-        found = [self._of_one(one) for one in data_configs(cfg)]
-        hint = next((hint for _, hint in found if hint), None)
-        return [] if hint else [str(sha256) for sha256, _ in found], hint
-
-    def _of_one(self, cfg: DictConfig) -> tuple[str | None, str | None]:
+    def of(self, cfg: DictConfig) -> tuple[str | None, str | None]:
+        """The checksum, or None and what is to be done where the data is not there."""
         from supremix.experiment import build
 
         key = json.dumps(OmegaConf.to_container(cfg.dataset.load, resolve=True), sort_keys=True)
@@ -77,15 +73,25 @@ class Checksums:
                 self.known[key] = None, str(error)
         return self.known[key]
 
+    def all(self, cfg: DictConfig) -> tuple[list[str], tuple[str, str] | None]:
+        """The checksums of all data that the run reads; the first dataset that is not there and what is to be done."""
+        sums: list[str] = []
+        for one in data_configs(cfg):
+            sha256, hint = self.of(one)
+            if sha256 is None:
+                return sums, (one.dataset.name, str(hint))
+            sums.append(sha256)
+        return sums, None
 
-def ids(cfg: DictConfig, sha256s: list[str]) -> tuple[str, str | None]:
+
+def ids(cfg: DictConfig, sums: list[str]) -> tuple[str, str | None]:
     """Identity of a run, and of the encoder that it pre-trains or takes from the store, where there is one.
 
-    sha256s: of the run's data; with transfer, of the data that the encoder comes from last.
+    sums: of the run's data, and with transfer of the source's after it.
     """
-    origin = identity.scientific(data_configs(cfg)[-1])
-    encoder_id = identity.encoder_id(origin, sha256s[-1]) if cfg.method.loss is not None else None
-    return identity.run_id(identity.scientific(cfg), *sha256s), encoder_id
+    origin = data_configs(cfg)[-1]
+    encoder_id = identity.encoder_id(identity.scientific(origin), sums[-1]) if cfg.method.loss is not None else None
+    return identity.run_id(identity.scientific(cfg), *sums), encoder_id
 
 
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:

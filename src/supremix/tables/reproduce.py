@@ -78,7 +78,12 @@ def stored(spec: Spec, cells: list[Cell], store: Store) -> tuple[Results, list[f
     found = [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if done(store, cell)]
     failed = {(cell.panel, cell.row, cell.seed) for cell in cells if state(store, cell) == "failed"}
     panels = {panel.name: panel for panel in spec.panels}
-    unprepared = {cell.dataset: spec.scripts(panels[cell.panel]) for cell in cells if cell.run_id is None}
+    unprepared = {
+        cell.dataset: [script for script in scripts if Path(script).stem == cell.dataset] or scripts
+        for cell in cells
+        if cell.run_id is None
+        for scripts in [spec.scripts(panels[cell.panel])]
+    }
     return collect(spec, found, failed, unprepared), found
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from supremix.store import Store
 from supremix.tables import files
+from supremix.tables import overview as computed
 from supremix.tables.grid import MISSING, digits_of
-from supremix.tables.overview import kind, write_overview
 from supremix.tables.plan import composed, plan
 from supremix.tables.render import md_line
 from supremix.tables.reproduce import stored
@@ -19,13 +19,13 @@ HEADER = ["table", "", "finished", "ours", "against the best other", "the paper"
 
 def specs(conf: Path) -> list[Spec]:
     """The specifications of the paper's tables that runs fill, in their order."""
-    return [load(path) for path in paths(conf) if kind(path) is None]
+    return [load(path) for path in paths(conf) if computed.kind(path) is None]
 
 
 def paths(conf: Path) -> list[Path]:
-    """The files of the paper's tables, in their order."""
-    found = [path for path in (conf / "table").glob("*.yaml") if path.stem.isdecimal()]
-    return sorted(found, key=lambda path: int(path.stem))
+    """The files that specify the paper's tables, in their order."""
+    numbered = [path for path in (conf / "table").glob("*.yaml") if path.stem.isdecimal()]
+    return sorted(numbered, key=lambda path: int(path.stem))
 
 
 def render_stored(conf: Path, out: Path, overrides: list[str]) -> Iterator[str]:
@@ -41,13 +41,17 @@ def render_stored(conf: Path, out: Path, overrides: list[str]) -> Iterator[str]:
         if not kept:
             files.write(results, found, folder)
         yield f"{spec.title}: {len(found)} of {len(cells)} runs" + (", fewer than stand there: left as it is" * kept)
-    for path in (path for path in paths(conf) if kind(path) is not None):
-        yield f"{write_overview(path, conf, overrides, out / f'table_{path.stem}')}: computed, no runs needed"
-    (out / "README.md").write_text(overview(tables, out))
+    others = [computed.compute(path, conf, overrides) for path in paths(conf) if computed.kind(path)]
+    for table in others:
+        kept = computed.filled(out / table.name) > sum(entry.here is not None for entry in table.entries)
+        if not kept:
+            computed.write(table, out / table.name)
+        yield f"{table.title}: computed" + (", fewer values than stand there: left as it is" * kept)
+    (out / "README.md").write_text(overview(tables, others, out))
 
 
-def overview(tables: list[Spec], out: Path) -> str:
-    """A line for each panel of each table that stands in ``out``."""
+def overview(tables: list[Spec], others: list[computed.Overview], out: Path) -> str:
+    """A line for each panel of each table that stands in ``out``, and after them one for each that no run fills."""
     lines = ["# Results", "", "Made from the records beside each table by `make tables`.", ""]
     lines += [md_line(HEADER), md_line(["---"] * len(HEADER))]
     for spec in tables:
@@ -59,6 +63,7 @@ def overview(tables: list[Spec], out: Path) -> str:
         for panel in spec.panels:
             lines.append(md_line([title, panel.name, _finished(results, panel), *headline(results, panel)]))
             title = ""
+    lines += [md_line([f"[{table.title}]({table.name}/table.md)", "", "computed", "", "", ""]) for table in others]
     return "\n".join(lines) + "\n"
 
 
