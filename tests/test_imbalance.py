@@ -21,8 +21,9 @@ from supremix.imbalance.lds import LDS, REWEIGHT, weighted
 from supremix.imbalance.running import CalibratedRegressor, Labelled, RunningFDS, labelled
 from supremix.imbalance.shots import SHOTS, shots
 from supremix.metrics import METRICS, grouped, regression_metrics
-from supremix.tables import render
 from supremix.tables.plan import Cell
+from supremix.tables.render import markdown
+from supremix.tables.results import collect
 from supremix.tables.spec import load
 from tests.reference import imbalance as reference
 from tests.running import config, run_small
@@ -383,7 +384,7 @@ def test_table_7_shows_an_empty_shot_as_a_dash():
     values = {column.split("/")[1]: 7.0 for column in spec.metrics} | {"mae_few": None, "gm_few": None}
     record = {"synthetic": False, "metrics": {"test": {"best": values}}}
     found = [(Cell("", row.name, seed, []), record) for _, row in spec.cells() for seed in spec.seeds]
-    lines = render.markdown(render.collect(spec, found)).splitlines()
+    lines = markdown(collect(spec, found)).splitlines()
     line = next(line for line in lines if line.startswith("| SupReMix + LDS + FDS |"))
     assert line.endswith("| 7.00 ± 0.00 | 5.27 | +1.73 | – | 7.61 | – |")
     assert "missing" not in line
