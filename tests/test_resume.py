@@ -25,6 +25,7 @@ from tests.running import SMALL, config
 BATCHES = 9  # of an epoch: 266 rows in batches of 32
 DROPOUT = ["backbone.build._target_=tests.test_resume.WithDropout"]
 RUNNING = ["method=vanilla", "imbalance=lds_fds", "protocol.epochs=3"]  # statistics from epoch to epoch
+READ = ["method.pretrain.histograms={bins: 9, hardest: 50, epochs: [1, 2]}", "trainer.log_every=2"]
 
 
 class WithDropout(MLP):
@@ -73,7 +74,7 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize(
     ("overrides", "stages"),
     [
-        (["method=supremix", *DROPOUT], ["pretrain", "pretrain", "adapt", "adapt"]),
+        (["method=supremix", *READ, *DROPOUT], ["pretrain", "pretrain", "adapt", "adapt"]),
         (["method=supremix", "protocol=finetune", *DROPOUT], ["adapt"]),
         (["method=vanilla", *DROPOUT], ["adapt", "adapt"]),
         (RUNNING, ["adapt", "adapt"]),
