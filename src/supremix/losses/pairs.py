@@ -1,8 +1,11 @@
-"""Pair mathematics shared by the losses: label relations, logits from Gram matrices, reductions.
+"""What the losses share: checks of a batch, labels, unit rows.
 
-Shapes: N rows in a batch (two views of B items are N = 2B rows), D features, T mixtures.
+Shapes: N rows in a batch (two views of B items are N = 2B rows), D features.
 """
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +27,12 @@ def check_batch(z_ND: Tensor, y_N: Tensor) -> tuple[Tensor, Tensor]:
 
 def exact_labels(y_N: Tensor) -> Tensor:
     """Labels in float64, where a label plus the tolerance is still another number (float32 on Apple's GPUs)."""
-    return y_N.float() if y_N.device.type == "mps" else y_N.double()
+    return y_N.to(exact_dtype(y_N.device))
+
+
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """float64; the widest there is on a device without."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -39,23 +47,23 @@ def unit_rows(z_ND: Tensor) -> Tensor:
     return torch.where(usable_N1, z_ND / torch.where(usable_N1, norm_N1, 1.0), 0.0)
 
 
-def label_distance(y_N: Tensor) -> Tensor:
-    """|y_i − y_j| for all pairs, (N, N)."""
-    return (y_N[:, None] - y_N[None, :]).abs()
+def times_saved(ctx: Any, upstream: Tensor) -> Tensor:
+    """Backward pass of a loss that saved its gradient (N, D): that, times the derivative of the rest by the loss.
+
+    Raises RuntimeError where a graph of it is asked for: as a constant it would spoil a second derivative silently.
+    """
+    if torch.is_grad_enabled():
+        raise RuntimeError("this loss has no second derivative: leave out create_graph=True")
+    (gradient_ND,) = ctx.saved_tensors
+    return upstream * gradient_ND
 
 
-def label_span(y_N: Tensor, label_range: float | None) -> Tensor | float:
-    """R of eq. (5): the given range of the training labels, else the batch's; 1 where that is 0."""
+def label_span(label_N: np.ndarray, label_range: float | None) -> float:
+    """R of eq. (5): the given range of the training labels, else that of a batch's in ascending order; 1 if it is 0."""
     if label_range is not None:
         return label_range
-    span = y_N.max() - y_N.min()
-    return torch.where(span > LABEL_TOLERANCE, span, torch.ones_like(span))
-
-
-def real_masks(distance_NN: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks (N, N) of same-label pairs without the diagonal (positives) and of all pairs but the diagonal."""
-    others_NN = ~torch.eye(len(distance_NN), dtype=torch.bool, device=distance_NN.device)
-    return (distance_NN <= LABEL_TOLERANCE) & others_NN, others_NN
+    span = float(label_N[-1] - label_N[0])
+    return span if span > LABEL_TOLERANCE else 1.0
 
 
 def real_logits(z_ND: Tensor, y_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,66 +73,8 @@ def real_logits(z_ND: Tensor, y_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     z_ND, y_N = check_batch(z_ND, y_N)
     unit_ND = unit_rows(z_ND)
-    positive_NN, others_NN = real_masks(label_distance(y_N))
-    return unit_ND @ unit_ND.T, positive_NN.triu(), (others_NN & ~positive_NN).triu()
-
-
-def log_weight(distance: Tensor, span: Tensor | float) -> Tensor:
-    """log w of eq. (5), w = (1 + |label distance|) / R; 1/R at distance 0, the weight of every positive."""
-    return torch.log1p(distance) - torch.as_tensor(span, dtype=distance.dtype, device=distance.device).log()
-
-
-def mixture_logit(
-    lam: Tensor,
-    dot_j: Tensor,
-    dot_k: Tensor,
-    gram_jj: Tensor,
-    gram_kk: Tensor,
-    gram_jk: Tensor,
-    renormalise: bool,
-) -> Tensor:
-    """⟨u, m⟩ of a unit anchor u with m = λ v_j + (1−λ) v_k, from inner products alone; shapes broadcast.
-
-    ``dot_j`` = ⟨u, v_j⟩ and ``gram_jk`` = ⟨v_j, v_k⟩. With ``renormalise`` m is scaled to norm 1 first.
-    A mixture of zero norm has no direction: its logit is 0.
-    """
-    dot = lam * dot_j + (1 - lam) * dot_k
-    if not renormalise:
-        return dot
-    straight = lam.square() * gram_jj + (1 - lam).square() * gram_kk
-    norm2 = straight + 2 * lam * (1 - lam) * gram_jk
-    # What remains of `straight` after cancellation is rounding noise below this share of it: in float32 the
-    # directions of mixtures of embeddings within 0.003 rad of opposite are lost, and their logits with them.
-    usable = norm2 > 8 * torch.finfo(norm2.dtype).eps * straight
-    return torch.where(usable, dot * torch.where(usable, norm2, 1.0).rsqrt(), 0.0)
-
-
-def masked_logsumexp(logits_NM: Tensor, mask_NM: Tensor) -> Tensor:
-    """log Σ exp over the masked entries of each row, (N,); −inf where a row has none."""
-    return logits_NM.masked_fill(~mask_NM, -torch.inf).logsumexp(dim=1)
-
-
-def reduce_anchors(
-    log_denominator_N: Tensor,
-    positive_sum_N: Tensor,
-    positive_count_N: Tensor,
-    reduction: str,
-    label_count_N: Tensor | None = None,
-) -> Tensor:
-    """Combine −log(exp(s_ip/τ) / denominator_i) over positives p and anchors i into one scalar.
-
-    ``mean``: over an anchor's positives, then over the anchors that have one (Khosla et al. 2020, L_out).
-    ``label_sum``: eq. (6), Σ_i 1/k_{y_i} Σ_p, with ``label_count_N`` = k of each anchor's label.
-    Anchors without a positive are left out; a batch without any gives 0.
-    """
-    has_N = positive_count_N > 0
-    count_N = positive_count_N.to(positive_sum_N.dtype)
-    if reduction == "label_sum":
-        assert label_count_N is not None
-        terms_N = (count_N * log_denominator_N - positive_sum_N) / label_count_N
-        return torch.where(has_N, terms_N, 0.0).sum()
-    terms_N = log_denominator_N - positive_sum_N / count_N.clamp(min=1)
-    return torch.where(has_N, terms_N, 0.0).sum() / has_N.sum().clamp(min=1)
+    same_NN = (y_N[:, None] - y_N).abs() <= LABEL_TOLERANCE
+    return unit_ND @ unit_ND.T, same_NN.triu(1), (~same_NN).triu(1)
 
 
 def positive_number(name: str, value: float) -> float:

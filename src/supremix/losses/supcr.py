@@ -1,5 +1,7 @@
 """SupCR, published as Rank-N-Contrast (Zha et al. 2022 and 2023, eq. 1 and 2)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +12,8 @@ class SupCRLoss(nn.Module):
     """For anchor i and every other j: j against all k at least as far from i in label as j is.
 
     Similarity is the negative Euclidean distance of the raw embeddings over the temperature; ties are in the
-    denominator. Sorting by label distance and a running log-sum-exp make it N² log N.
+    denominator. Sorting by label distance and running log-sum-exps, one for the value and one for the gradient that
+    comes with it, make it N² log N. There is no second derivative.
 
     Args:
         temperature: τ > 0.
@@ -23,22 +26,65 @@ class SupCRLoss(nn.Module):
     def forward(self, z_ND: Tensor, y_N: Tensor) -> Tensor:
         """Loss of a batch: raw embeddings and labels; the mean over all N(N−1) ordered pairs."""
         z_ND, y_N = pairs.check_batch(z_ND, y_N)
-        n = len(z_ND)
         with torch.autocast(z_ND.device.type, enabled=False):
-            if n < 2:
-                return z_ND.sum() * 0.0
-            # The matrix-product form of cdist loses the digits of small distances.
-            distance_NN = torch.cdist(z_ND, z_ND, compute_mode="donot_use_mm_for_euclid_dist")
-            others_NN = ~torch.eye(n, dtype=torch.bool, device=z_ND.device)
-            logits_NM = (-distance_NN / self.temperature)[others_NN].view(n, n - 1)
-            label_NM = pairs.label_distance(y_N)[others_NN].view(n, n - 1)
-
-            far_NM, order_NM = label_NM.sort(dim=1, descending=True)
-            running_NM = logits_NM.gather(1, order_NM).logcumsumexp(dim=1)
-            # Ties share one denominator: the running sum up to the last k with d_ik ≥ d_ij − tolerance.
-            last_NM = torch.searchsorted(-far_NM, -label_NM + pairs.LABEL_TOLERANCE, right=True) - 1
-            return (running_NM.gather(1, last_NM) - logits_NM).mean()
+            return RankContrast.apply(z_ND, y_N, self.temperature) if len(z_ND) > 1 else z_ND.sum() * 0.0
 
     def count_positives(self, y_N: Tensor) -> Tensor:
         """Every other row is a positive of each anchor, (N,)."""
         return torch.full(y_N.shape, len(y_N) - 1, device=y_N.device)
+
+
+class RankContrast(torch.autograd.Function):
+    """SupCR as one step of the graph. M = N − 1: the others of each anchor, farthest label first."""
+
+    @staticmethod
+    def forward(ctx: Any, z_ND: Tensor, y_N: Tensor, temperature: float) -> Tensor:
+        """Mean of log Σ_k exp(s_ik) − s_ij, with s = −distance/τ."""
+        # The matrix-product form of cdist loses the digits of small distances, which float32 can spare of float64's.
+        wide_ND = z_ND.to(pairs.exact_dtype(z_ND.device))
+        wide_ND = wide_ND - wide_ND.mean(dim=0)
+        form = "donot_use_mm_for_euclid_dist" if wide_ND.dtype == z_ND.dtype else "use_mm_for_euclid_dist"
+        distance_NN = torch.cdist(wide_ND, wide_ND, compute_mode=form).to(z_ND.dtype)
+        # The anchor itself comes last, and is cut off.
+        label_NN = (y_N[:, None] - y_N).abs_().fill_diagonal_(-1)
+        far_NN, order_NN = label_NN.sort(dim=1, descending=True)
+        order_NM = order_NN[:, :-1]
+        s_NM = distance_NN.gather(1, order_NM).div_(-temperature)
+
+        # Equally far others share one denominator, the running sum up to the last of them; sums only grow.
+        gap_NM = far_NN[:, :-1] - far_NN[:, 1:]
+        tied_NM = torch.le(gap_NM, pairs.LABEL_TOLERANCE, out=torch.empty_like(s_NM))
+        beyond = torch.finfo(s_NM.dtype).max / 4
+        lse_NM = running_logsumexp(s_NM).add_(tied_NM, alpha=beyond).flip(1).cummin(dim=1).values
+        value = (lse_NM.flip(1) - s_NM).mean()
+        if ctx.needs_input_grad[0]:
+            # s_ik is in the denominator of each j from the first that is as far: Σ_j exp(s_ik − lse_ij), then − 1.
+            inverse_NM = running_logsumexp(lse_NM.neg_()).flip(1)
+            inverse_NM[:, 1:].add_(tied_NM[:, :-1], alpha=beyond)
+            by_s_NM = s_NM.add_(inverse_NM.cummin(dim=1).values).exp_().sub_(1).div_(s_NM.numel())
+            by_distance_NN = torch.zeros_like(distance_NN).scatter_(1, order_NM, by_s_NM.div_(-temperature))
+            ctx.save_for_backward(through_distances(by_distance_NN, distance_NN, wide_ND).to(z_ND.dtype))
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradient of the forward pass."""
+        return pairs.times_saved(ctx, upstream), None, None
+
+
+def running_logsumexp(x_NM: Tensor) -> Tensor:
+    """log Σ exp of each row up to each column; on CPUs as plain sums, several times faster, where they can be."""
+    if x_NM.device.type == "cpu":
+        low, high = x_NM.aminmax()
+        if high - low < 600:  # far from where float64 underflows
+            top_N1 = x_NM.amax(dim=1, keepdim=True)
+            return (x_NM.double() - top_N1).exp_().cumsum(dim=1).log_().to(x_NM.dtype).add_(top_N1)
+    return x_NM.logcumsumexp(dim=1)
+
+
+def through_distances(by_distance_NN: Tensor, distance_NN: Tensor, z_ND: Tensor) -> Tensor:
+    """Gradient by the embeddings, (N, D); a distance of 0 has no direction and passes none on."""
+    inverse_NN = distance_NN.sign().div_(distance_NN.clamp(min=torch.finfo(distance_NN.dtype).tiny))
+    pull_NN = by_distance_NN.mul_(inverse_NN).to(z_ND.dtype)
+    pull_NN = pull_NN + pull_NN.T
+    return pull_NN.sum(1, keepdim=True) * z_ND - pull_NN @ z_ND

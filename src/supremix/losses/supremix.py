@@ -1,21 +1,24 @@
 """SupReMix: supervised contrastive regression with Mix-neg and Mix-pos (Wu et al. 2023, section 3, eq. (6)).
 
 No mixture is ever materialised. A mixture is a combination of two embeddings, so its inner product with an
-anchor and its norm follow from inner products between embeddings, two N×N matrices.
+anchor and its norm follow from inner products between embeddings: see `contrast`.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from supremix.losses import mixtures, pairs
+from supremix.losses.contrast import Contrast
 
-TRIPLETS_AT_ONCE = 1 << 18
-"""More Mix-pos than this are computed in chunks, and again in the backward pass, to bound memory."""
+TRIPLETS_AT_ONCE = 1 << 17
+"""More Mix-pos than this are computed in chunks, to bound memory and to stay in the processor's cache."""
 
 
 class SupReMixLoss(nn.Module):
     """Contrastive loss over real pairs, Mix-neg and Mix-pos, weighted by label distance.
+
+    Its gradient comes with its value, at no cost of a backward pass; there is no second derivative.
 
     Args:
         temperature: τ > 0, divides every logit.
@@ -83,126 +86,19 @@ class SupReMixLoss(nn.Module):
         with torch.autocast(z_ND.device.type, enabled=False):
             if len(z_ND) < 2:
                 return z_ND.sum() * 0.0
-            return self._loss(z_ND, y_N, lam_NN, generator)
+            found = mixtures.windows(y_N, self.window, self.window_inclusive)
+            if not self.mix_neg:
+                lam_NN = None
+            elif lam_NN is None:
+                lam_NN = mixtures.sample_beta(*self.beta, z_ND.new_empty(len(z_ND), len(z_ND)), generator)
+            else:
+                order_N = torch.from_numpy(found.order_N).to(lam_NN.device)
+                lam_NN = lam_NN[order_N].index_select(1, order_N).to(z_ND)
+            return Contrast.apply(z_ND, lam_NN, found, self, TRIPLETS_AT_ONCE)
 
     def count_positives(self, y_N: Tensor) -> Tensor:
         """Positives of each anchor, real and mixed, (N,); the anchors at 0 are left out of the loss."""
-        y_N = pairs.exact_labels(y_N)
-        positive_NN, _ = pairs.real_masks(pairs.label_distance(y_N))
-        count_N = positive_NN.sum(1)
-        if self.mix_pos:
-            found = mixtures.windows(y_N, self.window, self.window_inclusive)
-            count_N = count_N.index_add(0, found.order_N, found.triplets_N)
-        return count_N
-
-    def _loss(self, z_ND: Tensor, y_N: Tensor, lam_NN: Tensor | None, generator: torch.Generator | None) -> Tensor:
-        unit_ND = pairs.unit_rows(z_ND)
-        source_ND = unit_ND if self.mix_space == "sphere" else self._mixture_source(z_ND)
-        if self.detach_mixtures:
-            source_ND = source_ND.detach()
-        dot_NN = unit_ND @ source_ND.T  # ⟨u_i, v_j⟩: anchors with what mixtures are made of
-        gram_NN = source_ND @ source_ND.T  # ⟨v_j, v_k⟩: gives the mixtures' norms
-
-        distance_NN = pairs.label_distance(y_N)
-        positive_NN, others_NN = pairs.real_masks(distance_NN)
-        distance_NN = distance_NN.to(z_ND.dtype)
-        span = pairs.label_span(y_N, self.label_range)
-        logits_NN = unit_ND @ unit_ND.T / self.temperature
-        positive_sum_N = torch.where(positive_NN, logits_NN, 0.0).sum(1)
-        positive_count_N = positive_NN.sum(1)
-        label_count_N = positive_count_N + 1
-
-        log_denominator_N = pairs.masked_logsumexp(logits_NN + self._log_weight(distance_NN, span), others_NN)
-        if self.mix_neg:
-            negative_NN = others_NN & ~positive_NN
-            mixed_N = self._mix_neg(dot_NN, gram_NN, distance_NN, negative_NN, span, lam_NN, generator)
-            log_denominator_N = torch.logaddexp(log_denominator_N, mixed_N)
-        if self.mix_pos:
-            mixed_N, sum_N, count_N = self._mix_pos(dot_NN, gram_NN, y_N)
-            log_w = self._log_weight(torch.zeros_like(mixed_N), span)
-            log_denominator_N = torch.logaddexp(log_denominator_N, mixed_N + log_w)
-            positive_sum_N, positive_count_N = positive_sum_N + sum_N, positive_count_N + count_N
-        return pairs.reduce_anchors(log_denominator_N, positive_sum_N, positive_count_N, self.reduction, label_count_N)
-
-    def _mixture_source(self, z_ND: Tensor) -> Tensor:
-        """Raw embeddings; where mixtures are renormalised a common scale drops out, and 1 avoids overflow."""
-        if not self.renormalise:
-            return z_ND
-        largest = z_ND.detach().abs().max()
-        return z_ND / torch.where(largest > 0, largest, 1.0)
-
-    def _log_weight(self, distance: Tensor, span: Tensor | float) -> Tensor:
-        return pairs.log_weight(distance, span) if self.weight else torch.zeros_like(distance)
-
-    def _mix_neg(
-        self,
-        dot_NN: Tensor,
-        gram_NN: Tensor,
-        distance_NN: Tensor,
-        negative_NN: Tensor,
-        span: Tensor | float,
-        lam_NN: Tensor | None,
-        generator: torch.Generator | None,
-    ) -> Tensor:
-        """log Σ w exp(logit) over each anchor's Mix-neg λ v_i + (1−λ) v_k, eq. (1), (N,)."""
-        if lam_NN is None:
-            lam_NN = mixtures.sample_beta(*self.beta, dot_NN.detach(), generator)
-        lam_NN = lam_NN.to(dot_NN)
-        norm2_N = gram_NN.diagonal()
-        logits_NN = pairs.mixture_logit(
-            lam_NN,
-            dot_NN.diagonal()[:, None],
-            dot_NN,
-            norm2_N[:, None],
-            norm2_N[None, :],
-            gram_NN,
-            self.renormalise,
-        )
-        # The mixture's label is λ y_i + (1−λ) y_k: (1−λ)|y_i − y_k| away from the anchor's.
-        log_weight_NN = self._log_weight((1 - lam_NN) * distance_NN, span)
-        return pairs.masked_logsumexp(logits_NN / self.temperature + log_weight_NN, negative_NN)
-
-    def _mix_pos(self, dot_NN: Tensor, gram_NN: Tensor, y_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Over each anchor's Mix-pos, eq. (3): log Σ exp(logit), Σ logit and how many there are, all (N,)."""
         found = mixtures.windows(y_N, self.window, self.window_inclusive)
-        count_N = found.triplets_N
-        bounds = list(mixtures.chunk_bounds(count_N, TRIPLETS_AT_ONCE))
-        lse_N = dot_NN.new_full(count_N.shape, -torch.inf)
-        sum_N = torch.zeros_like(lse_N)
-        for start, stop in bounds:
-            if len(bounds) == 1:
-                part_lse, part_sum = self._mix_pos_chunk(dot_NN, gram_NN, found, start, stop)
-            else:
-                part_lse, part_sum = checkpoint(
-                    self._mix_pos_chunk, dot_NN, gram_NN, found, start, stop,
-                    use_reentrant=False, preserve_rng_state=False,
-                )  # fmt: skip
-            at = torch.arange(start, stop, device=lse_N.device)
-            lse_N, sum_N = lse_N.index_copy(0, at, part_lse), sum_N.index_copy(0, at, part_sum)
-        back_N = torch.argsort(found.order_N)
-        return lse_N[back_N], sum_N[back_N], count_N[back_N]
-
-    def _mix_pos_chunk(
-        self, dot_NN: Tensor, gram_NN: Tensor, found: mixtures.Windows, start: int, stop: int
-    ) -> tuple[Tensor, Tensor]:
-        at = mixtures.triplets(found, start, stop)
-        n = len(dot_NN)
-        norm2_N = gram_NN.diagonal()
-        logits_T = pairs.mixture_logit(
-            at.lam_T.to(dot_NN.dtype),
-            dot_NN.flatten().index_select(0, at.i_T * n + at.j_T),
-            dot_NN.flatten().index_select(0, at.i_T * n + at.k_T),
-            norm2_N.index_select(0, at.j_T),
-            norm2_N.index_select(0, at.k_T),
-            gram_NN.flatten().index_select(0, at.j_T * n + at.k_T),
-            self.renormalise,
-        ) / self.temperature  # fmt: skip
-        segment_T = at.segment_T - start
-        empty_A = logits_T.new_zeros(stop - start)
-        sum_A = empty_A.index_add(0, segment_T, logits_T)
-        top_A = (empty_A - torch.inf).scatter_reduce(0, segment_T, logits_T.detach(), "amax")
-        shifted_T = (logits_T - top_A.index_select(0, segment_T)).exp()
-        total_A = empty_A.index_add(0, segment_T, shifted_T)
-        has_A = top_A > -torch.inf
-        lse_A = torch.where(has_A, torch.where(has_A, total_A, 1.0).log() + top_A, -torch.inf)
-        return lse_A, sum_A
+        count_N = np.empty_like(found.order_N)
+        count_N[found.order_N] = found.count_positives(self.mix_pos)
+        return torch.from_numpy(count_N).to(y_N.device)
