@@ -1,4 +1,4 @@
-"""Measure the loss and the training step, each as a ratio against its plain counterpart in the same run."""
+"""Measure the losses and the training step, each as a ratio against its plain counterpart in the same run."""
 
 import argparse
 import json
@@ -12,20 +12,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/bench/bench.json"), help="JSON (%(default)s)")
     options = parser.parse_args()
 
+    import bench_cost
+    import bench_loss
+    import bench_step
     import torch
-    from bench_loss import measure_loss
-    from bench_loss import table as loss_table
-    from bench_step import measure_step
-    from bench_step import table as step_table
 
     torch.set_num_threads(1)
-    measured = {"loss": measure_loss(128, 128, options.rounds)}
-    print(loss_table(measured["loss"]), flush=True)
-    measured["step"] = measure_step(options.rounds)
-    print(step_table(measured["step"]))
+    measured = {"loss": bench_loss.measure_loss(128, 128, options.rounds)}
+    print(bench_loss.table("SupReMix", "materialised", measured["loss"]), flush=True)
+    measured["supcr"] = bench_loss.measure_supcr(512, 128, options.rounds)
+    print(bench_loss.table("SupCR", "column loop", measured["supcr"]), flush=True)
+    measured["cost"] = bench_cost.measure_cost(options.rounds)
+    print(bench_cost.table(measured["cost"]), flush=True)
+    measured["step"] = bench_step.measure_step(options.rounds)
+    print(bench_step.table(measured["step"]))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(measured, indent=2) + "\n")
-    print(f"{options.out}")
+    bench_cost.draw(measured["cost"], options.out.with_name("cost"))
+    print(f"{options.out}, {options.out.with_name('cost.png')} and .svg")
 
 
 if __name__ == "__main__":
