@@ -53,7 +53,7 @@ def test_validation_labels_follow_those_of_training():
 
 
 def test_supcon_cannot_tell_and_supremix_can(tmp_path):
-    """SupCon hears equality only: its encoder is the same, bit for bit. The probe learns other labels."""
+    """SupCon hears equality only: its encoder is the same up to the order of sums. The probe learns other labels."""
     for method, same in (("supcon", True), ("supremix", False)):
         weights, errors = [], []
         for overrides in ([], ["dataset.permute_labels=0"]):
@@ -61,7 +61,7 @@ def test_supcon_cannot_tell_and_supremix_can(tmp_path):
             encoder = tmp_path / "runs" / "encoders" / record["stage1_id"]
             weights.append(load_file(encoder / "backbone.safetensors"))
             errors.append(record["metrics"]["test"]["ridge"]["mae"])
-        assert all(torch.equal(weights[0][key], value) for key, value in weights[1].items()) == same
+        assert all(torch.allclose(weights[0][key], value, atol=1e-4) for key, value in weights[1].items()) == same
         assert errors[1] > errors[0]
     assert len(list((tmp_path / "runs" / "encoders").glob("*/DONE"))) == 4
 
