@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from supremix.data.manifest import Manifest, read_manifest
 from supremix.data.prepare import SPLITS, read_meta
@@ -17,6 +16,7 @@ from supremix.errors import UserError
 from supremix.tables.latex import tex
 from supremix.tables.plan import composed
 from supremix.tables.render import md_line
+from supremix.tables.spec import reading
 
 COLUMNS = ("target", "range", "bin size", *SPLITS)  # of the datasets' table
 
@@ -197,7 +197,5 @@ def _shown(value: Any) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return OmegaConf.to_container(OmegaConf.load(path), resolve=True)  # type: ignore[return-value]
-    except OmegaConfBaseException as error:
-        raise UserError(f"{path}: {error}") from None
+    with reading(path, "table") as raw:
+        return raw

@@ -1,6 +1,8 @@
 """A table's specification, as written in conf/table/<name>.yaml."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,19 +129,30 @@ def higher_is_better(column: str) -> bool:
 
 def load(path: Path) -> Spec:
     """Read a specification; UserError naming the file and key where it does not fit."""
+    with reading(path, "table") as raw:
+        return built(raw)
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[Any]:
+    """Yield the content of a specification of a table or a figure; what does not fit in it becomes a UserError."""
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
-        raise UserError(f"{path}: no such table; there are: {known}")
+        raise UserError(f"{path}: no such {what}; there are: {known}")
     try:
-        raw: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-        panels = [Panel(**panel | _pairs(panel)) for panel in raw.get("panels", [{"name": ""}])]
-        spec = Spec(**raw | _pairs(raw) | {"panels": panels, "rows": [Row(**row) for row in raw["rows"]]})
+        yield OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except KeyError as error:
         raise UserError(f"{path}: the key {error} is missing") from None
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def built(raw: dict[str, Any]) -> Spec:
+    """The specification with this content; KeyError, TypeError or ValueError where it does not fit."""
+    panels = [Panel(**panel | _pairs(panel)) for panel in raw.get("panels", [{"name": ""}])]
+    spec = Spec(**raw | _pairs(raw) | {"panels": panels, "rows": [Row(**row) for row in raw["rows"]]})
     for problem in _problems(spec):
-        raise UserError(f"{path}: {problem}")
+        raise ValueError(problem)
     return spec
 
 
