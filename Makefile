@@ -42,7 +42,7 @@ test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS)
 
 test-tables: $(STAMP) ## Run all sixteen tables and four figures at SIZE=twin from an empty store, with a line on each
-	OMP_NUM_THREADS=1 $(PY) -m pytest -m tables -v -s tests/test_all_tables.py
+	OMP_NUM_THREADS=1 $(PY) -m pytest tests/all_tables.py
 
 lint: $(STAMP) ## Check style and formatting
 	$(PY) -m ruff check .

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -46,20 +47,33 @@ def stamps(store: Path) -> dict[str, int]:
     return {str(done.relative_to(store)): done.stat().st_mtime_ns for done in store.rglob("DONE")}
 
 
+def runs(finished: dict[str, int]) -> list[str]:
+    """The runs among them."""
+    return [name for name in finished if not name.startswith("encoders/")]
+
+
 def written(folder: Path) -> dict[str, bytes]:
     """The files of a rendered table or figure."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def told(what: str, began: float, runs: int) -> None:
-    print(f"\n{what}: {runs} runs, {time.monotonic() - began:.0f} s")
+@pytest.fixture
+def told(capfd):
+    """Say what was made, in how much time, past pytest's capture."""
+    began = time.monotonic()
+
+    def say(what: str, runs: int) -> None:
+        with capfd.disabled():
+            print(f"\n{what}: {runs} runs made, {time.monotonic() - began:.0f} s", end="", flush=True)
+
+    return say
 
 
 def check_marked(folder: Path, stem: str) -> list[dict[str, str]]:
     """What the Markdown, CSV and LaTeX of a table say of the data; the lines of the CSV."""
     text = (folder / f"{stem}.md").read_text()
     assert text.splitlines()[0].endswith("(SIZE=twin, synthetic data)")
-    assert "missing" not in text.lower()
+    assert not re.search(r"\| (missing|failed) \||: missing,|^Missing:|Data not there", text, re.MULTILINE)
     with (folder / f"{stem}.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert lines
@@ -69,15 +83,15 @@ def check_marked(folder: Path, stem: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("number", [number for number in TABLES if number not in COMPUTED])
-def test_a_table_runs_start_to_finish(place, number):
-    began, folder = time.monotonic(), place / "results" / "twin" / f"table_{number}"
+def test_a_table_runs_start_to_finish(place, told, number):
+    folder = place / "results" / "twin" / f"table_{number}"
     spec = sizes.load(CONF, "twin").spec(load(CONF / "table" / f"{number}.yaml"))
     cells = len(spec.cells()) * len(spec.seeds)
     before = stamps(place / "runs")
     assert reproduce_table.main([number, *AT_SIZE, *QUIET]) == 0
     after = stamps(place / "runs")
     assert before.items() <= after.items()  # what tables share was not made again
-    told(f"table {number}", began, len([name for name in after.keys() - before.keys() if "encoders" not in name]))
+    told(f"table {number}", len(runs(after)) - len(runs(before)))
     lines = check_marked(folder, "table")
     assert len(lines) == sum(len(spec.metrics_of(panel)) for panel, _ in spec.cells())
     assert {line["n"] for line in lines if line["column"] == "best/mae"} <= {str(len(spec.seeds))}
@@ -91,22 +105,24 @@ def test_a_table_runs_start_to_finish(place, number):
 
 
 @pytest.mark.parametrize("number", COMPUTED)
-def test_a_computed_table(place, number):
-    began, folder = time.monotonic(), place / "results" / "twin" / f"table_{number}"
+def test_a_computed_table(place, told, number):
+    folder = place / "results" / "twin" / f"table_{number}"
     assert reproduce_table.main([number, *AT_SIZE]) == 0
-    told(f"table {number}", began, 0)
+    told(f"table {number}", 0)
     assert all(line["here"] for line in check_marked(folder, "table"))
     assert "paper" not in (folder / "table.md").read_text()
     check_latex((folder / "table.tex").read_text())
 
 
 @pytest.mark.parametrize("number", FIGURES)
-def test_a_figure_runs_start_to_finish(place, number):
-    began, folder = time.monotonic(), place / "results" / "twin" / f"figure_{number}"
+def test_a_figure_runs_start_to_finish(place, told, number):
+    folder = place / "results" / "twin" / f"figure_{number}"
     spec = sizes.load(CONF, "twin").spec(figure_spec.load(CONF / "figure" / f"{number}.yaml").spec)
     before = stamps(place / "runs")
     assert reproduce_figure.main([number, *AT_SIZE, *QUIET]) == 0
-    told(f"figure {number}", began, len(stamps(place / "runs")) - len(before))
+    after = stamps(place / "runs")
+    assert before.items() <= after.items()
+    told(f"figure {number}", len(runs(after)) - len(runs(before)))
     check_marked(folder, "figure")
     text = (folder / "figure.md").read_text()
     assert text.count(" · seed ") == len(spec.cells()) * len(spec.seeds)
@@ -119,7 +135,7 @@ def test_a_figure_runs_start_to_finish(place, number):
     assert "SYNTHETIC DATA" in drawing
 
 
-def test_running_all_again_repeats_nothing_and_gives_the_same_files(place, capfd):
+def test_running_all_again_repeats_nothing_and_gives_the_same_files(place, told, capfd):
     finished = stamps(place / "runs")
     scripts = [(reproduce_table, "table", number) for number in TABLES]
     scripts += [(reproduce_figure, "figure", number) for number in FIGURES]
@@ -129,6 +145,7 @@ def test_running_all_again_repeats_nothing_and_gives_the_same_files(place, capfd
         assert script.main([number, *AT_SIZE, *QUIET]) == 0
         assert written(folder) == before, folder
     assert stamps(place / "runs") == finished
+    told("all again", 0)
     capfd.readouterr()
     for number in TABLES:
         assert reproduce_table.main([number, *AT_SIZE, "--plan", *QUIET]) == 0
@@ -147,7 +164,7 @@ def test_the_overview_of_all(place):
     assert list((place / "results").iterdir()) == [results]  # no table of the real data's was touched
 
 
-def test_a_killed_table_goes_on_without_repeating_a_finished_cell(place, monkeypatch):
+def test_a_killed_table_goes_on_without_repeating_a_finished_cell(place, told):
     store, out = place / "killed" / "runs", place / "killed" / "table"
     arguments = [KILLED, *AT_SIZE, *QUIET, f"--out={out}", f"paths.runs={store}"]
     script = Path(reproduce_table.__file__)
@@ -161,12 +178,13 @@ def test_a_killed_table_goes_on_without_repeating_a_finished_cell(place, monkeyp
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, (place / "killed.log").read_text()
     before, cells = stamps(store), 8
-    assert 3 <= len(list(store.glob("*/DONE"))) < cells
+    assert 3 <= len(runs(before)) < cells
     assert not out.exists()
     assert reproduce_table.main(arguments) == 0
     after = stamps(store)
     assert before.items() <= after.items()
-    assert len([name for name in after if "encoders" not in name]) == cells
+    assert len(runs(after)) == cells
+    told(f"table {KILLED}, killed after {len(runs(before))} of {cells} runs and begun again", cells)
     assert not list(store.rglob("*.partial"))
     alone = place / "results" / "twin" / f"table_{KILLED}"
     assert {name: (out / name).read_bytes() for name in ("table.md", "table.csv", "table.tex")} == {
