@@ -25,7 +25,7 @@ from supremix.heads import FaceProjectionHead, ProjectionHead
 from supremix.imbalance.fds import FDS
 from supremix.imbalance.lds import LDS
 from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
-from supremix.sharding import synchronised
+from supremix.sharding import seed_step, synchronised
 from supremix.stopping import SIGNALS, stoppable
 from supremix.tables.launch import launch
 from supremix.train import main as driver
@@ -174,6 +174,23 @@ def test_every_row_is_read_by_one_rank_and_predicted_in_its_place(tmp_path):
     assert [one["sizes"][0] for one in got] == [6, 6, 4]  # two views of 3, 3 and 2 of 8 items
 
 
+def test_ranks_drop_units_of_their_own_and_the_same_ones_when_a_step_is_done_again(monkeypatch):
+    def drawn(rank, step):
+        monkeypatch.setenv("RANK", str(rank))
+        seed_step((0, "adapt"), 1, step)
+        return torch.rand(()).item()
+
+    torch.manual_seed(5)
+    alone = torch.rand(2).tolist()
+    torch.manual_seed(5)
+    assert [drawn(0, 0), drawn(0, 1)] == alone  # one process goes on in its stream
+    for name in ("WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "2")
+    draws = {place: drawn(*place) for place in [(0, 0), (1, 0), (0, 1), (1, 1)]}
+    assert len(set(draws.values())) == 4
+    assert drawn(1, 0) == draws[1, 0]
+
+
 def close(got, expected):
     assert got.keys() == expected.keys()
     for key, value in expected.items():
@@ -276,10 +293,7 @@ def normalise():
 
 
 def use_gpus(there):
-    from lightning_fabric.accelerators import cuda
-
-    cuda.CUDAAccelerator.is_available = staticmethod(lambda: there > 0)
-    cuda._get_all_available_cuda_gpus = lambda: list(range(there))
+    torch.cuda.device_count = lambda: there
     ranks.fabric("cuda", "32-true")
 
 
@@ -287,8 +301,8 @@ def use_gpus(there):
     ("work", "arguments", "message"),
     [
         (normalise, [], r"2 ranks on cpu: batch normalisation .*trainer.devices=1"),
-        (use_gpus, [0], r"trainer.accelerator=cuda, .*2 ranks: .*choose what this machine has"),
-        (use_gpus, [1], r"2 ranks: You requested gpu: \[0, 1\] But your machine only has: \[0\]: choose"),
+        (use_gpus, [0], r"trainer.accelerator=cuda, .*2 ranks: .* is not available.*: choose what is there"),
+        (use_gpus, [1], r"trainer.accelerator=cuda, .*2 ranks: GPUs on this machine: 1: choose what is there"),
     ],
 )
 def test_what_ranks_cannot_do_is_one_line(work, arguments, message):

@@ -9,7 +9,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -119,12 +119,13 @@ def _rank(environment: dict[str, str], told: Connection, work: Callable[..., Any
         with stoppable():
             work(*arguments)
         ranks.leave()
-    except (UserError, Busy, Stopped) as error:
-        told.send(error)
-    except Exception:
-        told.send(RuntimeError(f"on rank {ranks.number()}:\n{traceback.format_exc()[-TOLD_AT_MOST:]}"))
-    else:
         return
+    except (UserError, Busy, Stopped) as error:
+        why: BaseException = error
+    except Exception:
+        why = RuntimeError(f"on rank {ranks.number()}:\n{traceback.format_exc()[-TOLD_AT_MOST:]}")
+    with suppress(BrokenPipeError):  # of a process that was killed while it waited
+        told.send(why)
     raise SystemExit(1)
 
 

@@ -64,12 +64,15 @@ def fabric(accelerator: str, precision: Any) -> "Fabric":
     from lightning_fabric.plugins.environments import TorchElasticEnvironment
     from lightning_fabric.strategies import DDPStrategy
     from lightning_fabric.utilities.exceptions import MisconfigurationException
+    from torch.cuda import device_count
     from torch.nn.parallel import DistributedDataParallel
 
     try:
         if count() == 1:
             return Fabric(accelerator=accelerator, devices=1, precision=precision)
-        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), device_count()
+        if accelerator != "cpu" and 0 < gpus < here:  # which Fabric would not see under torchrun
+            raise ValueError(f"GPUs on this machine: {gpus}")
         # Buffers are the same everywhere: batch norm is synchronised, and FDS sees the whole batch.
         renamed = "forward_sync_buffers" in signature(DistributedDataParallel).parameters  # in torch 2.14
         buffers: dict[str, Any] = {"forward_sync_buffers" if renamed else "broadcast_buffers": False}
@@ -79,7 +82,7 @@ def fabric(accelerator: str, precision: Any) -> "Fabric":
         )
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         key = f"trainer.accelerator={accelerator}, trainer.precision={precision}, {count()} ranks"
-        raise UserError(f"{key}: {error}: choose what this machine has") from None
+        raise UserError(f"{key}: {error}: choose what is there") from None
     _control()
     made.launch()
     return made
