@@ -13,14 +13,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the tables (default: results)")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, one_line
-    from supremix.errors import UserError
+    from supremix.commandline import CONF, MISTAKES, one_line
     from supremix.tables.summary import render_stored
 
     try:
         for line in render_stored(CONF, options.out, overrides):
             print(line, flush=True)
-    except UserError as error:
+    except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print(options.out / "README.md")

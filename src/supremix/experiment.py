@@ -6,7 +6,10 @@ them, after everything that a user can have got wrong was checked.
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from supremix import identity
+from supremix.commandline import one_line
 from supremix.data.contract import Data
 from supremix.data.permutation import permute_labels
 from supremix.data.subset import training_subset
@@ -73,8 +77,6 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     run_id = identity.run_id(science, *(one.sha256 for one in loaded))
     directory = store.run(run_id)
 
-    from lightning_fabric import Fabric
-
     from supremix import record
     from supremix.tracking import Tracker
 
@@ -85,7 +87,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
                 if cfg.trainer.threads is not None:
                     torch.set_num_threads(cfg.trainer.threads)
                 repeatable(cfg.trainer.deterministic)
-                fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1, precision=cfg.trainer.precision)
+                fabric = new_fabric(cfg.trainer)
                 tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
                 tracker = Tracker(cfg.tracking, run_id, science, tags)
                 job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished)
@@ -96,6 +98,18 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
                 status = "finished"
     record.show(read_record(directory), directory, status, quiet=cfg.trainer.progress == "off")
     return directory
+
+
+def new_fabric(trainer: DictConfig) -> "Fabric":
+    """Device and precision; UserError where this machine or Fabric does not have them."""
+    from lightning_fabric import Fabric
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+    try:
+        return Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision)
+    except (ValueError, TypeError, RuntimeError, ImportError, MisconfigurationException) as error:
+        chosen = f"trainer.accelerator={trainer.accelerator} trainer.precision={trainer.precision}"
+        raise UserError(f"{chosen}: {error}; trainer.accelerator=cpu trainer.precision=32-true always works") from error
 
 
 def execute(job: Job, run_id: str, started: float) -> None:
@@ -130,6 +144,8 @@ def learn(job: Job) -> "Outcome":
     from supremix.record import Outcome
 
     cfg, protocol = job.cfg, job.cfg.protocol
+    optimizer = build("protocol.optimizer", protocol.optimizer)  # before the work of stage 1: it may be wrong
+    scheduler = build("protocol.scheduler", protocol.scheduler)
     backbone, origin = new_backbone(job), job.origin or job
     if job.origin is not None and shapes(new_backbone(origin)) != shapes(backbone):
         raise UserError(
@@ -153,8 +169,6 @@ def learn(job: Job) -> "Outcome":
         lds=job.lds,
         fds=job.fds,
     )
-    optimizer = build("protocol.optimizer", protocol.optimizer)
-    scheduler = build("protocol.scheduler", protocol.scheduler)
     checkpoints = Checkpoints(job.unfinished, "adapt", cfg.trainer.checkpoint.minutes)
     with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(job, "adapt")) as report:
         adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, scheduler, stage, report, checkpoints)
@@ -180,9 +194,7 @@ def trained_before(job: Job, backbone: Any) -> dict[str, Any]:
     cfg.protocol, cfg.method = cfg.method.source.protocol, cfg.method.source.method
     cfg.imbalance = dict.fromkeys(cfg.imbalance)  # as for a pre-trained encoder: it acts on the last stage alone
     directory = run(cfg)
-    weights = record.load_weights(directory / "best.safetensors")
-    prefix = "backbone."
-    backbone.load_state_dict({key.removeprefix(prefix): v for key, v in weights.items() if key.startswith(prefix)})
+    record.load_weights(backbone, directory / "best.safetensors", "backbone.")
     return {"id": read_record(directory)["id"], "pretrain": None}
 
 
@@ -197,7 +209,7 @@ def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
             if not finished(directory):
                 return train_encoder(job, backbone, criterion, encoder_id, unfinished)
     print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
-    backbone.load_state_dict(record.load_weights(directory / "backbone.safetensors"))
+    record.load_weights(backbone, directory / "backbone.safetensors")
     report = mirror(job, "pretrain")
     for row in record.read_history(directory):
         report(int(row.pop("epoch")), row)
@@ -273,14 +285,27 @@ def mirror(job: Job, stage: str) -> "Report":
 def build(key: str, node: DictConfig | None, **derived: Any) -> Any:
     """Instantiate a config node with values derived from the data; a wrong value becomes one line naming the key.
 
-    No node gives None.
+    No node gives None. What is built in part, an optimizer that waits for its parameters, does the same when called.
     """
+    with naming(key):
+        built = instantiate(node, **derived)
+    if not isinstance(built, partial):
+        return built
+
+    def completed(*arguments: Any) -> Any:
+        with naming(key):
+            return built(*arguments)
+
+    return completed
+
+
+@contextmanager
+def naming(key: str) -> Iterator[None]:
+    """What a config node's values make its target raise, as a UserError that names the node."""
     try:
-        return instantiate(node, **derived)
-    except InstantiationException as error:
-        cause = error.__cause__
+        yield
+    except (InstantiationException, ValueError, TypeError) as error:
+        cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
         if isinstance(cause, UserError):
             raise cause from None
-        if isinstance(cause, ValueError | TypeError):
-            raise UserError(f"{key}: {cause}") from None
-        raise
+        raise UserError(f"{key}: {one_line(cause)}; `python -m supremix.train --cfg job` shows its settings") from error
