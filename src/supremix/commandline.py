@@ -4,10 +4,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from supremix.errors import Stopped, UserError
@@ -56,12 +56,13 @@ def seeds_of(text: str | None) -> list[int] | None:
     return [int(part) for part in parts] or None
 
 
-def check_added_keys(cfg: DictConfig, overrides: ListConfig) -> None:
+def check_added_keys(cfg: DictConfig, overrides: Any) -> None:
     """Raise UserError for ``+key=value`` where ``key`` is not a new argument of a ``_target_``.
 
     Hydra adds such keys without a check, so a mistyped one would be ignored without a word.
     """
-    for override in cast(list[str], OmegaConf.to_container(overrides)):  # as given: their ${…} are of another config
+    given: Any = OmegaConf.to_container(overrides)  # as they stand: a ${…} in them belongs to another config
+    for override in given:
         if not override.startswith("+"):
             continue
         key = override.lstrip("+").partition("=")[0]
