@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -14,6 +15,9 @@ from supremix.stopping import stoppable
 PACKAGE = Path(__file__).parent
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
 """The config folder: inside an installed wheel, or at the top of the source tree."""
+
+MISTAKES = (HydraException, OmegaConfBaseException, UserError)
+"""What a mistake of the user's raises."""
 
 INTERNALS = ("full_key", "object_type", "Config search", "provider=", "To append to your config")
 

@@ -5,12 +5,10 @@ import sys
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
-from supremix.commandline import CONF, check_added_keys, ending_on_signals, one_line
+from supremix.commandline import CONF, MISTAKES, check_added_keys, ending_on_signals, one_line
 from supremix.errors import UserError
 
 
@@ -21,12 +19,11 @@ def main(cfg: DictConfig) -> None:
     try:
         check_added_keys(cfg, job.overrides.task)
         from supremix.experiment import run  # heavy imports stay out of --help and --cfg
-
         run(cfg)
     except UserError as error:
         if job.mode == RunMode.RUN:
             sys.exit(f"error: {error}")
-        raise CompactHydraException(f"{job.job.override_dirname}: {error}") from None
+        raise UserError(f"{job.job.override_dirname}: {error}") from None
 
 
 def cli() -> None:
@@ -35,7 +32,7 @@ def cli() -> None:
     try:
         with ending_on_signals():
             main()
-    except (HydraException, OmegaConfBaseException, UserError) as error:
+    except MISTAKES as error:
         sys.exit(f"error: {one_line(error)}")
 
 
