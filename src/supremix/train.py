@@ -1,7 +1,6 @@
 """The one driver: ``python -m supremix.train dataset=… method=… protocol=… seed=…``."""
 
 import os
-import sys
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,10 +18,11 @@ def main(cfg: DictConfig) -> None:
     try:
         check_added_keys(cfg, job.overrides.task)
         from supremix.experiment import run  # heavy imports stay out of --help and --cfg
+
         run(cfg)
     except UserError as error:
         if job.mode == RunMode.RUN:
-            sys.exit(f"error: {error}")
+            raise SystemExit(f"error: {error}") from None
         raise UserError(f"{job.job.override_dirname}: {error}") from None
 
 
@@ -33,7 +33,7 @@ def cli() -> None:
         with ending_on_signals():
             main()
     except MISTAKES as error:
-        sys.exit(f"error: {one_line(error)}")
+        raise SystemExit(f"error: {one_line(error)}") from None
 
 
 if __name__ == "__main__":
