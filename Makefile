@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+RUNS = $(if $(JOBS),--jobs $(JOBS)) $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(OVERRIDES)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -11,7 +11,8 @@ help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Data: SUPREMIX_DATA=DIR holds raw files (default: data), SUPREMIX_RUNS=DIR the store (default: runs)."
-	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table or figure; JOBS=N runs N at a time."
+	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table or figure; JOBS=N runs N at a time,"
+	@echo "  by default as many as there are cores; LAUNCHER=slurm (or basic, joblib, submitit_local, ray) says what starts them."
 
 setup: $(STAMP) ## Make .venv and install the package in it, once
 
@@ -22,13 +23,13 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 quickstart: $(STAMP) ## Four methods on scikit-learn's diabetes data: a table and a t-SNE picture, no download
-	$(PY) scripts/quickstart.py --jobs $(JOBS)
+	$(PY) scripts/quickstart.py $(RUNS)
 
 reproduce-table-%: $(STAMP) ## Run what table N of the paper is missing, and render it into results/table_N
-	$(PY) scripts/reproduce_table.py $* --jobs $(JOBS) $(OVERRIDES)
+	$(PY) scripts/reproduce_table.py $* $(RUNS)
 
 reproduce-figure-%: $(STAMP) ## Run what figure N of the paper is missing, and draw it into results/figure_N
-	$(PY) scripts/reproduce_figure.py $* --jobs $(JOBS) $(OVERRIDES)
+	$(PY) scripts/reproduce_figure.py $* $(RUNS)
 
 plan-table-%: $(STAMP) ## List the runs of table N: done, unfinished, failed, missing; run nothing
 	$(PY) scripts/reproduce_table.py $* --plan $(OVERRIDES)
@@ -37,7 +38,7 @@ tables: $(STAMP) ## Render every table from what the store holds, with results/R
 	$(PY) scripts/render_tables.py $(OVERRIDES)
 
 test: $(STAMP) ## Run the tests
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(or $(JOBS),auto)
 
 lint: $(STAMP) ## Check style and formatting
 	$(PY) -m ruff check .

@@ -1,9 +1,10 @@
 """Bring a figure of the paper up to date: plan its runs, run what is missing, draw PNG and SVG."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
+
+from supremix.tables.launchers import add_options, from_options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -12,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, epilog="Anything else is a Hydra override for every run, e.g. tracking=none"
     )
     parser.add_argument("figure", help="a name under conf/figure, such as 2")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
+    add_options(parser)
     parser.add_argument("--out", type=Path, help="folder of the drawn figure (default: results/figure_<N>)")
     parser.add_argument("--seeds", help="comma-separated, in place of the figure's own")
     parser.add_argument("--stored", action="store_true", help="run nothing, draw what the store holds")
@@ -21,11 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.commandline import CONF, ending_on_signals, one_line
     from supremix.errors import UserError
     from supremix.figures.reproduce import reproduce
-    from supremix.tables.launch import local_launcher
 
     try:
         seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
-        launcher = local_launcher(options.jobs)
+        launcher, overrides = from_options(options, overrides)
         with ending_on_signals():
             folder = reproduce(options.figure, CONF, options.out, launcher, overrides, seeds, options.stored)
     except UserError as error:

@@ -1,9 +1,10 @@
 """Bring a table of the paper up to date: plan its runs, run what is missing, render Markdown, CSV and LaTeX."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
+
+from supremix.tables.launchers import add_options, from_options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -12,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, epilog="Anything else is a Hydra override for every run, e.g. tracking=none"
     )
     parser.add_argument("table", help="a name under conf/table, such as 5")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
+    add_options(parser)
     parser.add_argument("--out", type=Path, help="folder of the rendered table (default: results/table_<N>)")
     parser.add_argument("--seeds", help="comma-separated, in place of the table's own")
     parser.add_argument("--plan", action="store_true", help="run nothing: list the runs and what they wait for")
@@ -23,10 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.errors import UserError
     from supremix.tables import overview
     from supremix.tables.files import rerender
-    from supremix.tables.launch import local_launcher
     from supremix.tables.reproduce import planned, reproduce
 
     try:
+        launcher, overrides = from_options(options, overrides)
         path = CONF / "table" / f"{options.table}.yaml"
         seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
         if options.plan:
@@ -39,7 +40,6 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.rerender:
             folder = rerender(options.table, CONF, options.out or Path("results") / f"table_{options.table}")
         else:
-            launcher = local_launcher(options.jobs)
             with ending_on_signals():
                 _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds)
     except UserError as error:

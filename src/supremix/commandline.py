@@ -1,5 +1,6 @@
 """What the command lines share: where the configs are, and how a user's mistake is told. Quick to import."""
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,12 @@ def one_line(error: Exception) -> str:
     text = str(error) + (f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else "")
     lines = (line.strip() for line in text.splitlines())
     return " ".join(line for line in lines if line and not line.startswith(INTERNALS))
+
+
+def quoted(text: str) -> str:
+    """Text as a value in a Hydra override, whatever signs are in it."""
+    text = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # backslashes are doubled before a quote, and only there
+    return "'" + text.replace("'", "\\'") + "'"
 
 
 def check_added_keys(cfg: DictConfig, overrides: Sequence[str]) -> None:
