@@ -76,7 +76,7 @@ def stopped_once(cfg: DictConfig) -> str:
     from supremix.tables.launch import run_cell
 
     mark = Path(cfg.paths.runs).parent / "signalled"
-    if not mark.exists():
+    if cfg.method.loss is not None and not mark.exists():
         mark.touch()
         interrupt("pretrain", 12, signal.SIGUSR2)
     return run_cell(cfg)

@@ -54,9 +54,8 @@ def expected(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["joblib", pytest.param("ray", marks=RAY)])
-def test_every_launcher_makes_the_same_runs(tmp_path, monkeypatch, expected, name):
-    monkeypatch.chdir(tmp_path)
-    assert run_small(Path(), named(name, 2)) == (expected, [])  # a relative path is the same place for every process
+def test_every_launcher_makes_the_same_runs(tmp_path, expected, name):
+    assert run_small(tmp_path, named(name, 2)) == (expected, [])
 
 
 @pytest.fixture
@@ -85,7 +84,8 @@ def test_on_slurm_a_run_is_put_back_into_the_queue_and_ends_the_same(monkeypatch
     monkeypatch.setattr(launch, "run_free_cell", processes.stopped_once)
     launcher = named("slurm", 5)
     launcher = Launcher([*launcher.overrides, "hydra.launcher.partition=some"])
-    assert run_small(slurm, launcher) == (expected, [])
+    monkeypatch.chdir(slurm)
+    assert run_small(Path(), launcher) == (expected, [])  # a relative path is the same place for every process
     assert_went_on(slurm)
     assert (slurm / "asked").read_text() == "requeue 7_0\n"
     asked = re.findall(r"#SBATCH --(.*)", (slurm / "script").read_text())

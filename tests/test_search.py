@@ -94,7 +94,7 @@ def test_mistakes_are_told_in_one_line(tmp_path):
     folder = search(*arguments(tmp_path, "method.temperature=1,2", trials=1))
     with (
         acquired(folder, wait=False),
-        pytest.raises(UserError, match=r"is in work in process .* one process at a time"),
+        pytest.raises(UserError, match=r"in work in process .* one process at a time"),
     ):
         search(*arguments(tmp_path, "method.temperature=1,2"))
 
