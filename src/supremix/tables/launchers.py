@@ -29,8 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def from_options(options: argparse.Namespace, overrides: list[str]) -> tuple[Launcher, list[str]]:
-    """The launcher of the command line, and what is left of the overrides; those that begin with hydra are its own."""
-    own = [override for override in overrides if override.lstrip("+~").startswith("hydra")]
+    """The launcher of the command line, and what is left of the overrides; those of Hydra itself are its own."""
+    own = [override for override in overrides if override.lstrip("+~").startswith(("hydra.", "hydra/"))]
     launcher = named(options.launcher, options.jobs)
     rest = [override for override in overrides if override not in own]
     return Launcher([*launcher.overrides, *own], launcher.at_once), rest
