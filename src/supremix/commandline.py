@@ -1,5 +1,6 @@
 """What the command lines share: where the configs are, and how a user's mistake is told. Quick to import."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -46,6 +48,19 @@ def ending_on_signals() -> Iterator[None]:
         sys.exit(1)
 
 
+@contextmanager
+def telling_mistakes() -> Iterator[None]:
+    """A mistake of the user ends the driver with one line on stderr and exit code 1."""
+    try:
+        yield
+    except MISTAKES as error:
+        sys.exit(f"error: {one_line(error)}")
+    except (ValueError, OSError) as error:
+        if HydraConfig.initialized():
+            raise  # of a run; before one, of Hydra itself: dataset=5, or a sweep's folder that cannot be made
+        sys.exit(f"error: {error}: choose options by name, as in dataset=uci_airfoil, and paths.runs to be a folder")
+
+
 def one_line(error: BaseException) -> str:
     """A library's error of several lines, and what caused it, as one line without hints on internals."""
     text = str(error) + (f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else "")
@@ -66,6 +81,12 @@ def seeds_of(text: str | None) -> list[int] | None:
     if not all(part.isdecimal() for part in parts) or len({*map(int, parts)}) < len(parts):
         raise UserError(f"--seeds {text}: give whole numbers, 0 or more, each once, with commas between them")
     return [int(part) for part in parts] or None
+
+
+def quoted(text: str) -> str:
+    """Text as a value in a Hydra override, whatever signs are in it."""
+    text = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # backslashes are doubled before a quote, and only there
+    return "'" + text.replace("'", "\\'") + "'"
 
 
 def check_job(cfg: DictConfig, job: HydraConf) -> None:
