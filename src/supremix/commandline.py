@@ -1,5 +1,6 @@
 """What the command lines share: where the configs are, and how a user's mistake is told. Quick to import."""
 
+import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ PACKAGE = Path(__file__).parent
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
 """The config folder: inside an installed wheel, or at the top of the source tree."""
 
+NOT_SWEPT = ("-", "hydra", "paths.", "trainer.", "tracking")
 INTERNALS = ("full_key", "object_type", "Config search", "provider=", "To append to your config")
 
 
@@ -27,6 +29,20 @@ def ending_on_signals() -> Iterator[None]:
     except Stopped as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.code)
+
+
+def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
+    """The driver's arguments; those of a sweep (-m) with a W&B tag for its runs, which the same sweep has again.
+
+    The tag does not depend on how and where the sweep runs. One that the user chose, ``tracking.sweep=…``, is left.
+    """
+    chosen = any(argument.startswith(("tracking=none", "tracking.sweep=")) for argument in arguments)
+    if chosen or not {"-m", "--multirun"} & {*arguments}:
+        return [*arguments]
+    science = [argument for argument in arguments if not argument.startswith(NOT_SWEPT)]
+    tag = f"sweep-{hashlib.sha256(' '.join(sorted(science)).encode()).hexdigest()[:8]}"
+    print(f"W&B tag of this sweep's runs: {tag}", file=sys.stderr)
+    return [*arguments, f"tracking.sweep={tag}"]
 
 
 def one_line(error: Exception) -> str:

@@ -76,7 +76,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     from lightning_fabric import Fabric
 
     from supremix import record
-    from supremix.tracking import Tracker
+    from supremix.tracking import Tracker, run_tags
 
     status = "finished before, nothing to do"
     if not settled(directory):
@@ -86,8 +86,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
                     torch.set_num_threads(cfg.trainer.threads)
                 repeatable(cfg.trainer.deterministic)
                 fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1, precision=cfg.trainer.precision)
-                tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
-                tracker = Tracker(cfg.tracking, run_id, science, tags)
+                tracker = Tracker(cfg.tracking, run_id, science, run_tags(cfg))
                 job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished)
                 if cfg.transfer is not None:
                     origin = replace(job, cfg=configs[1], data=loaded[1], criterion=criteria[1])
@@ -111,7 +110,7 @@ def execute(job: Job, run_id: str, started: float) -> None:
     except BaseException:
         job.tracker.finish(None, exit_code=1)
         raise
-    job.tracker.finish(record.flat(report["metrics"]) | {"record": str(directory.absolute())})
+    job.tracker.finish(record.mirrored(report) | {"record": str(directory.absolute())})
 
 
 def reference(job: Job) -> "Outcome":

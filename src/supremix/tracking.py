@@ -108,6 +108,12 @@ class Tracker:
         self._background = None
 
 
+def run_tags(cfg: Any) -> list[str]:
+    """The tags by which a run is found: its dataset, method and protocol, its table or sweep, and the user's own."""
+    sweep = [] if cfg.tracking.sweep is None else [cfg.tracking.sweep]
+    return sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags, *sweep})
+
+
 def _init(settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -> Any:
     global _unreachable
     os.environ.setdefault("WANDB_SILENT", "true")

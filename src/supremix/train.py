@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from supremix.commandline import CONF, check_added_keys, ending_on_signals, one_line
+from supremix.commandline import CONF, check_added_keys, ending_on_signals, one_line, with_sweep_tag
 from supremix.errors import UserError
 
 
@@ -32,6 +32,7 @@ def main(cfg: DictConfig) -> None:
 def cli() -> None:
     """Entry point; a mistake of the user is one line on stderr and exit code 1."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
+    sys.argv[1:] = with_sweep_tag(sys.argv[1:])
     try:
         with ending_on_signals():
             main()

@@ -13,7 +13,7 @@ from supremix.tables.listing import listing, state
 from supremix.tables.plan import Cell, composed, plan, with_seeds
 from supremix.tables.results import Results, collect
 from supremix.tables.spec import Spec, load
-from supremix.tables.wandb_table import log_table
+from supremix.tables.wandb_table import TABLE_JOB, log_table
 
 
 def reproduce(
@@ -41,8 +41,8 @@ def reproduce(
     folder = out or Path("results") / spec.name
     if found or not files.finished_cells(folder):
         files.write(results, found, folder)
-        settings = composed(conf, [*spec.overrides, *overrides, f"tracking.group={spec.name}"]).tracking
-        log_table(results, settings)
+        place = [f"tracking.group={spec.name}", f"tracking.job_type={TABLE_JOB}"]
+        log_table(results, composed(conf, [*spec.overrides, *overrides, *place]).tracking)
     else:
         print(f"{folder}: left as it is, since none of its runs is in this store", file=sys.stderr)
     if failed:
