@@ -125,12 +125,19 @@ def test_the_command_line_writes_a_file_and_says_what_it_shows(tmp_path, capsys)
     assert "error: Table 5: UCI-airfoil, linear probe: none of its data is there" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("wandb_key")
+def test_a_view_is_saved_and_has_an_address(wandb_server):
+    for made in (report(5)[1], sweep()):
+        assert dashboards.save(made).startswith(f"{wandb_server.url}/somebody/supremix")
+        assert wandb_server.views[-1]["spec"] == json.dumps(json.loads(dashboards.as_json(made)), separators=(",", ":"))
+
+
 @pytest.mark.usefixtures("wandb_folders")
-def test_without_a_key_or_a_network_it_is_one_line(monkeypatch, capsys):
+def test_without_a_key_or_with_one_that_is_refused_it_is_one_line(wandb_server, monkeypatch, capsys):
     assert main(["sweep"]) == 1
     assert "error: no W&B key" in capsys.readouterr().err
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:1")
+    wandb_server.status = 401
     assert main(["sweep"]) == 1
     assert "error: W&B did not save it" in capsys.readouterr().err.splitlines()[-1]
 

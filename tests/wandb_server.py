@@ -1,4 +1,4 @@
-"""A stand-in for W&B's server on the loopback interface: as much of its protocol as a run and ``wandb sync`` need."""
+"""A stand-in for W&B's server on the loopback interface: as much of its protocol as runs, ``wandb sync`` and dashboards need."""
 
 import gzip
 import json
@@ -24,6 +24,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.runs: dict[str, dict[str, Any]] = {}
+        self.views: list[dict[str, Any]] = []
         self.status = self.status_of_rows = 200
         self.silent = False
         self.closing = threading.Event()
@@ -60,6 +61,16 @@ class Server(ThreadingHTTPServer):
         if "createRunFiles" in query:
             files = [{"name": name, "uploadUrl": f"{self.url}/upload"} for name in given["files"]]
             return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
+        if "upsertView" in query:
+            self.views.append(given)
+            named = {key: given[key] for key in ("name", "type", "displayName", "description", "spec")}
+            named["project"] = {"id": "p", "name": given["projectName"], "entityName": given["entityName"]}
+            times = {"createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z"}
+            return {"upsertView": {"view": {"id": "view", **named, **times}, "inserted": True}}
+        if "query GetProjects" in query:
+            return {"models": {"edges": [], "pageInfo": {"endCursor": None, "hasNextPage": False}}}
+        if "upsertModel" in query:
+            return {"upsertModel": {"project": None, "model": None, "inserted": True}}
         return {"viewer": {"id": "u", "entity": ENTITY, "username": ENTITY, "flags": "{}", "teams": {"edges": []}}}
 
 
