@@ -1,6 +1,6 @@
 """W&B dashboards as objects of the wandb-workspaces library: a report for a table, a workspace for a sweep.
 
-Nothing here talks to a server. Metrics go by the names under which `supremix.tracking` logs them.
+Only `save` talks to a server. Metrics go by the names under which `supremix.tracking` logs them.
 """
 
 from typing import Any
