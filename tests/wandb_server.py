@@ -1,4 +1,4 @@
-"""A stand-in for W&B's server on the loopback interface: as much of its protocol as runs, ``wandb sync`` and dashboards need."""
+"""A stand-in for W&B's server on the loopback: what runs, ``wandb sync`` and dashboards need of its protocol."""
 
 import gzip
 import json
