@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 AT_SIZE := $(if $(SIZE),--size $(SIZE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart tables test test-tables lint types bench fault-campaign clean
+.PHONY: help setup quickstart tables test test-tables lint types bench fault-campaign wandb-sync clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: $(STAMP) ## Measure the loss and the training step as ratios in one run
 
 fault-campaign: $(STAMP) ## Kill a table's processes 50 times, and compare it with one left alone
 	OMP_NUM_THREADS=1 $(PY) scripts/fault_campaign.py
+
+wandb-sync: $(STAMP) ## Upload the store's W&B runs that are not on the server yet, each once
+	$(PY) scripts/wandb_sync.py $(OVERRIDES)
 
 clean: ## Remove caches; environment, data, store and results stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

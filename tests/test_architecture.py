@@ -15,7 +15,7 @@ from supremix.tables.plan import composed
 SOURCE = Path(__file__).parents[1] / "src" / "supremix"
 # A module may import from its own rank or from a higher one, never from a lower one.
 RANKS = {"train": 0, "search": 0, "tables": 0, "figures": 0, "experiment": 1, "record": 2, "pretrain": 3, "adapt": 3}
-RANKS |= {"readings": 4, "progress": 4, "tracking": 4, "engine": 5, "checkpoint": 6, "watch": 6}
+RANKS |= {"dashboards": 0, "readings": 4, "progress": 4, "tracking": 4, "engine": 5, "checkpoint": 6, "watch": 6}
 LOWEST = 9
 ALONE = ("losses", "backbones")
 

@@ -171,8 +171,10 @@ gain: {row: Ridge, metric: mae, against: [Linear]}
     return conf, [*overrides, "trainer.accelerator=cpu"]
 
 
-def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_path, capfd):
+def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_path, capfd, monkeypatch):
     conf, overrides = two_tables(tmp_path)
+    tracked = []
+    monkeypatch.setattr(reproduce, "log_table", lambda _, settings: tracked.append(settings))
     _, cells, folder = reproduce.reproduce("1", conf, tmp_path / "out", IN_PROCESS, overrides)
     said = capfd.readouterr().err
     assert "uci_airfoil is not there, its runs are not started:" in said
@@ -185,6 +187,7 @@ def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_p
     assert "missing" not in near.split("## near")[1]
     assert "| Ridge | 0 of 2 | missing | 4.00 | – |" in far
     assert str(tmp_path) not in text
+    assert [(settings.group, settings.job_type) for settings in tracked] == [("table_1", "table")]
     assert {cell.run_id is None for cell in cells if cell.panel == "far"} == {True}
     plan_text = reproduce.planned("1", conf, overrides)
     assert "done        near · Ridge · seed 0, 1" in plan_text

@@ -1,13 +1,21 @@
 """The one driver: ``python -m supremix.train dataset=… method=… protocol=… seed=…``."""
 
-import os
+import sys
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from supremix.commandline import CONF, MISTAKES, check_job, ending_on_signals, one_line, telling_mistakes
+from supremix.commandline import (
+    CONF,
+    MISTAKES,
+    check_job,
+    ending_on_signals,
+    one_line,
+    telling_mistakes,
+    with_sweep_tag,
+)
 from supremix.errors import UserError
 
 
@@ -28,7 +36,7 @@ def main(cfg: DictConfig) -> None:
 
 def cli() -> None:
     """Entry point; a mistake of the user is one line on stderr and exit code 1."""
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
+    sys.argv[1:] = with_sweep_tag(sys.argv[1:])
     with telling_mistakes(), ending_on_signals():
         main()
 

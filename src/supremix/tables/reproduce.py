@@ -17,7 +17,7 @@ from supremix.tables.plan import Cell, composed, plan, with_seeds
 from supremix.tables.results import Results, collect
 from supremix.tables.size import PAPER, Size
 from supremix.tables.spec import Spec, load, results_folder
-from supremix.tables.wandb_table import log_table
+from supremix.tables.wandb_table import TABLE_JOB, log_table
 
 
 def reproduce(
@@ -47,8 +47,8 @@ def reproduce(
     folder = out or spec.folder
     if found or not files.finished_cells(folder):
         files.write(results, found, folder)
-        settings = composed(conf, [*spec.overrides, *overrides, f"tracking.group={spec.label}"]).tracking
-        log_table(results, settings)
+        place = [f"tracking.group={spec.label}", f"tracking.job_type={TABLE_JOB}"]
+        log_table(results, composed(conf, [*spec.overrides, *overrides, *place]).tracking)
     else:
         print(f"{folder}: left as it is, since none of its runs is in this store", file=sys.stderr)
     if failed:
