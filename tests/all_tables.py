@@ -185,7 +185,8 @@ def test_a_killed_table_goes_on_without_repeating_a_finished_cell(place, told):
     assert before.items() <= after.items()
     assert len(runs(after)) == cells
     told(f"table {KILLED}, killed after {len(runs(before))} of {cells} runs and begun again", cells)
-    assert not list(store.rglob("*.partial"))
+    left = {path.stem for path in store.glob("*.partial")}  # of a run killed between its end and its tidying up
+    assert left <= {Path(name).parent.name for name in before}
     alone = place / "results" / "twin" / f"table_{KILLED}"
     assert {name: (out / name).read_bytes() for name in ("table.md", "table.csv", "table.tex")} == {
         name: (alone / name).read_bytes() for name in NAMES if name.startswith("table.")
