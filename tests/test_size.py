@@ -103,6 +103,13 @@ def test_every_dataset_has_a_twin_that_the_projects_scripts_make():
     assert replaced <= overrides  # nothing stands there for a setting that no table has
 
 
+def test_the_plan_says_that_the_twins_are_made_by_themselves(tmp_path):
+    said = planned("8", CONF, [f"paths.prepared={tmp_path}", f"paths.runs={tmp_path}"], [0], TWIN)
+    for name in ("agedb_dir_small_twin", "imdb_wiki_small_twin"):
+        assert f"not there: {name}: made before the first run at SIZE=twin" in said
+    assert "6 runs: 0 done, 0 unfinished, 0 failed, 6 missing" in said
+
+
 def test_the_source_of_a_transfer_is_a_twin_too():
     line = TWIN.line(["transfer=imdb_wiki"])
     assert {"transfer=imdb_wiki", "backbone@transfer.backbone=resnet18"} <= set(line)
