@@ -12,7 +12,7 @@ from supremix.errors import UserError
 from supremix.metrics import METRICS
 from supremix.transfer import on_source, resolved
 
-ABSENT: Any = object()
+ABSENT: Any = object()  # of a key; null is a value
 
 
 @dataclass(frozen=True)
