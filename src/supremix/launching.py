@@ -15,9 +15,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from torch import distributed
 
 from supremix import ranks
+from supremix.commandline import one_line
 from supremix.errors import Busy, Stopped, UserError
 from supremix.stopping import SIGNALS, stoppable
 
@@ -122,6 +125,8 @@ def _rank(environment: dict[str, str], told: Connection, work: Callable[..., Any
         return
     except (UserError, Busy, Stopped) as error:
         why: BaseException = error
+    except (HydraException, OmegaConfBaseException) as error:
+        why = UserError(one_line(error))
     except Exception:
         why = RuntimeError(f"on rank {ranks.number()}:\n{traceback.format_exc()[-TOLD_AT_MOST:]}")
     with suppress(BrokenPipeError):  # of a process that was killed while it waited
