@@ -188,11 +188,12 @@ def batches_of(
         uniforms_NP = uniforms(epoch)
         for index_B in order(len(split), seed, stage, epoch).split(batch_size)[first:]:
             x = to_device(split.fetch(index_B.numpy()), device)
-            y_B = labels_N[index_B].to(device, non_blocking=True)
+            y_B = to_device(labels_N[index_B], device)
             if augment is None:
                 yield to_input(x), y_B
             else:
-                yield torch.cat([augment(x, u_NP[index_B].to(device)) for u_NP in uniforms_NP]), y_B.repeat(views)
+                x_VB = [augment(x, to_device(u_NP[index_B], device)) for u_NP in uniforms_NP]
+                yield torch.cat(x_VB), y_B.repeat(views)
 
     return epoch_batches
 
