@@ -56,6 +56,10 @@ def check(cfg: DictConfig) -> None:
         raise UserError(f"trainer.checkpoint.minutes={minutes}: give a number of minutes, 0 or more, or null")
     if not isinstance(cfg.trainer.deterministic, bool):
         raise UserError(f"trainer.deterministic={cfg.trainer.deterministic}: use true or false")
+    if cfg.trainer.channels_last not in (True, False, "auto"):
+        raise UserError(f"trainer.channels_last={cfg.trainer.channels_last}: use true, false or auto")
+    if not isinstance(cfg.trainer.compile, str | None):
+        raise UserError(f"trainer.compile={cfg.trainer.compile}: name a backend, such as inductor, or use null")
     histograms = _get(cfg, "method.pretrain.histograms")
     if histograms is not None and not _names_epochs(histograms):
         raise UserError(
