@@ -170,6 +170,7 @@ def batches_of(
     to_input: Callable[[Any], Any] = unchanged,
     augment: Augment | None = None,
     views: int = 1,
+    labels_on: torch.device | None = None,
 ) -> Callable[..., Iterator[Batch]]:
     """Shuffled batches of a split with the given labels; an epoch's order depends on seed, stage and epoch only.
 
@@ -177,6 +178,8 @@ def batches_of(
 
     With ``augment`` a batch is ``views`` random views of its B items, one after the other, (views · B) rows with the
     labels repeated. An item's view depends on seed, stage, epoch and item only.
+
+    ``labels_on``: where the labels are given, if not on ``device``.
     """
     labels_N = torch.from_numpy(np.asarray(y_N, dtype=np.float32))
 
@@ -188,7 +191,7 @@ def batches_of(
         uniforms_NP = uniforms(epoch)
         for index_B in order(len(split), seed, stage, epoch).split(batch_size)[first:]:
             x = to_device(split.fetch(index_B.numpy()), device)
-            y_B = to_device(labels_N[index_B], device)
+            y_B = to_device(labels_N[index_B], labels_on or device)
             if augment is None:
                 yield to_input(x), y_B
             else:
