@@ -19,7 +19,7 @@ from supremix.data.contract import Data, Split, TargetScale
 
 ROWS, WIDTH, BATCH, EPOCHS = {"train": 12208, "val": 2140, "test": 2140}, 2048, 128, 100
 THREADS = 2
-EPOCHS_COMPARED = 4
+EPOCHS_COMPARED = 10
 
 
 class Given(nn.Identity):

@@ -10,6 +10,7 @@ from torch import nn
 
 from supremix.acceleration import accelerate, lay_out
 from supremix.backbones.bilstm import BiLSTM
+from supremix.backbones.resnet1d import ResNet18 as ResNet1d
 from supremix.backbones.resnet2d import ResNet2d
 from supremix.backbones.resnet3d import ResNet18 as ResNet3d
 from supremix.checkpoint import Checkpoints
@@ -27,6 +28,7 @@ WIDE = 16  # narrower networks on channels-last images corrupt the heap in PyTor
 BACKBONES = {
     "images": lambda width: ResNet2d(18, width),
     "volumes": lambda width: ResNet3d(1, width),
+    "series": lambda width: ResNet1d(in_channels=3, width=width, kernel=4, dropout=0.2),
     "sentences": lambda width: BiLSTM(torch.randn(30, 6), hidden=width, layers=1, dropout=0.2),
 }
 
@@ -41,6 +43,8 @@ def inputs(kind):
     if kind == "sentences":
         words = {side: torch.randint(1, 30, (ROWS, 7), generator=draw) for side in ("a", "b")}
         return words | {f"{side}_length": torch.randint(1, 8, (ROWS,), generator=draw) for side in ("a", "b")}
+    if kind == "series":
+        return {"x": torch.rand(ROWS, 3, 20, generator=draw), "length": torch.full((ROWS,), 17)}
     shape = (3, 32, 32) if kind == "images" else (1, 12, 12, 12)
     return torch.rand(ROWS, *shape, generator=draw)
 
