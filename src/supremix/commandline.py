@@ -5,9 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from hydra.conf import HydraConf
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from supremix import ranks
 from supremix.errors import Stopped, UserError
 from supremix.stopping import stoppable
 
@@ -20,13 +23,22 @@ INTERNALS = ("full_key", "object_type", "Config search", "provider=", "To append
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """A stop signal ends the process with one line on stderr and 128 + its number, 143 for SIGTERM."""
+    """A stop signal ends the process with one line on stderr and 128 + its number, 143 for SIGTERM.
+
+    Of several ranks one says why they end, the first; the others have only lost it.
+    """
     try:
         with stoppable():
             yield
+        ranks.leave()
     except Stopped as stop:
-        print(stop, file=sys.stderr)
+        if ranks.tells():
+            print(stop, file=sys.stderr)
         sys.exit(stop.code)
+    except (Exception, SystemExit) as error:
+        if not getattr(error, "code", 1) or ranks.tells():
+            raise
+        sys.exit(1)
 
 
 def one_line(error: Exception) -> str:
@@ -34,6 +46,16 @@ def one_line(error: Exception) -> str:
     text = str(error) + (f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else "")
     lines = (line.strip() for line in text.splitlines())
     return " ".join(line for line in lines if line and not line.startswith(INTERNALS))
+
+
+def check_job(cfg: DictConfig, job: HydraConf) -> None:
+    """Refuse what Hydra lets through: keys that nothing reads, and a sweep on the ranks of one run."""
+    if job.mode == RunMode.MULTIRUN:
+        try:
+            ranks.check_alone()
+        except UserError as error:
+            sys.exit(f"error: {error}")  # and no other job of the sweep is tried
+    check_added_keys(cfg, job.overrides.task)
 
 
 def check_added_keys(cfg: DictConfig, overrides: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from supremix import identity
+from supremix import identity, ranks
 from supremix.data.contract import Data
 from supremix.data.permutation import permute_labels
 from supremix.data.subset import training_subset
@@ -24,7 +24,7 @@ from supremix.errors import UserError
 from supremix.seeding import initialising, repeatable
 from supremix.settings import check, check_bins
 from supremix.stopping import stoppable
-from supremix.store import Store, finished, read_record, settled
+from supremix.store import Store, read_record, settled
 from supremix.transfer import data_configs
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Job:
 def run(cfg: DictConfig, wait: bool = True) -> Path:
     """Execute the composed config, or show the record where it is finished already; return the run's directory.
 
+    Where ``trainer.devices`` are several, the run is executed by as many ranks, which this process starts.
     An interrupted run goes on from its last checkpoint. Where another process has the run in work this one waits for
     it, or raises Busy if ``wait`` is false. A stop signal saves, and raises Stopped.
     """
@@ -73,38 +74,46 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     run_id = identity.run_id(science, *(one.sha256 for one in loaded))
     directory = store.run(run_id)
 
-    from lightning_fabric import Fabric
+    devices = 1 if cfg.method.estimator is not None else cfg.trainer.devices
+    if ranks.count() < devices and not settled(directory):
+        from supremix import launching
+
+        with stoppable():
+            launching.start(devices, run, cfg, wait)
+        return directory
 
     from supremix import record
     from supremix.tracking import Tracker
 
     status = "finished before, nothing to do"
-    if not settled(directory):
-        with stoppable(), store.claimed(directory, wait) as unfinished:
-            if not finished(directory):  # else the process that had it did it
-                if cfg.trainer.threads is not None:
-                    torch.set_num_threads(cfg.trainer.threads)
-                repeatable(cfg.trainer.deterministic)
-                fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1, precision=cfg.trainer.precision)
-                tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
-                tracker = Tracker(cfg.tracking, run_id, science, tags)
-                job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished)
-                if cfg.transfer is not None:
-                    origin = replace(job, cfg=configs[1], data=loaded[1], criterion=criteria[1])
-                    job = replace(job, origin=replace(origin, science=identity.scientific(configs[1])))
-                execute(job, run_id, started)
-                status = "finished"
-    record.show(read_record(directory), directory, status, quiet=cfg.trainer.progress == "off")
+    with stoppable(), store.making(directory, wait) as unfinished:
+        if unfinished is not None:
+            if cfg.trainer.threads is not None:
+                torch.set_num_threads(cfg.trainer.threads)
+            repeatable(cfg.trainer.deterministic)
+            fabric = ranks.fabric(cfg.trainer.accelerator, cfg.trainer.precision)
+            tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
+            tracker = Tracker(cfg.tracking, run_id, science, tags)
+            job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished)
+            if cfg.transfer is not None:
+                origin = replace(job, cfg=configs[1], data=loaded[1], criterion=criteria[1])
+                job = replace(job, origin=replace(origin, science=identity.scientific(configs[1])))
+            execute(job, run_id, started)
+            status = "finished"
+    quiet = cfg.trainer.progress == "off" or not ranks.first()
+    record.show(read_record(directory), directory, status, quiet)
     return directory
 
 
 def execute(job: Job, run_id: str, started: float) -> None:
-    """Train, measure and write the run's directory."""
+    """Train, measure and write the run's directory; of several ranks the first one measures and writes."""
     from supremix import record
 
     cfg, directory = job.cfg, job.store.run(run_id)
     try:
         outcome = reference(job) if cfg.method.estimator is not None else learn(job)
+        if not ranks.first():
+            return
         seconds = time.perf_counter() - started
         report = record.compose(cfg, job.science, run_id, job.data, job.fabric, outcome, seconds)
         record.write(job.store, directory, cfg, report, job.data, outcome)
@@ -194,11 +203,11 @@ def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
 
     encoder_id = identity.encoder_id(job.science, job.data.sha256)
     directory = job.store.encoder(encoder_id)
-    if not settled(directory):
-        with job.store.claimed(directory) as unfinished:
-            if not finished(directory):
-                return train_encoder(job, backbone, criterion, encoder_id, unfinished)
-    print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
+    with job.store.making(directory) as unfinished:
+        if unfinished is not None:
+            return train_encoder(job, backbone, criterion, encoder_id, unfinished)
+    if ranks.first():
+        print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
     backbone.load_state_dict(record.load_weights(directory / "backbone.safetensors"))
     report = mirror(job, "pretrain")
     for row in record.read_history(directory):

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from supremix import __version__
+from supremix import __version__, ranks
 from supremix.adapt import Adapted
 from supremix.data.contract import Data
 from supremix.data.subset import inside
@@ -99,7 +99,7 @@ def environment(fabric: Fabric) -> dict[str, Any]:
     device = fabric.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     versions = {"supremix": __version__, "python": platform.python_version(), "torch": torch.__version__}
-    return versions | {"device": f"{device.type} {name}", "threads": torch.get_num_threads()}
+    return versions | {"device": f"{device.type} {name}", "devices": ranks.count(), "threads": torch.get_num_threads()}
 
 
 def write(store: Store, directory: Path, cfg: DictConfig, report: dict[str, Any], data: Data, outcome: Outcome) -> None:
@@ -127,7 +127,7 @@ def write_encoder(
     projection: nn.Module,
     fitted: Fitted,
 ) -> dict[str, Any]:
-    """Write a pre-trained encoder's directory and return its record."""
+    """Write a pre-trained encoder's directory, of several ranks on the first, and return its record."""
     last = fitted.history[-1]
     report = {
         "schema": RECORD_SCHEMA,
@@ -140,13 +140,14 @@ def write_encoder(
             "seconds": fitted.seconds,
         },
     }
-    with store.writing(store.encoder(encoder_id)) as folder:
-        write_json(folder / "record.json", report)
-        write_history(folder, fitted.history)
-        if fitted.readings:
-            np.savez_compressed(folder / "logits.npz", **fitted.readings)  # type: ignore[arg-type]
-        save_weights(state_on_cpu(backbone), folder / "backbone.safetensors")
-        save_weights(state_on_cpu(projection), folder / "projection.safetensors")
+    if ranks.first():
+        with store.writing(store.encoder(encoder_id)) as folder:
+            write_json(folder / "record.json", report)
+            write_history(folder, fitted.history)
+            if fitted.readings:
+                np.savez_compressed(folder / "logits.npz", **fitted.readings)  # type: ignore[arg-type]
+            save_weights(state_on_cpu(backbone), folder / "backbone.safetensors")
+            save_weights(state_on_cpu(projection), folder / "projection.safetensors")
     return report
 
 

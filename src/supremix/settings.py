@@ -5,6 +5,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from supremix import ranks
 from supremix.errors import UserError
 from supremix.metrics import METRICS
 from supremix.transfer import on_source, resolved
@@ -27,6 +28,7 @@ WHOLE_NUMBERS = {
     "method.pretrain.histograms.hardest": 1,
     "protocol.epochs": 1,
     "protocol.batch_size": 1,
+    "trainer.devices": 1,
     "trainer.threads": 1,
     "trainer.log_every": 1,
 }
@@ -46,6 +48,7 @@ def check(cfg: DictConfig) -> None:
         value = _get(cfg, key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             raise UserError(f"{key}={value}: give a whole number, {least} or more")
+    ranks.check(cfg.trainer.devices)
     if cfg.method.estimator is not None and balanced(cfg):
         raise UserError(
             f"{balanced(cfg)[0]} acts on the training of a network, which method={cfg.method.name} does not have: "

@@ -9,10 +9,11 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from supremix import ranks
 from supremix.errors import UserError
 from supremix.locking import acquired
 
@@ -65,6 +66,23 @@ class Store:
                 yield folder
             finally:
                 _tidy(folder, Path(lock.name), everything=finished(target))
+
+    @contextmanager
+    def making(self, target: Path, wait: bool = True) -> Iterator[Path | None]:
+        """Claim ``target`` unless it is finished; yield its folder of unfinished work, or None where it is finished.
+
+        Of several ranks the first one claims; all are given the same, and leave together once it has let go.
+        """
+        with ExitStack() as claim:
+
+            def folder() -> Path | None:
+                if settled(target):
+                    return None
+                unfinished = claim.enter_context(self.claimed(target, wait))
+                return None if finished(target) else unfinished  # else the process that had it did it
+
+            yield ranks.from_first(folder)
+        ranks.from_first(lambda: None)
 
     @contextmanager
     def writing(self, target: Path) -> Iterator[Path]:

@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from supremix.commandline import CONF, check_added_keys, ending_on_signals, one_line
+from supremix.commandline import CONF, check_job, ending_on_signals, one_line
 from supremix.errors import UserError
 
 
@@ -19,7 +19,7 @@ def main(cfg: DictConfig) -> None:
     """Execute one job; in a sweep, a failed job is told and the others go on."""
     job = HydraConfig.get()
     try:
-        check_added_keys(cfg, job.overrides.task)
+        check_job(cfg, job)
         from supremix.experiment import run  # heavy imports stay out of --help and --cfg
 
         run(cfg)

@@ -10,6 +10,7 @@ from supremix.tables.latex import latex
 from supremix.tables.plan import Cell, with_seeds
 from supremix.tables.render import as_csv, markdown
 from supremix.tables.results import Results, collect
+from supremix.tables.size import PAPER, Size
 from supremix.tables.spec import Spec, load
 
 Record = dict[str, Any]
@@ -23,6 +24,7 @@ def write(results: Results, found: Iterable[Found], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = {
         "seeds": results.spec.seeds,
+        "synthetic": results.synthetic,
         "failed": sorted(map(list, results.failed)),
         "unprepared": results.unprepared,
     }
@@ -43,9 +45,9 @@ def small(cell: Cell, record: Record) -> Record:
     return {key: value for key, value in record.items() if key != "config"} | {"cell": place}
 
 
-def rerender(name: str, conf: Path, folder: Path) -> Path:
+def rerender(name: str, conf: Path, folder: Path, size: Size = PAPER) -> Path:
     """Render a table again from the records that stand beside it; needs neither data nor store."""
-    write(*read(load(conf / "table" / f"{name}.yaml"), folder), folder)
+    write(*read(size.spec(load(conf / "table" / f"{name}.yaml")), folder), folder)
     return folder
 
 
