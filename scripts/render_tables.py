@@ -14,8 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder of the tables (default: results, or results/SIZE)")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, one_line
-    from supremix.errors import UserError
+    from supremix.commandline import CONF, MISTAKES, one_line
     from supremix.tables import size as sizes
     from supremix.tables.spec import results_folder
     from supremix.tables.summary import render_stored
@@ -25,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         out = options.out or results_folder(size.name)
         for line in render_stored(CONF, out, overrides, size):
             print(line, flush=True)
-    except UserError as error:
+    except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print(out / "README.md")

@@ -19,18 +19,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stored", action="store_true", help="run nothing, draw what the store holds")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, ending_on_signals, one_line
-    from supremix.errors import UserError
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line, seeds_of
     from supremix.figures.reproduce import reproduce
     from supremix.tables import size as sizes
     from supremix.tables.launch import local_launcher
 
     try:
-        seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
+        seeds = seeds_of(options.seeds)
         launcher, size = local_launcher(options.jobs), sizes.load(CONF, options.size)
         with ending_on_signals():
             folder = reproduce(options.figure, CONF, options.out, launcher, overrides, seeds, options.stored, size)
-    except UserError as error:
+    except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print((folder / "figure.md").read_text())

@@ -20,8 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, ending_on_signals, one_line
-    from supremix.errors import UserError
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line, seeds_of
     from supremix.tables import overview
     from supremix.tables import size as sizes
     from supremix.tables.files import rerender
@@ -31,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         path, size = CONF / "table" / f"{options.table}.yaml", sizes.load(CONF, options.size)
-        seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
+        seeds = seeds_of(options.seeds)
         if options.plan:
             no_runs = f"table {options.table} is computed, it has no runs"
             print(no_runs if overview.kind(path) else planned(options.table, CONF, overrides, seeds, size))
@@ -45,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
             launcher = local_launcher(options.jobs)
             with ending_on_signals():
                 _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds, size)
-    except UserError as error:
+    except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print((folder / "table.md").read_text())

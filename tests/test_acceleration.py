@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from safetensors.torch import load_file
 from torch import nn
 
 from supremix.acceleration import accelerate, lay_out
@@ -20,7 +21,6 @@ from supremix.experiment import run
 from supremix.heads import ProjectionHead
 from supremix.losses import SupReMixLoss
 from supremix.pretrain import Stage1, pretrain
-from supremix.record import load_weights
 from tests.running import config, run_small
 
 ROWS, BATCH = 16, 8
@@ -149,7 +149,7 @@ def test_a_compiled_run_has_the_same_id_weights_names_and_results(tmp_path):
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 1  # the trial is one
     assert compiled.name == plain.name
     for name in ("best.safetensors", "last.safetensors"):
-        ours, theirs = load_weights(compiled / name), load_weights(plain / name)
+        ours, theirs = load_file(compiled / name), load_file(plain / name)
         assert ours.keys() == theirs.keys()
         for key, value in theirs.items():
             torch.testing.assert_close(ours[key], value)
@@ -169,7 +169,7 @@ def test_a_missing_compiler_is_told_before_anything_is_trained(tmp_path):
     ("override", "message"),
     [
         ("trainer.channels_last=last", "trainer.channels_last=last: use true, false or auto"),
-        ("trainer.compile=true", "trainer.compile=True: name a backend, such as inductor, or use null"),
+        ("trainer.compile=true", "trainer.compile=True: name a backend of torch.compile, such as inductor, or null"),
         ("trainer.compile=indoctor", "trainer.compile=indoctor: nothing can be compiled here .*indoctor"),
     ],
 )

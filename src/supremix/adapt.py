@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from supremix import ranks
 from supremix.checkpoint import Checkpoints
-from supremix.data.contract import Data, Split, unchanged
+from supremix.data.contract import Data, Split, check_finite, unchanged
 from supremix.engine import Report, Row, apply, batch_ids, batches_of, fit, state_on_cpu, to_device
 from supremix.heads import RegressionHead
 from supremix.imbalance.bins import Bins, OfTarget, training_bins
@@ -172,7 +172,9 @@ def cached(split: Split, compute: Callable[[], Tensor]) -> Split:
 
 def predictions_of(data: Data, model: nn.Module, device: torch.device, batch_size: int, split: Split) -> np.ndarray:
     """Predictions (N,) float64 in label units."""
-    return data.target.decode(apply(model, split, batch_size, device, data.to_input).double().numpy())
+    prediction_N = data.target.decode(apply(model, split, batch_size, device, data.to_input).double().numpy())
+    check_finite("the predictions", prediction_N, split)
+    return prediction_N
 
 
 def validation_score(prediction_N: np.ndarray, y_N: np.ndarray, select: str) -> float:

@@ -6,7 +6,10 @@ them, after everything that a user can have got wrong was checked.
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from supremix import identity, ranks
+from supremix.commandline import one_line
 from supremix.data.contract import Data
 from supremix.data.permutation import permute_labels
 from supremix.data.subset import training_subset
@@ -140,6 +144,8 @@ def learn(job: Job) -> "Outcome":
     from supremix.record import Outcome
 
     cfg, protocol = job.cfg, job.cfg.protocol
+    optimizer = build("protocol.optimizer", protocol.optimizer)  # before the work of stage 1: it may be wrong
+    scheduler = build("protocol.scheduler", protocol.scheduler)
     backbone, origin = new_backbone(job), job.origin or job
     if job.origin is not None and shapes(new_backbone(origin)) != shapes(backbone):
         raise UserError(
@@ -164,8 +170,6 @@ def learn(job: Job) -> "Outcome":
         lds=job.lds,
         fds=job.fds,
     )
-    optimizer = build("protocol.optimizer", protocol.optimizer)
-    scheduler = build("protocol.scheduler", protocol.scheduler)
     checkpoints = Checkpoints(job.unfinished, "adapt", cfg.trainer.checkpoint.minutes)
     with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(job, "adapt")) as report:
         adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, scheduler, stage, report, checkpoints)
@@ -191,9 +195,7 @@ def trained_before(job: Job, backbone: Any) -> dict[str, Any]:
     cfg.protocol, cfg.method = cfg.method.source.protocol, cfg.method.source.method
     cfg.imbalance = dict.fromkeys(cfg.imbalance)  # as for a pre-trained encoder: it acts on the last stage alone
     directory = run(cfg)
-    weights = record.load_weights(directory / "best.safetensors")
-    prefix = "backbone."
-    backbone.load_state_dict({key.removeprefix(prefix): v for key, v in weights.items() if key.startswith(prefix)})
+    record.load_weights(backbone, directory / "best.safetensors", "backbone.")
     return {"id": read_record(directory)["id"], "pretrain": None}
 
 
@@ -208,7 +210,7 @@ def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
             return train_encoder(job, backbone, criterion, encoder_id, unfinished)
     if ranks.first():
         print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
-    backbone.load_state_dict(record.load_weights(directory / "backbone.safetensors"))
+    record.load_weights(backbone, directory / "backbone.safetensors")
     report = mirror(job, "pretrain")
     for row in record.read_history(directory):
         report(int(row.pop("epoch")), row)
@@ -284,14 +286,27 @@ def mirror(job: Job, stage: str) -> "Report":
 def build(key: str, node: DictConfig | None, **derived: Any) -> Any:
     """Instantiate a config node with values derived from the data; a wrong value becomes one line naming the key.
 
-    No node gives None.
+    No node gives None. What is built in part, an optimizer that waits for its parameters, does the same when called.
     """
+    with naming(key):
+        built = instantiate(node, **derived)
+    if not isinstance(built, partial):
+        return built
+
+    def completed(*arguments: Any) -> Any:
+        with naming(key):
+            return built(*arguments)
+
+    return completed
+
+
+@contextmanager
+def naming(key: str) -> Iterator[None]:
+    """What a config node's values make its target raise, as a UserError that names the node."""
     try:
-        return instantiate(node, **derived)
-    except InstantiationException as error:
-        cause = error.__cause__
+        yield
+    except (InstantiationException, ValueError, TypeError) as error:
+        cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
         if isinstance(cause, UserError):
             raise cause from None
-        if isinstance(cause, ValueError | TypeError):
-            raise UserError(f"{key}: {cause}") from None
-        raise
+        raise UserError(f"{key}: {one_line(cause)}; `python -m supremix.train --cfg job` shows its settings") from error

@@ -80,9 +80,9 @@ def fabric(accelerator: str, precision: Any) -> "Fabric":
         made = Fabric(
             accelerator=accelerator, devices=here, num_nodes=count() // here, strategy=strategy, precision=precision
         )
-    except (MisconfigurationException, ValueError, RuntimeError) as error:
-        key = f"trainer.accelerator={accelerator}, trainer.precision={precision}, {count()} ranks"
-        raise UserError(f"{key}: {error}: choose what is there") from None
+    except (ValueError, TypeError, RuntimeError, ImportError, MisconfigurationException) as error:
+        chosen = f"trainer.accelerator={accelerator} trainer.precision={precision}, {count()} ranks"
+        raise UserError(f"{chosen}: {error}; trainer.accelerator=cpu trainer.precision=32-true always works") from error
     _control()
     made.launch()
     return made

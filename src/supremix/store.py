@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from supremix import ranks
-from supremix.errors import UserError
+from supremix.errors import UserError, writing_to
 from supremix.locking import acquired
 
 RECORD_SCHEMA = 1
+ELSEWHERE = "make space or set paths.runs to another folder, then run again"
 
 
 class Store:
@@ -57,10 +58,8 @@ class Store:
         Raises Busy where another process has it and ``wait`` is false.
         """
         folder = unfinished(target)
-        try:
+        with writing_to(folder, ELSEWHERE):
             lock = acquired(folder, wait)
-        except OSError as error:
-            raise UserError(f"{folder}: cannot write to the store ({error.strerror}); set paths.runs") from None
         with lock:
             try:
                 yield folder
@@ -90,11 +89,12 @@ class Store:
         scratch = unfinished(target) / "finished"
         shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed here
         try:
-            scratch.mkdir()
-            yield scratch
-            (scratch / "DONE").touch()
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(scratch, target)
+            with writing_to(target, ELSEWHERE):
+                scratch.mkdir()
+                yield scratch
+                (scratch / "DONE").touch()
+                shutil.rmtree(target, ignore_errors=True)
+                os.replace(scratch, target)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -122,12 +122,16 @@ def begun(target: Path) -> bool:
 def read_record(directory: Path) -> dict[str, Any]:
     """``record.json`` of a finished run."""
     path = directory / "record.json"
+    again = f"remove {directory} and run again"
     try:
         record = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable record ({error}); remove {directory} and run again") from None
-    if record.get("schema") != RECORD_SCHEMA:
-        raise UserError(f"{path}: record schema {record.get('schema')}, this version reads {RECORD_SCHEMA}; run again")
+        schema, name = record["schema"], record["id"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a readable record ({error}); {again}") from None
+    if schema != RECORD_SCHEMA:
+        raise UserError(f"{path}: record schema {schema}, this version reads {RECORD_SCHEMA}; {again}")
+    if name != directory.name:
+        raise UserError(f"{path}: the record of {name}, which does not belong here; {again}")
     return record
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from supremix.errors import UserError
+from supremix.errors import UserError, writing_to
 from supremix.figures import logits, sizes, tsne
 from supremix.figures.canvas import Drawn, Run, save
 from supremix.figures.spec import Figure, load
@@ -73,12 +73,13 @@ def write(figure: Figure, cells: list[Cell], store: Store, folder: Path) -> None
     if not drawn.numbers:
         raise UserError(f"{figure.spec.title}: nothing to draw; {drawn.unusable[0]}")
     synthetic = any(run.record["synthetic"] for run in runs)
-    save(drawn.picture, folder / "figure", synthetic)
-    with (folder / "figure.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*drawn.numbers[0], "synthetic"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row | {"synthetic": synthetic} for row in drawn.numbers)
-    (folder / "figure.md").write_text(markdown(figure, runs, drawn, missing, synthetic))
+    with writing_to(folder, "make space, or name another folder with --out"):
+        save(drawn.picture, folder / "figure", synthetic)
+        with (folder / "figure.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, [*drawn.numbers[0], "synthetic"], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(row | {"synthetic": synthetic} for row in drawn.numbers)
+        (folder / "figure.md").write_text(markdown(figure, runs, drawn, missing, synthetic))
 
 
 def stored_run(store: Store, cell: Cell) -> Run:

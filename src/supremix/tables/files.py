@@ -1,11 +1,12 @@
 """A rendered table on disk: its files, the records they are made of, and rendering them again from these alone."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from supremix.errors import UserError
+from supremix.errors import UserError, writing_to
 from supremix.tables.latex import latex
 from supremix.tables.plan import Cell, with_seeds
 from supremix.tables.render import as_csv, markdown
@@ -21,7 +22,6 @@ NAMES = ("table.md", "table.csv", "table.tex", RECORDS, STATE)
 
 def write(results: Results, found: Iterable[Found], folder: Path) -> None:
     """Write table.md, table.csv, table.tex, the records they are made of, and what stood in the way of the others."""
-    folder.mkdir(parents=True, exist_ok=True)
     state = {
         "seeds": results.spec.seeds,
         "synthetic": results.synthetic,
@@ -35,8 +35,18 @@ def write(results: Results, found: Iterable[Found], folder: Path) -> None:
         "table.csv": as_csv(results),
         "table.tex": latex(results),
     }
-    for name, text in texts.items():
-        (folder / name).write_text(text)
+    write_texts(folder, texts)
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write these files into a folder; where the system refuses one, UserError, and what was there stays as it was."""
+    with writing_to(folder, "make space, or name another folder with --out"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".") as scratch:
+            for name, text in texts.items():
+                (Path(scratch) / name).write_text(text)
+            for name in texts:
+                (Path(scratch) / name).replace(folder / name)
 
 
 def small(cell: Cell, record: Record) -> Record:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from supremix.data.manifest import Manifest, read_manifest
 from supremix.data.prepare import SPLITS, read_meta
 from supremix.errors import UserError
+from supremix.tables.files import write_texts
 from supremix.tables.latex import tex
 from supremix.tables.plan import composed
 from supremix.tables.render import md_line
@@ -80,9 +81,8 @@ def unprepared(path: Path, conf: Path, overrides: list[str], size: Size) -> list
 
 def write(overview: Overview, folder: Path) -> None:
     """Write table.md, table.csv and table.tex."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in {"md": markdown(overview), "csv": as_csv(overview), "tex": latex(overview)}.items():
-        (folder / f"table.{name}").write_text(text)
+    texts = {"table.md": markdown(overview), "table.csv": as_csv(overview), "table.tex": latex(overview)}
+    write_texts(folder, texts)
 
 
 def filled(folder: Path) -> int:

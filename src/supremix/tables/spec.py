@@ -165,7 +165,10 @@ def reading(path: Path, what: str) -> Iterator[Any]:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
         raise UserError(f"{path}: no such {what}; there are: {known}")
     try:
-        yield OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        if not isinstance(content, dict) or not content:
+            raise ValueError("it has no keys: write it like the others there")
+        yield content
     except KeyError as error:
         raise UserError(f"{path}: the key {error} is missing") from None
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
@@ -202,6 +205,7 @@ def _problems(spec: Spec) -> list[str]:
         for value, count in Counter(values).items()
         if count > 1
     ]
+    found += [f"seed {seed!r}: give whole numbers" for seed in spec.seeds if type(seed) is not int]
     for row in spec.rows:
         if row.kind not in KINDS:
             found.append(f"row {row.name!r} has kind {row.kind!r}: use one of {', '.join(KINDS)}")

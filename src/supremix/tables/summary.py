@@ -49,7 +49,7 @@ def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPE
         if not kept:
             computed.write(table, out / table.name)
         yield f"{table.title}: computed" + (", fewer values than stand there: left as it is" * kept)
-    (out / "README.md").write_text(overview(tables, others, out))
+    files.write_texts(out, {"README.md": overview(tables, others, out)})
 
 
 def overview(tables: list[Spec], others: list[computed.Overview], out: Path) -> str:
