@@ -4,8 +4,6 @@ Whatever needs a value on the host (item, a branch on a tensor, nonzero, a copy 
 the device, which wait on a GPU too, are looked for besides.
 """
 
-from contextlib import nullcontext
-
 import numpy as np
 import pytest
 import torch
@@ -22,7 +20,7 @@ from supremix.imbalance.bins import Bins, OfTarget
 from supremix.imbalance.fds import FDS
 from supremix.imbalance.lds import weighted
 from supremix.imbalance.running import CalibratedRegressor, RunningFDS, labelled
-from supremix.losses import SimCSELoss, SupCRLoss
+from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
 
 DEVICE = torch.device("meta")
 STEPS, BATCH = 5, 6
@@ -101,10 +99,12 @@ def test_weights_and_calibration_against_imbalance_read_nothing_back(monkeypatch
     assert train(monkeypatch, model, batches, objective) == STEPS
 
 
-@pytest.mark.parametrize(("loss", "shape"), [(SupCRLoss(2.0), (4,)), (SimCSELoss(0.1), (2, 4))])
+@pytest.mark.parametrize(
+    ("loss", "shape"),
+    [(SupReMixLoss(1.0, 2.0), (4,)), (SupConLoss(1.0), (4,)), (SupCRLoss(2.0), (4,)), (SimCSELoss(0.1), (2, 4))],
+)
 def test_a_contrastive_step_reads_nothing_back(monkeypatch, loss, shape):
-    monkeypatch.setattr(torch, "autocast", lambda *args, **settings: nullcontext())  # there is none on this device
-    batches = batches_of(rows(*shape), LABELS, BATCH, DEVICE, 0, "t")
+    batches = batches_of(rows(*shape), LABELS, BATCH, DEVICE, 0, "t", labels_on=torch.device("cpu"))
     assert train(monkeypatch, on_device(lambda: nn.Linear(4, 4)), batches, loss) == STEPS
 
 
