@@ -1,4 +1,4 @@
-"""Measure the losses and the training step, each as a ratio against its plain counterpart in the same run."""
+"""Measure losses, training step and probe, each as a ratio against its plain counterpart in the same run."""
 
 import argparse
 import json
@@ -14,6 +14,8 @@ def main() -> None:
 
     import bench_cost
     import bench_loss
+    import bench_phases
+    import bench_probe
     import bench_step
     import torch
 
@@ -25,7 +27,12 @@ def main() -> None:
     measured["cost"] = bench_cost.measure_cost(options.rounds)
     print(bench_cost.table(measured["cost"]), flush=True)
     measured["step"] = bench_step.measure_step(options.rounds)
-    print(bench_step.table(measured["step"]))
+    print(bench_step.table(measured["step"]), flush=True)
+    measured["probe"] = bench_probe.measure_probe(options.rounds)
+    print(bench_probe.table(measured["probe"]), flush=True)
+    if torch.cuda.is_available():
+        measured["phases"] = bench_phases.measure_phases(torch.device("cuda"))
+        print(bench_phases.table(measured["phases"]))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(measured, indent=2) + "\n")
     bench_cost.draw(measured["cost"], options.out.with_name("cost"))

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from supremix import ranks
 from supremix.checkpoint import Checkpoints
 from supremix.data.contract import Data, Split, check_finite, unchanged
-from supremix.engine import Report, Row, apply, batch_ids, batches_of, fit, state_on_cpu
+from supremix.engine import Report, Row, apply, batch_ids, batches_of, fit, state_on_cpu, to_device
 from supremix.heads import RegressionHead
 from supremix.imbalance.bins import Bins, OfTarget, training_bins
 from supremix.imbalance.fds import FDS, calibrated
@@ -138,17 +138,13 @@ def adapt(
 
 
 def on_features(data: Data, backbone: nn.Module, device: torch.device, batch_size: int) -> Data:
-    """The same data with a frozen backbone's features in place of the inputs.
+    """The same data with a frozen backbone's features in place of the inputs, on the device.
 
     The encoder runs over a split when the split is first read, and once: not once an epoch.
     """
 
     def encoded(split: Split) -> Split:
-        @cache
-        def features_ND() -> Tensor:
-            return apply(backbone, split, batch_size, device, data.to_input)
-
-        return replace(split, fetch=lambda index_B: features_ND()[torch.as_tensor(index_B)])
+        return cached(split, lambda: apply(backbone, split, batch_size, device, data.to_input).to(device))
 
     train, val, test = encoded(data.train), encoded(data.val), encoded(data.test)
     return replace(data, train=train, val=val, test=test, to_input=unchanged, training_views=None)
@@ -157,11 +153,21 @@ def on_features(data: Data, backbone: nn.Module, device: torch.device, batch_siz
 def on_calibrated(train: Split, fds: FDS, bins: Bins) -> Split:
     """Training rows with their features calibrated; computed when they are first read."""
 
-    @cache
     def features_ND() -> Tensor:
-        return calibrated(fds, train.fetch(np.arange(len(train))), torch.from_numpy(bins.of_row), bins.count)
+        z_ND = train.fetch(np.arange(len(train)))
+        return calibrated(fds, z_ND, torch.from_numpy(bins.of_row).to(z_ND.device), bins.count)
 
-    return replace(train, fetch=lambda index_B: features_ND()[torch.as_tensor(index_B)])
+    return cached(train, features_ND)
+
+
+def cached(split: Split, compute: Callable[[], Tensor]) -> Split:
+    """The split with rows (N, D) that are computed when it is first read, and stay where they were computed."""
+    rows_ND = cache(compute)
+
+    def fetch(index_B: np.ndarray) -> Tensor:
+        return rows_ND()[to_device(torch.as_tensor(index_B), rows_ND().device)]
+
+    return replace(split, fetch=fetch)
 
 
 def predictions_of(data: Data, model: nn.Module, device: torch.device, batch_size: int, split: Split) -> np.ndarray:
@@ -196,4 +202,4 @@ def ridge_probe(train: Split, val: Split, weight_N: np.ndarray | None = None) ->
 
 def all_rows(split: Split) -> np.ndarray:
     """What the split's `fetch` gives for all of its rows, (N, D) float64."""
-    return split.fetch(np.arange(len(split))).double().numpy()
+    return split.fetch(np.arange(len(split))).cpu().double().numpy()

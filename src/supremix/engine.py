@@ -178,6 +178,7 @@ def batches_of(
     to_input: Callable[[Any], Any] = unchanged,
     augment: Augment | None = None,
     views: int = 1,
+    labels_on: torch.device | None = None,
 ) -> Callable[..., Iterator[Batch]]:
     """Shuffled batches of a split with the given labels; an epoch's order depends on seed, stage and epoch only.
 
@@ -187,6 +188,8 @@ def batches_of(
     labels repeated. An item's view depends on seed, stage, epoch and item only.
 
     Of several ranks each is given its part of a batch's items, and the labels of all.
+
+    ``labels_on``: where the labels are given, if not on ``device``.
     """
     labels_N = torch.from_numpy(np.asarray(y_N, dtype=np.float32))
 
@@ -197,13 +200,14 @@ def batches_of(
     def epoch_batches(epoch: int, first: int = 0) -> Iterator[Batch]:
         uniforms_NP = uniforms(epoch)
         for index_B in order(len(split), seed, stage, epoch).split(batch_size)[first:]:
-            y_B = labels_N[index_B].to(device, non_blocking=True)
+            y_B = to_device(labels_N[index_B], labels_on or device)
             index_B = shard(index_B)
             x = to_device(split.fetch(index_B.numpy()), device)
             if augment is None:
                 yield to_input(x), y_B
             else:
-                yield torch.cat([augment(x, u_NP[index_B].to(device)) for u_NP in uniforms_NP]), y_B.repeat(views)
+                x_VB = [augment(x, to_device(u_NP[index_B], device)) for u_NP in uniforms_NP]
+                yield torch.cat(x_VB), y_B.repeat(views)
 
     return epoch_batches
 

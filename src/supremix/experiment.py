@@ -137,6 +137,7 @@ def reference(job: Job) -> "Outcome":
 def learn(job: Job) -> "Outcome":
     """Pre-train (or take the stored encoder, or none), then adapt."""
     from supremix import adapt
+    from supremix.acceleration import accelerate
     from supremix.checkpoint import Checkpoints
     from supremix.progress import stage_progress
     from supremix.record import Outcome
@@ -150,6 +151,7 @@ def learn(job: Job) -> "Outcome":
             f"transfer={origin.cfg.dataset.name}: its inputs have another form than those of "
             f"dataset={cfg.dataset.name}, so its encoder cannot read them: choose another source"
         )
+    accelerate(backbone, job.fabric.device, cfg.trainer.channels_last, cfg.trainer.compile)
     encoder = None
     if cfg.method.source is not None:
         encoder = trained_before(origin, backbone)

@@ -82,6 +82,7 @@ def pretrain(
             data.to_input,
             augment,
             stage.views,
+            labels_on=torch.device("cpu"),  # there the losses work out what depends on labels alone
         ),
         _objective(criterion, draws),
         stage.epochs,

@@ -107,6 +107,8 @@ RULES = {  # of keys, wherever they are there; a group stands before what lies b
     "trainer.log_every": whole(1),
     "trainer.progress": choice("auto", "bar", "plain", "off"),
     "trainer.deterministic": FLAG,
+    "trainer.channels_last": Rule("use true, false or auto", lambda value: value == "auto" or FLAG.fits(value)),
+    "trainer.compile": or_null(Rule("name a backend of torch.compile, such as inductor", NAME.fits)),
     "trainer.checkpoint": GROUP,
     "trainer.checkpoint.minutes": or_null(Rule("give a number of minutes, 0 or more", NUMBER.fits)),
 }

@@ -64,6 +64,7 @@ class BiLSTM(nn.Module):
             pooled_SD = torch.cat(parts)[order_S.argsort()]
         return pooled_SD.view(2, -1, self.sentence_dim).transpose(0, 1)
 
+    @torch.autocast("cpu", enabled=False)  # few processors have LSTMs in bfloat16
     def _encode(self, token_SL: Tensor, length_S: Tensor) -> Tensor:
         """Sentence vectors (S, sentence_dim)."""
         step_L = torch.arange(token_SL.shape[1], device=token_SL.device)

@@ -59,8 +59,8 @@ class OfTarget:
 
     def __call__(self, target_B: Tensor) -> Tensor:
         """(B,) values for float32 targets, on their device."""
-        device = target_B.device
-        return self.value_U.to(device)[torch.searchsorted(self.target_U.to(device), target_B)]
+        target_U, value_U = (known.to(target_B.device, non_blocking=True) for known in (self.target_U, self.value_U))
+        return value_U[torch.searchsorted(target_U, target_B)]
 
 
 def kernel_window(kernel: str, size: int, sigma: float) -> Tensor:

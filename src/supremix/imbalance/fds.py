@@ -56,7 +56,8 @@ class Moments(NamedTuple):
 
 def moments(z_ND: Tensor, bin_N: Tensor, bins: int) -> Moments:
     """Moments of features by bin; zeros where a bin has no row."""
-    rows_K = torch.bincount(bin_N, minlength=bins).to(z_ND.dtype)
+    # Not by bincount, which waits for a GPU.
+    rows_K = z_ND.new_zeros(bins).index_add(0, bin_N, z_ND.new_ones(len(z_ND)))
     at_least_one = rows_K.clamp(min=1)[:, None]
     nothing_KD = z_ND.new_zeros(bins, z_ND.shape[1])
     mean_KD = nothing_KD.index_add(0, bin_N, z_ND) / at_least_one
