@@ -143,7 +143,7 @@ def on_features(data: Data, backbone: nn.Module, device: torch.device, batch_siz
         def features_ND() -> Tensor:
             return apply(backbone, split, batch_size, device, data.to_input)
 
-        return replace(split, fetch=lambda index_B: features_ND()[torch.as_tensor(index_B)])
+        return replace(split, fetch=lambda index_B: features_ND()[torch.as_tensor(index_B)], on_disk=False, workers=0)
 
     train, val, test = encoded(data.train), encoded(data.val), encoded(data.test)
     return replace(data, train=train, val=val, test=test, to_input=unchanged, training_views=None)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from supremix.checkpoint import Checkpoints, restore, snapshot
 from supremix.data.contract import Augment, Split, unchanged
 from supremix.errors import Stopped
+from supremix.feeding import ahead, pinned, to_device
 from supremix.seeding import derive, generator
 from supremix.stopping import unbroken
 from supremix.watch import Watch, largest_gradient
@@ -186,13 +187,14 @@ def batches_of(
 
     def epoch_batches(epoch: int, first: int = 0) -> Iterator[Batch]:
         uniforms_NP = uniforms(epoch)
-        for index_B in order(len(split), seed, stage, epoch).split(batch_size)[first:]:
-            x = to_device(split.fetch(index_B.numpy()), device)
-            y_B = labels_N[index_B].to(device, non_blocking=True)
+        places = order(len(split), seed, stage, epoch).split(batch_size)[first:]
+        for index_B, x in zip(places, inputs(split, [index_B.numpy() for index_B in places], device), strict=True):
+            y_B = to_device(labels_N[index_B], device)
             if augment is None:
                 yield to_input(x), y_B
             else:
-                yield torch.cat([augment(x, u_NP[index_B].to(device)) for u_NP in uniforms_NP]), y_B.repeat(views)
+                uniform_BP = torch.cat([u_NP[index_B] for u_NP in uniforms_NP])
+                yield augment(torch.cat([x] * views), uniform_BP), y_B.repeat(views)
 
     return epoch_batches
 
@@ -219,17 +221,16 @@ def apply(
     """The model's outputs for all rows of a split, in order, on the CPU; in evaluation mode."""
     model.eval()
     parts = [
-        model(to_input(to_device(split.fetch(index_B), device))).float().cpu()
-        for index_B in np.split(np.arange(len(split)), range(batch_size, len(split), batch_size))
+        model(to_input(x)).float().cpu()
+        for x in inputs(split, np.split(np.arange(len(split)), range(batch_size, len(split), batch_size)), device)
     ]
     return torch.cat(parts)
 
 
-def to_device(x: Any, device: torch.device) -> Any:
-    """Move a tensor, or the tensors of a dict, to a device."""
-    if isinstance(x, dict):
-        return {key: value.to(device, non_blocking=True) for key, value in x.items()}
-    return x.to(device, non_blocking=True)
+def inputs(split: Split, places: Sequence[np.ndarray], device: torch.device) -> Iterator[Any]:
+    """What the split's `fetch` gives for each list of rows, on the device."""
+    for x in ahead(lambda index_B: pinned(split.fetch(index_B), device), places, split.workers):
+        yield to_device(x, device)
 
 
 def state_on_cpu(model: nn.Module) -> dict[str, Tensor]:

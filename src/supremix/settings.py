@@ -28,6 +28,7 @@ WHOLE_NUMBERS = {
     "protocol.epochs": 1,
     "protocol.batch_size": 1,
     "trainer.threads": 1,
+    "trainer.workers": 0,
     "trainer.log_every": 1,
 }
 

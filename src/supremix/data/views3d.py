@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from supremix.feeding import to_device
+
 PLANES = ((0, 1), (1, 2), (0, 2))
 """Axes of the three turns, in their order."""
 TOGETHER = 8
@@ -63,6 +65,7 @@ class Exemplar3D:
             raise ValueError(
                 f"cubes (B, S, S, S) and uniforms (B, {self.draws}), not {x_BDHW.shape}, {uniform_BP.shape}"
             )
+        uniform_BP = to_device(uniform_BP, x_BDHW.device)
         affine_B34 = self.affine(uniform_BP)
         volumes = x_BDHW.unsqueeze(1)
         parts = zip(volumes.split(TOGETHER), affine_B34.split(TOGETHER), strict=True)

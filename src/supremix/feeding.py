@@ -1,0 +1,47 @@
+"""Batches on their way to the device: read ahead by threads, through pinned memory, without waiting for the device."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+
+Place, Item = TypeVar("Place"), TypeVar("Item")
+
+
+def ahead(read: Callable[[Place], Item], places: Iterable[Place], workers: int) -> Iterator[Item]:
+    """What ``read`` gives for each place, in order, while so many threads read what comes next; 0 reads when asked.
+
+    At most ``workers`` items wait. An error of ``read`` is raised where its item would come.
+    """
+    if workers == 0:
+        yield from map(read, places)
+        return
+    with ThreadPoolExecutor(workers, "read-ahead") as threads:
+        waiting: deque[Future[Item]] = deque()
+        try:
+            for place in places:
+                waiting.append(threads.submit(read, place))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def pinned(x: Any, device: torch.device) -> Any:
+    """The tensor, or the dict's tensors, in memory that a GPU copies from by itself; unchanged for other devices."""
+    if device.type != "cuda":
+        return x
+    return {key: value.pin_memory() for key, value in x.items()} if isinstance(x, dict) else x.pin_memory()
+
+
+def to_device(x: Any, device: torch.device) -> Any:
+    """Move a tensor, or the tensors of a dict, to a device; the copy waits for the device's turn, the caller does not."""
+    x = pinned(x, device)
+    if isinstance(x, dict):
+        return {key: value.to(device, non_blocking=True) for key, value in x.items()}
+    return x.to(device, non_blocking=True)
