@@ -1,4 +1,4 @@
-"""Measure the losses and the training step, each as a ratio against its plain counterpart in the same run."""
+"""Measure losses, training step and input, each as a ratio against its plain counterpart in the same run."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ def main() -> None:
     options = parser.parse_args()
 
     import bench_cost
+    import bench_input
     import bench_loss
     import bench_step
     import torch
@@ -25,7 +26,9 @@ def main() -> None:
     measured["cost"] = bench_cost.measure_cost(options.rounds)
     print(bench_cost.table(measured["cost"]), flush=True)
     measured["step"] = bench_step.measure_step(options.rounds)
-    print(bench_step.table(measured["step"]))
+    print(bench_step.table(measured["step"]), flush=True)
+    measured["input"] = bench_input.measure_input(options.rounds)
+    print(bench_input.table(measured["input"]))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(measured, indent=2) + "\n")
     bench_cost.draw(measured["cost"], options.out.with_name("cost"))

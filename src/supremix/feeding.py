@@ -33,15 +33,14 @@ def ahead(read: Callable[[Place], Item], places: Iterable[Place], workers: int) 
 
 
 def pinned(x: Any, device: torch.device) -> Any:
-    """The tensor, or the dict's tensors, in memory that a GPU copies from by itself; unchanged for other devices."""
-    if device.type != "cuda":
-        return x
-    return {key: value.pin_memory() for key, value in x.items()} if isinstance(x, dict) else x.pin_memory()
+    """A tensor, or a dict's tensors, in memory that a GPU copies from by itself; unchanged for other devices."""
+    if isinstance(x, dict):
+        return {key: pinned(value, device) for key, value in x.items()}
+    return x.pin_memory() if device.type == "cuda" and x.device.type == "cpu" else x
 
 
 def to_device(x: Any, device: torch.device) -> Any:
-    """Move a tensor, or the tensors of a dict, to a device; the copy waits for the device's turn, the caller does not."""
-    x = pinned(x, device)
+    """Move a tensor, or a dict's tensors, to a device; the copy waits for the device's turn, the caller does not."""
     if isinstance(x, dict):
-        return {key: value.to(device, non_blocking=True) for key, value in x.items()}
-    return x.to(device, non_blocking=True)
+        return {key: to_device(value, device) for key, value in x.items()}
+    return pinned(x, device).to(device, non_blocking=True)

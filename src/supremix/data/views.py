@@ -22,7 +22,7 @@ CROP_RATIO = (3 / 4, 4 / 3)
 JITTER = (0.4, 0.4, 0.4, 0.1)  # brightness, contrast, saturation, hue
 JITTER_PROBABILITY = 0.8
 ORDERS = list(itertools.permutations(range(4)))  # of brightness 0, contrast 1, saturation 2, hue 3
-CACHED = 2**16  # pixels that a processor's core treats at once, so that they and what is computed of them stay near it
+CACHED = 2**18  # pixels that a core treats at once: they and what is computed of them stay in its cache
 
 
 def normalised(x: Tensor) -> Tensor:
