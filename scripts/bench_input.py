@@ -84,7 +84,8 @@ def measure_views(pixels: int, threads: int, rounds: int) -> dict:
             list(processes.map(partial(torchvision_part, pixels), parts))
 
         for _ in range(3):  # all are warm after this
-            augment(images, uniform_BP), plain()
+            augment(images, uniform_BP)
+            plain()
         pairs = [(count / seconds(lambda: augment(images, uniform_BP)), count / seconds(plain)) for _ in range(rounds)]
     torch.set_num_threads(1)
     return {
@@ -129,15 +130,14 @@ def items_per_second(split: Split, batch_size: int, rounds: int, device: str = "
 
 
 def measure_gpu(split: Split, rounds: int) -> dict:
-    """A ResNet-50's contrastive step in bfloat16 that is fed from disk, against the same step on one batch on the GPU."""
+    """A ResNet-50's contrastive step in bfloat16, fed from disk, against the same step on one batch on the GPU."""
     from supremix.backbones.resnet2d import ResNet2d
     from supremix.heads import ProjectionHead
     from supremix.losses import SupReMixLoss
 
     device, augment = torch.device("cuda"), AUGMENTATIONS["color_crop"]
-    model = torch.nn.Sequential(ResNet2d(50, 64), ProjectionHead(2048, 2048, 128)).to(
-        device, memory_format=torch.channels_last
-    )
+    model = torch.nn.Sequential(ResNet2d(50, 64), ProjectionHead(2048, 2048, 128)).to(device)
+    model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     criterion = SupReMixLoss(temperature=0.5, window=5.0, label_range=89.0)
     batches = batches_of(split, split.y, BATCH, device, 0, "bench", augment=augment, views=2)
@@ -159,7 +159,8 @@ def measure_gpu(split: Split, rounds: int) -> dict:
         for _ in range(len(split) // BATCH):
             step(*resident)
 
-    fed(1), unfed()
+    fed(1)
+    unfed()
     pairs = [(seconds(partial(fed, 2 + i)), seconds(unfed)) for i in range(rounds)]
     views = items_per_second(split, BATCH, rounds, "cuda", augment=augment, views=2)
     per_second = statistics.median(len(split) / fed for fed, _ in pairs)

@@ -99,25 +99,29 @@ def test_who_stops_asking_leaves_no_thread_behind():
 
 @pytest.mark.parametrize("where", ["waiting", "stepping"])
 def test_a_stop_signal_ends_it_at_once(where):
-    free, stopped = threading.Event(), []
-    killer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM))
+    stepped, second = [], threading.Event()
 
     def read(place):
         if place == 2 and where == "waiting":
-            killer.start()
-            free.wait(0.3)  # a slow disk: what is being read is waited for, nothing else
+            second.wait(LONG)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)  # a slow disk: what is being read is waited for, nothing else
         return place
+
+    def train():
+        for place in ahead(read, range(10**6), 2):
+            stepped.append(place)
+            if place == 1:
+                second.set()
+                if where == "stepping":
+                    signal.raise_signal(signal.SIGTERM)
 
     started = time.monotonic()
     with pytest.raises(Stopped), stoppable():
-        for place in ahead(read, range(10**6), 2):
-            stopped.append(place)
-            if place == 1 and where == "stepping":
-                signal.raise_signal(signal.SIGTERM)
-    assert stopped == [0, 1]
+        train()
+    assert stepped == [0, 1]
     assert not threads()
     assert time.monotonic() - started < LONG
-    killer.cancel()
 
 
 @pytest.mark.parametrize("augment", [None, ColourViews(flip=0.5, grey=0.2)], ids=["plain", "views"])

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import torch
 
-Place, Item = TypeVar("Place"), TypeVar("Item")
+Place = TypeVar("Place")
+Item = TypeVar("Item")
 
 
 def ahead(read: Callable[[Place], Item], places: Iterable[Place], workers: int) -> Iterator[Item]:

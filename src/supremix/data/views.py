@@ -51,11 +51,11 @@ class ColourViews:
         order_B = torch.where(apply[:, 0] < JITTER_PROBABILITY, order_B, len(ORDERS))
         group_B = 2 * order_B + (grey[:, 0] < self.grey)
         place_B = group_B.argsort(stable=True)  # what is done alike stands together
-        parameters = place_B, crop_boxes(crop, x.shape[-1])[place_B], (flip[:, 0] < self.flip)[place_B], factor_B4[place_B]
-        parameters_B = [to_device(values_B, x.device) for values_B in parameters]
+        box_B4, flip_B = crop_boxes(crop, x.shape[-1]), flip[:, 0] < self.flip
+        moved_B = [to_device(one[place_B], x.device) for one in (torch.arange(len(x)), box_B4, flip_B, factor_B4)]
         view = torch.empty(x.shape, device=x.device)
         for group, run in runs(group_B[place_B], images_at_once(x)):
-            at, box_B4, flip_B, factor_B4 = (values_B[run] for values_B in parameters_B)
+            at, box_B4, flip_B, factor_B4 = (values_B[run] for values_B in moved_B)
             part = crop_resize(taken(x, at).float().div_(255), box_B4, flip_B)
             for kind in [*ORDERS, ()][group // 2]:
                 CHANGES[kind](part, factor_B4[:, kind])
