@@ -1,9 +1,10 @@
 """How fast inputs are read and augmented: random views against torchvision's, reading ahead from disk, a GPU's share.
 
 Faces are random bytes, 8-bit, in an array on disk that the system has in memory by the time it is measured: what is
-measured is the path from there, not the disk. Views are those of the "color_crop" augmentation.
+measured is the path from there, not the disk. Views are those of contrastive training and of regression.
 """
 
+import itertools
 import statistics
 import tempfile
 import time
@@ -20,12 +21,13 @@ from torch import Tensor
 from supremix.data.contract import Split
 from supremix.data.images import AUGMENTATIONS, fetch
 from supremix.data.pieces import describe, open_pieces
-from supremix.data.views import CROP_SCALE, JITTER, JITTER_PROBABILITY
+from supremix.data.views import CROP_SCALE, JITTER, JITTER_PROBABILITY, ShiftedViews
 from supremix.data.views3d import Exemplar3D
 from supremix.engine import batches_of
 
 WORKERS, BATCH = 2, 128
 SIZES = {224: 32, 64: 256}  # pixels a side, and images that are augmented at a time
+VIEWS = {"crop, colours": AUGMENTATIONS["color_crop"], "shift, flip": ShiftedViews(16)}
 FACES, FACES_ON_GPU = 1024, 4096
 VOLUMES, SIDE, VOLUMES_AT_ONCE = 32, 100, 8
 TALEB = Exemplar3D(
@@ -48,32 +50,33 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 @cache
-def torchvision_images(pixels: int) -> tuple[Callable[[Tensor], Tensor], list[Tensor]]:
+def torchvision_images(kind: str, pixels: int) -> tuple[Callable[[Tensor], Tensor], list[Tensor]]:
     """torchvision's transform of one image, and the images."""
     from torchvision.transforms import v2
 
-    transform = v2.Compose(
-        [
+    transforms = {
+        "crop, colours": [
             v2.RandomResizedCrop(pixels, scale=CROP_SCALE),
             v2.RandomApply([v2.ColorJitter(*JITTER)], p=JITTER_PROBABILITY),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize([0.5] * 3, [0.5] * 3),
-        ]
-    )
+        ],
+        "shift, flip": [v2.RandomCrop(pixels, padding=16), v2.RandomHorizontalFlip()],
+    }
+    to_input = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.5] * 3)]
+    transform = v2.Compose([*transforms[kind], *to_input])
     return transform, list(torch.from_numpy(faces(SIZES[pixels], pixels)).permute(0, 3, 1, 2).contiguous())
 
 
-def torchvision_part(pixels: int, part: slice) -> None:
+def torchvision_part(kind: str, pixels: int, part: slice) -> None:
     """Augment some of the images one by one, as parameters of their own ask for, and stack them."""
     torch.set_num_threads(1)
-    transform, images = torchvision_images(pixels)
+    transform, images = torchvision_images(kind, pixels)
     torch.stack([transform(image) for image in images[part]])
 
 
-def measure_views(pixels: int, threads: int, rounds: int) -> dict:
+def measure_views(kind: str, pixels: int, threads: int, rounds: int) -> dict:
     """Views a second: ours on so many threads, torchvision's in so many processes, in turn."""
     count = SIZES[pixels]
-    augment = AUGMENTATIONS["color_crop"]
+    augment = VIEWS[kind]
     images = torch.from_numpy(faces(count, pixels)).permute(0, 3, 1, 2)
     uniform_BP = torch.rand(count, augment.draws, generator=torch.Generator().manual_seed(0))
     parts = [slice(i, None, threads) for i in range(threads)]
@@ -81,7 +84,7 @@ def measure_views(pixels: int, threads: int, rounds: int) -> dict:
     with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as processes:
 
         def plain() -> None:
-            list(processes.map(partial(torchvision_part, pixels), parts))
+            list(processes.map(partial(torchvision_part, kind, pixels), parts))
 
         for _ in range(3):  # all are warm after this
             augment(images, uniform_BP)
@@ -89,6 +92,7 @@ def measure_views(pixels: int, threads: int, rounds: int) -> dict:
         pairs = [(count / seconds(lambda: augment(images, uniform_BP)), count / seconds(plain)) for _ in range(rounds)]
     torch.set_num_threads(1)
     return {
+        "views": kind,
         "pixels": pixels,
         "threads": threads,
         "views_per_second": statistics.median(ours for ours, _ in pairs),
@@ -175,7 +179,8 @@ def measure_gpu(split: Split, rounds: int) -> dict:
 
 def measure_input(rounds: int = 5) -> dict:
     """Everything of this file."""
-    measured: dict = {"views": [measure_views(pixels, threads, rounds) for pixels in SIZES for threads in (1, 2)]}
+    cases = itertools.product(VIEWS, SIZES, (1, 2))
+    measured: dict = {"views": [measure_views(*case, rounds) for case in cases]}
     with tempfile.TemporaryDirectory() as folder:
         measured["faces_read_per_second"] = items_per_second(stored_faces(Path(folder), FACES), BATCH, rounds)
     with tempfile.TemporaryDirectory() as folder:
@@ -192,10 +197,10 @@ def measure_input(rounds: int = 5) -> dict:
 
 def table(measured: dict) -> str:
     """The measurement as text."""
-    lines = ["Random views (crop, colour jitter) of 8-bit images, views a second, median; torchvision's one by one"]
+    lines = ["Random views of 8-bit images, views a second, median; torchvision's one by one"]
     for row in measured["views"]:
         lines.append(
-            f"  {row['pixels']:3d}², {row['threads']} core{'s' if row['threads'] > 1 else ' '} "
+            f"  {row['views']:13s}  {row['pixels']:3d}², {row['threads']} core{'s' if row['threads'] > 1 else ' '} "
             f"{row['views_per_second']:10.0f}   torchvision {row['torchvision_per_second']:8.0f}"
             "   ratio {:5.1f} ×   ({:.1f} to {:.1f})".format(row["ratio"], *row["ratio_range"])
         )
@@ -211,7 +216,7 @@ def table(measured: dict) -> str:
             f"ResNet-50 in bfloat16, batch {BATCH} × 2 views, on {gpu['gpu']}",
             f"  input alone, 2 views   {gpu['input_images_per_second']:10.0f} images a second",
             f"  training from disk     {gpu['step_images_per_second']:10.0f} images a second",
-            f"  … of which input       {gpu['input_share']:10.1%} more time than with one batch over and over"
-            f" (views alone: {gpu['views_share']:.1%})",
+            f"  of that step           {gpu['input_share']:10.1%} more than one batch over and over takes"
+            f" (views alone {gpu['views_share']:.1%})",
         ]
     return "\n".join(lines)

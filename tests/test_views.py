@@ -64,9 +64,9 @@ def test_each_colour_operation_is_torchvisions(kind):
     assert (ours - image).abs().mean() > 0.003
 
 
-@pytest.mark.parametrize("cached", [1, 2**16], ids=["one image at once", "many"])
-def test_views_are_torchvisions_each_image_with_its_own_parameters_in_its_own_order(monkeypatch, cached):
-    monkeypatch.setattr(views, "CACHED", cached)
+@pytest.mark.parametrize("at_once", [1, 2**16], ids=["one image at once", "many"])
+def test_views_are_torchvisions_each_image_with_its_own_parameters_in_its_own_order(monkeypatch, at_once):
+    monkeypatch.setattr(views, "AT_ONCE", at_once)
     image = photos(64)
     augment = views.ColourViews(flip=0.5, grey=0.2)
     numbers = uniform(64, augment.draws)

@@ -38,17 +38,19 @@ def turn_hue(x: Tensor, turn_B: Tensor) -> None:
     low, high = torch.minimum(green, blue), torch.maximum(green, blue)
     top, bottom = torch.maximum(high, red), torch.minimum(low, red)
     chroma = top - bottom
-    # Of red, yellow and green 0 to 2, of the other half of green's side 2 to 3; with blue's sign on blue's side.
-    hue = high.sub_(low).add_(top).sub_(red).add_(low.sub_(bottom), alpha=2)
-    hue.copysign_(torch.sub(green, blue, out=low)).addcmul_(chroma, 6 * turn_B[:, None, None])
-    top.add_(chroma)
-    double, distance = torch.mul(chroma, 2, out=bottom), low
-    for channel, from_opposite in enumerate((None, 1, -1)):
-        if from_opposite is None:  # red
-            torch.abs(hue, out=distance)
-        else:  # 3 less the distance from the opposite hue, on either way round the circle
-            torch.add(hue, chroma, alpha=from_opposite, out=distance).abs_().sub_(chroma, alpha=3).abs_()
+    # |hue| = |green - blue| + (top - red) + 2 (min(green, blue) - bottom): one or two of the three are 0.
+    hue = high.sub_(low).add_(top).sub_(red)
+    hue.add_(low.sub_(bottom), alpha=2).copysign_(torch.sub(green, blue, out=low))
+    hue.addcmul_(chroma, 6 * turn_B[:, None, None])
+
+    double, top = torch.mul(chroma, 2, out=bottom), top.add_(chroma)
+
+    def write(channel: int, distance: Tensor) -> None:
         torch.sub(top, torch.clamp(distance, chroma, double, out=distance), out=x[:, channel])
+
+    write(0, torch.abs(hue, out=low))
+    for channel, opposite in ((1, -1), (2, 1)):  # 3 less the distance from the opposite hue, either way round
+        write(channel, torch.sub(hue, chroma, alpha=opposite, out=low).abs_().sub_(chroma, alpha=3).abs_())
 
 
 def luma(x: Tensor) -> Tensor:

@@ -22,12 +22,12 @@ CROP_RATIO = (3 / 4, 4 / 3)
 JITTER = (0.4, 0.4, 0.4, 0.1)  # brightness, contrast, saturation, hue
 JITTER_PROBABILITY = 0.8
 ORDERS = list(itertools.permutations(range(4)))  # of brightness 0, contrast 1, saturation 2, hue 3
-CACHED = 2**18  # pixels that a core treats at once: they and what is computed of them stay in its cache
+AT_ONCE = 2**18  # pixels that a core treats at once: few, to be near it, and enough to be worth the call
 
 
 def normalised(x: Tensor) -> Tensor:
     """uint8 0 to 255 → float32 -1 to 1: to [0, 1], then less 0.5 and over 0.5."""
-    return x.float() / 127.5 - 1
+    return x.to(torch.float32, copy=True).div_(127.5).sub_(1)
 
 
 class ColourViews:
@@ -80,17 +80,15 @@ class ShiftedViews:
 
     def __call__(self, x: Tensor, uniform_BP: Tensor) -> Tensor:
         """Views of the images."""
-        size, device = x.shape[-1], x.device
-        uniform_BP = to_device(uniform_BP, device)
-        shift_B2 = (uniform_BP[:, :2] * (2 * self.padding + 1)).long()
-        line_S = torch.arange(size, device=device)
-        column_BS = torch.where(uniform_BP[:, 2:] < 0.5, line_S.flip(0), line_S) + shift_B2[:, 1:]
-        row_BS = line_S + shift_B2[:, :1]
-        padded = F.pad(x, [self.padding] * 4)
-        index_B = torch.arange(len(x), device=device)
-        # Advanced indices around a slice put the channels last.
-        view_BSSC = padded[index_B[:, None, None], :, row_BS[:, :, None], column_BS[:, None, :]]
-        return normalised(view_BSSC.permute(0, 3, 1, 2))
+        size = x.shape[-1]
+        corner_B2 = (uniform_BP[:, :2] * (2 * self.padding + 1)).long()
+        padded = F.pad(x, [self.padding] * 4).permute(0, 2, 3, 1)  # rows of pixels are copied whole
+        parts = zip(padded, corner_B2.tolist(), strict=True)
+        view = torch.stack([one[top : top + size, left : left + size] for one, (top, left) in parts])
+        view = view.permute(0, 3, 1, 2)
+        at = to_device((uniform_BP[:, 2] < 0.5).nonzero()[:, 0], x.device)
+        view[at] = taken(view, at).flip(3)
+        return normalised(view)
 
 
 def crop_boxes(uniform_BP: Tensor, size: int) -> Tensor:
@@ -141,7 +139,7 @@ def images_at_once(x: Tensor) -> int:
     """How many images are treated at once: on a processor what its cores keep near, else all."""
     if x.device.type != "cpu":
         return len(x)
-    return torch.get_num_threads() * max(1, CACHED // x[0, 0].numel())
+    return torch.get_num_threads() * max(1, AT_ONCE // x[0, 0].numel())
 
 
 def taken(x: Tensor, at_R: Tensor) -> Tensor:
