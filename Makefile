@@ -3,14 +3,16 @@ VENV := .venv
 PY := $(VENV)/bin/python
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
+AT_SIZE := $(if $(SIZE),--size $(SIZE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart tables test lint types bench fault-campaign clean
+.PHONY: help setup quickstart tables test test-tables lint types bench fault-campaign clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Data: SUPREMIX_DATA=DIR holds raw files (default: data), SUPREMIX_RUNS=DIR the store (default: runs)."
+	@echo "  SIZE=twin runs, plans and renders any of them on small synthetic data, in minutes, under results/twin."
 	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table or figure; JOBS=N runs N at a time."
 
 setup: $(STAMP) ## Make .venv and install the package in it, once
@@ -25,19 +27,22 @@ quickstart: $(STAMP) ## Four methods on scikit-learn's diabetes data: a table an
 	$(PY) scripts/quickstart.py --jobs $(JOBS)
 
 reproduce-table-%: $(STAMP) ## Run what table N of the paper is missing, and render it into results/table_N
-	$(PY) scripts/reproduce_table.py $* --jobs $(JOBS) $(OVERRIDES)
+	$(PY) scripts/reproduce_table.py $* --jobs $(JOBS) $(AT_SIZE) $(OVERRIDES)
 
 reproduce-figure-%: $(STAMP) ## Run what figure N of the paper is missing, and draw it into results/figure_N
-	$(PY) scripts/reproduce_figure.py $* --jobs $(JOBS) $(OVERRIDES)
+	$(PY) scripts/reproduce_figure.py $* --jobs $(JOBS) $(AT_SIZE) $(OVERRIDES)
 
 plan-table-%: $(STAMP) ## List the runs of table N: done, unfinished, failed, missing; run nothing
-	$(PY) scripts/reproduce_table.py $* --plan $(OVERRIDES)
+	$(PY) scripts/reproduce_table.py $* --plan $(AT_SIZE) $(OVERRIDES)
 
 tables: $(STAMP) ## Render every table from what the store holds, with results/README.md over them; run nothing
-	$(PY) scripts/render_tables.py $(OVERRIDES)
+	$(PY) scripts/render_tables.py $(AT_SIZE) $(OVERRIDES)
 
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS)
+
+test-tables: $(STAMP) ## Run all sixteen tables and four figures at SIZE=twin from an empty store, with a line on each
+	OMP_NUM_THREADS=1 $(PY) -m pytest tests/all_tables.py
 
 lint: $(STAMP) ## Check style and formatting
 	$(PY) -m ruff check .

@@ -19,6 +19,7 @@ TWINS: dict[str, Callable[[Order], None]] = {
     "uci_airfoil": airfoil.generate,
     "ukb": brains.generate,
 }
+SIZES = ("tiny", "small", "demo", "real")
 WHICH = {"stsb_dir": "--split twin"}  # the options that choose the twin, where a name does not
 ABOUT = """\
 Write synthetic raw files in the format of a dataset, with content that depends on the label, so that the whole path
@@ -26,7 +27,8 @@ from raw files to a table can be run without the data. Results on a twin say not
 
 They go to DIR/<name>_twin, from where data_prep/<name>.py --name <name>_twin (stsb_dir: --split twin) prepares them.
 
-sizes: tiny (dozens of items, for tests), demo (trains on a laptop's processor in minutes), real (as the dataset)"""
+sizes: tiny (dozens of items, for tests), small (a few hundred, for tables at SIZE=twin), demo (trains on a laptop's
+processor in minutes), real (as the dataset)"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     data = Path(os.environ.get("SUPREMIX_DATA") or "data")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("name", choices=sorted(TWINS), help="the dataset")
-    parser.add_argument("--size", choices=("tiny", "demo", "real"), default="demo", help="default: %(default)s")
+    parser.add_argument("--size", choices=SIZES, default="demo", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
         "--out",

@@ -15,8 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("outputs/quickstart"), help="folder of table and picture")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, ending_on_signals
-    from supremix.errors import UserError
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line
     from supremix.figures.canvas import save
     from supremix.figures.tsne import test_features, tsne
     from supremix.store import Store
@@ -32,8 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         panels = [test_features(name, first[name]) for name in PICTURED]
         picture, _ = tsne(panels, "disease progression (label units)", columns=len(panels))
         save(picture, folder / "tsne", synthetic=False)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except MISTAKES as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print((folder / "table.md").read_text())
     print(f"table:   {folder / 'table.md'}\npicture: {folder / 'tsne.png'}\nrecords: {folder / 'records.jsonl'}")

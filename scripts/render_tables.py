@@ -10,20 +10,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Anything else is a Hydra override for every run, as it was given for them"
     )
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the tables (default: results)")
+    parser.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
+    parser.add_argument("--out", type=Path, help="folder of the tables (default: results, or results/SIZE)")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, one_line
-    from supremix.errors import UserError
+    from supremix.commandline import CONF, MISTAKES, one_line
+    from supremix.tables import size as sizes
+    from supremix.tables.spec import results_folder
     from supremix.tables.summary import render_stored
 
     try:
-        for line in render_stored(CONF, options.out, overrides):
+        size = sizes.load(CONF, options.size)
+        out = options.out or results_folder(size.name)
+        for line in render_stored(CONF, out, overrides, size):
             print(line, flush=True)
-    except UserError as error:
+    except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
-    print(options.out / "README.md")
+    print(out / "README.md")
     return 0
 
 

@@ -13,22 +13,23 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("figure", help="a name under conf/figure, such as 2")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
-    parser.add_argument("--out", type=Path, help="folder of the drawn figure (default: results/figure_<N>)")
+    parser.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
+    parser.add_argument("--out", type=Path, help="folder of the drawn figure (default: results/[SIZE/]figure_<N>)")
     parser.add_argument("--seeds", help="comma-separated, in place of the figure's own")
     parser.add_argument("--stored", action="store_true", help="run nothing, draw what the store holds")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, ending_on_signals, one_line
-    from supremix.errors import UserError
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line, seeds_of
     from supremix.figures.reproduce import reproduce
+    from supremix.tables import size as sizes
     from supremix.tables.launch import local_launcher
 
     try:
-        seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
-        launcher = local_launcher(options.jobs)
+        seeds = seeds_of(options.seeds)
+        launcher, size = local_launcher(options.jobs), sizes.load(CONF, options.size)
         with ending_on_signals():
-            folder = reproduce(options.figure, CONF, options.out, launcher, overrides, seeds, options.stored)
-    except UserError as error:
+            folder = reproduce(options.figure, CONF, options.out, launcher, overrides, seeds, options.stored, size)
+    except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print((folder / "figure.md").read_text())

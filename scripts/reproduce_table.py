@@ -13,36 +13,38 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("table", help="a name under conf/table, such as 5")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
-    parser.add_argument("--out", type=Path, help="folder of the rendered table (default: results/table_<N>)")
+    parser.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
+    parser.add_argument("--out", type=Path, help="folder of the rendered table (default: results/[SIZE/]table_<N>)")
     parser.add_argument("--seeds", help="comma-separated, in place of the table's own")
     parser.add_argument("--plan", action="store_true", help="run nothing: list the runs and what they wait for")
     parser.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, ending_on_signals, one_line
-    from supremix.errors import UserError
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line, seeds_of
     from supremix.tables import overview
+    from supremix.tables import size as sizes
     from supremix.tables.files import rerender
     from supremix.tables.launch import local_launcher
-    from supremix.tables.reproduce import planned, reproduce
+    from supremix.tables.reproduce import computed, planned, reproduce
+    from supremix.tables.spec import results_folder
 
     try:
-        path = CONF / "table" / f"{options.table}.yaml"
-        seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else None
+        path, size = CONF / "table" / f"{options.table}.yaml", sizes.load(CONF, options.size)
+        seeds = seeds_of(options.seeds)
         if options.plan:
             no_runs = f"table {options.table} is computed, it has no runs"
-            print(no_runs if overview.kind(path) else planned(options.table, CONF, overrides, seeds))
+            print(no_runs if overview.kind(path) else planned(options.table, CONF, overrides, seeds, size))
             return 0
         if overview.kind(path):
-            folder = options.out or Path("results") / f"table_{options.table}"
-            overview.write(overview.compute(path, CONF, overrides), folder)
+            folder = computed(options.table, CONF, options.out, overrides, size)
         elif options.rerender:
-            folder = rerender(options.table, CONF, options.out or Path("results") / f"table_{options.table}")
+            folder = options.out or results_folder(size.name) / f"table_{options.table}"
+            rerender(options.table, CONF, folder, size)
         else:
             launcher = local_launcher(options.jobs)
             with ending_on_signals():
-                _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds)
-    except UserError as error:
+                _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds, size)
+    except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print((folder / "table.md").read_text())

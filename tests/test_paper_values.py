@@ -150,6 +150,35 @@ def test_the_papers_gains_are_the_ones_of_its_values(published):
             assert gain == pytest.approx(theirs["gains_percent"][i], abs=0.06), (number, metric)
 
 
+ERRATA = {  # entry of the transcription → what a note in the table's specification must say of it
+    "table_5": ["never above their arithmetic mean", "8.33 > 6.56", "√MSE", "5.63", "47.6"],
+    "table_7": ["29.1 %", "23.9 %", "6.79"],
+    "table_8": ["29.1 %", "22.6 %"],
+    "table_11": ["2.98", "2.97", "table 4", "repeats table 5's"],
+    "table_12": ["186", "wrong labels in the original data"],
+    "table_14": ["8.23", "batch 64", "tables 1, 9 and 16", "table 13"],
+}
+IN_THE_TEXT = {"text_erratum": ["10.4 %", "13.8 %", "11 %", "τ → ∞", "τ → 0⁺"]}  # in docs/fidelity.md
+
+
+def test_every_erratum_stands_as_a_note_under_its_table(published):
+    known = {name for name, entry in published.items() if "erratum" in name or "erratum" in entry}
+    assert known == {*ERRATA, *IN_THE_TEXT}
+    for name, said in ERRATA.items():
+        notes = " ".join(specification(name.removeprefix("table_"))["notes"])
+        assert [words for words in said if words not in notes] == [], name
+    errata = (CONF.parent / "docs" / "fidelity.md").read_text().partition("## Errata of the paper")[2]
+    assert [words for words in IN_THE_TEXT["text_erratum"] if words not in errata] == []
+
+
+def test_the_mean_improvement_is_that_of_the_papers_tables(published):
+    gains = {number: published[f"table_{number}"] for number in (1, 2, 3, 4, 5, 6)}
+    mae = [one["gains_percent"][one["metrics"].index("mae")] for one in gains.values()]
+    assert sum(mae) / 6 == pytest.approx(10.4, abs=0.05)
+    every = [gain for one in gains.values() for gain in one["gains_percent"]]
+    assert sum(every) / len(every) == pytest.approx(13.8, abs=0.05)
+
+
 def test_the_papers_column_gm_of_airfoil_is_the_rmse():
     for values in table(5).values():
         assert values["rmse"] == pytest.approx(math.sqrt(values["mse"]), abs=0.01)

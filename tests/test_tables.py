@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from data_prep import stsb_dir, uci_airfoil
 from supremix import identity
 from supremix.commandline import CONF
 from supremix.errors import UserError
@@ -15,7 +16,7 @@ from supremix.store import Store, write_json
 from supremix.tables import files, listing, reproduce, summary
 from supremix.tables.launch import local_launcher, run_cell
 from supremix.tables.overview import kind
-from supremix.tables.plan import Cell, Checksums, composed, plan
+from supremix.tables.plan import Cell, Checksums, composed, plan, with_seeds
 from supremix.tables.spec import load
 from tests.running import SMALL, config, run_small
 
@@ -30,7 +31,7 @@ def test_every_specification_loads(path):
     assert spec.name == (f"table_{path.stem}" if path.stem.isdecimal() else path.stem)
     for panel in spec.panels:
         assert {column.split("/")[0] for column in spec.metrics_of(panel)} <= set(VARIANTS)
-        assert all((CONF.parent / script).is_file() for script in spec.scripts(panel))
+        assert all((CONF.parent / script).is_file() for script in spec.scripts(panel, "any"))
 
 
 def test_every_override_of_every_table_composes():
@@ -261,7 +262,7 @@ def test_a_checksum_is_that_of_the_way_the_data_is_loaded(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "folder", sorted(path.parent for path in Path("results").glob("table_*/records.jsonl")), ids=lambda path: path.name
+    "folder", sorted(path.parent for path in Path("results").glob("*/records.jsonl")), ids=lambda path: path.name
 )
 def test_committed_tables_are_what_their_records_give(folder, tmp_path):
     names = [name for name in files.NAMES if (folder / name).exists()]
@@ -272,3 +273,16 @@ def test_committed_tables_are_what_their_records_give(folder, tmp_path):
         assert (tmp_path / name).read_text() == (folder / name).read_text()
     for line in (tmp_path / "records.jsonl").read_text().splitlines():
         assert json.loads(line)["cell"]["overrides"]
+
+
+@pytest.mark.parametrize(
+    ("number", "script", "file"),
+    [("5", uci_airfoil, "uci_airfoil/airfoil_self_noise.dat"), ("2", stsb_dir, "stsb_dir/train_new.tsv")],
+    ids=["5", "2"],
+)
+def test_identities_of_runs_on_real_data_stay(number, script, file, real_data, tmp_path):
+    assert script.main(["--data", str(real_data(file).parents[1]), "--out", str(tmp_path)]) == 0
+    spec = with_seeds(load(CONF / "table" / f"{number}.yaml"), [0])
+    cells = plan(spec, CONF, [f"paths.prepared={tmp_path}"])
+    frozen = json.loads((Path(__file__).parent / "assets" / "run_ids.json").read_text())[number]
+    assert {"/".join(filter(None, (cell.panel, cell.row))): cell.run_id for cell in cells} == frozen

@@ -15,8 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from supremix import ranks
 from supremix.checkpoint import Checkpoints
-from supremix.data.contract import Data, Split, unchanged
+from supremix.data.contract import Data, Split, check_finite, unchanged
 from supremix.engine import Report, Row, apply, batch_ids, batches_of, fit, state_on_cpu
 from supremix.heads import RegressionHead
 from supremix.imbalance.bins import Bins, OfTarget, training_bins
@@ -25,6 +26,7 @@ from supremix.imbalance.lds import LDS, weighted
 from supremix.imbalance.running import CalibratedRegressor, RunningFDS, labelled
 from supremix.metrics import LOWER_IS_BETTER, regression_metrics
 from supremix.seeding import initialising
+from supremix.sharding import synchronised
 
 RIDGE_STRENGTHS = tuple(10.0**power for power in range(-4, 5))
 CACHED_AT_ONCE = 4096  # rows of cached features; raw inputs go through the network in batches of the stage's size
@@ -97,6 +99,7 @@ def adapt(
         weight_N = stage.lds.row_weights(training_bins(data))
         objective = weighted(objective, OfTarget(target_N, weight_N))
 
+    model = synchronised(fabric, model)
     wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
     predict = partial(predictions_of, inputs, wrapped, fabric.device, at_once)
     fitted = fit(
@@ -125,9 +128,11 @@ def adapt(
         features_ND = apply(backbone, data.test, at_once, fabric.device, data.to_input).numpy()
     else:
         features_ND = all_rows(inputs.test)
-        ridge = ridge_probe(inputs.train, inputs.val, weight_N)
-        for name, by_variant in predictions.items():
-            by_variant["ridge"] = ridge.predict(all_rows(getattr(inputs, name)))
+        inputs.train.fetch(np.arange(1))  # all ranks encode together, also where no epoch was left to train
+        if ranks.first():
+            ridge = ridge_probe(inputs.train, inputs.val, weight_N)
+            for name, by_variant in predictions.items():
+                by_variant["ridge"] = ridge.predict(all_rows(getattr(inputs, name)))
         states["best"] |= {f"backbone.{key}": value for key, value in state_on_cpu(backbone).items()}
     return Adapted(predictions, states, features_ND, fitted.best_epoch, fitted.history, fitted.seconds)
 
@@ -161,7 +166,9 @@ def on_calibrated(train: Split, fds: FDS, bins: Bins) -> Split:
 
 def predictions_of(data: Data, model: nn.Module, device: torch.device, batch_size: int, split: Split) -> np.ndarray:
     """Predictions (N,) float64 in label units."""
-    return data.target.decode(apply(model, split, batch_size, device, data.to_input).double().numpy())
+    prediction_N = data.target.decode(apply(model, split, batch_size, device, data.to_input).double().numpy())
+    check_finite("the predictions", prediction_N, split)
+    return prediction_N
 
 
 def validation_score(prediction_N: np.ndarray, y_N: np.ndarray, select: str) -> float:

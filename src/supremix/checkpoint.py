@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from supremix.errors import writing_to
+
 FORMAT = 1
 DIGEST = hashlib.sha256().digest_size
 KEPT = 2  # the newest, and the one before it for the case that the newest is damaged
@@ -44,10 +46,14 @@ class Checkpoints:
         content = buffer.getbuffer()
         path = self.folder / f"{self.stage}-epoch-{epoch:06d}-step-{step:09d}.ckpt"
         scratch = path.with_suffix(".tmp")
-        with scratch.open("wb") as file:
-            file.write(hashlib.sha256(content).digest())
-            file.write(content)
-        scratch.replace(path)
+        good = self.newest() or f"the beginning of {self.stage}"
+        try:
+            with writing_to(path, f"make space, then run again: it goes on from {good}"), scratch.open("wb") as file:
+                file.write(hashlib.sha256(content).digest())
+                file.write(content)
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
         for old in self._found()[KEPT:]:
             old.unlink()
         self._last = time.monotonic()

@@ -1,13 +1,18 @@
 """What the command lines share: where the configs are, and how a user's mistake is told. Quick to import."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from hydra.conf import HydraConf
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from supremix import ranks
 from supremix.errors import Stopped, UserError
 from supremix.stopping import stoppable
 
@@ -15,36 +20,76 @@ PACKAGE = Path(__file__).parent
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
 """The config folder: inside an installed wheel, or at the top of the source tree."""
 
-INTERNALS = ("full_key", "object_type", "Config search", "provider=", "To append to your config")
+MISTAKES = (UserError, HydraException, OmegaConfBaseException)
+"""What a wrong setting raises: told in one line, by `one_line`, with exit code 1."""
+
+INTERNALS = ("object_type", "Config search", "provider=", "^")
 
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """A stop signal ends the process with one line on stderr and 128 + its number, 143 for SIGTERM."""
+    """A stop signal ends the process with one line on stderr and 128 + its number, 143 for SIGTERM.
+
+    Of several ranks one says why they end, the first; the others have only lost it.
+    """
     try:
         with stoppable():
             yield
+        ranks.leave()
     except Stopped as stop:
-        print(stop, file=sys.stderr)
+        if ranks.tells():
+            print(stop, file=sys.stderr)
         sys.exit(stop.code)
+    except (Exception, SystemExit) as error:
+        if not getattr(error, "code", 1) or ranks.tells():
+            raise
+        sys.exit(1)
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """A library's error of several lines, and what caused it, as one line without hints on internals."""
     text = str(error) + (f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else "")
-    lines = (line.strip() for line in text.splitlines())
-    return " ".join(line for line in lines if line and not line.startswith(INTERNALS))
+    return " ".join(filter(None, (_plain(line.strip()) for line in text.splitlines())))
 
 
-def check_added_keys(cfg: DictConfig, overrides: Sequence[str]) -> None:
+def _plain(line: str) -> str:
+    if line.startswith("To append to your config"):
+        return "(`python -m supremix.train --cfg job` shows all keys)"
+    if line.startswith("full_key: "):
+        return f"({line.removeprefix('full_key: ')})"
+    return "" if line.startswith(INTERNALS) else line
+
+
+def seeds_of(text: str | None) -> list[int] | None:
+    """The seeds of an option ``--seeds 0,1,2``; None where it is not given."""
+    parts = [part.strip() for part in text.split(",")] if text is not None else []
+    if not all(part.isdecimal() for part in parts) or len({*map(int, parts)}) < len(parts):
+        raise UserError(f"--seeds {text}: give whole numbers, 0 or more, each once, with commas between them")
+    return [int(part) for part in parts] or None
+
+
+def check_job(cfg: DictConfig, job: HydraConf) -> None:
+    """Refuse what Hydra lets through: keys that nothing reads, and a sweep on the ranks of one run."""
+    if job.mode == RunMode.MULTIRUN:
+        try:
+            ranks.check_alone()
+        except UserError as error:
+            sys.exit(f"error: {error}")  # and no other job of the sweep is tried
+    check_added_keys(cfg, job.overrides.task)
+
+
+def check_added_keys(cfg: DictConfig, overrides: Any) -> None:
     """Raise UserError for ``+key=value`` where ``key`` is not a new argument of a ``_target_``.
 
     Hydra adds such keys without a check, so a mistyped one would be ignored without a word.
     """
-    for override in overrides:
+    given: Any = OmegaConf.to_container(overrides)  # as they stand: a ${…} in them belongs to another config
+    for override in given:
+        if not override.startswith("+"):
+            continue
         key = override.lstrip("+").partition("=")[0]
         parent = cfg
         for part in key.split(".")[:-1]:
             parent = parent[part]
-        if override.startswith("+") and "_target_" not in parent:
+        if "_target_" not in parent:
             raise UserError(f"{override}: nothing reads the key {key!r}: leave out the '+' and check the spelling")

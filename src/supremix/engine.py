@@ -10,11 +10,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from supremix import ranks
 from supremix.checkpoint import Checkpoints, restore, snapshot
 from supremix.data.contract import Augment, Split, unchanged
 from supremix.errors import Stopped
 from supremix.feeding import ahead, pinned, to_device
 from supremix.seeding import derive, generator
+from supremix.sharding import gather, seed_step, shard
 from supremix.stopping import unbroken
 from supremix.watch import Watch, largest_gradient
 
@@ -59,6 +61,7 @@ class Fitted:
     rows: int = 0
 
 
+@ranks.stopping_together()
 def fit(
     fabric: Fabric,
     model: nn.Module,
@@ -76,12 +79,14 @@ def fit(
     generators: Sequence[torch.Generator] = (),
     checkpoints: Checkpoints | None = None,
     ids: Callable[[int, int], list[str]] = lambda epoch, step: [],
+    views: int = 1,
 ) -> Fitted:
     """Minimise ``objective(model(x), y)`` over ``batches(epoch, first)`` for epochs 1, 2, …
 
     Args:
         model: as made by ``fabric.setup``.
-        batches: the batches of an epoch from number ``first`` on; an epoch is the same whenever it is asked for.
+        batches: the batches of an epoch from number ``first`` on; an epoch is the same whenever it is asked for. Of
+            several ranks each has its part of the inputs, and all labels.
         stream: seed and stage; they and the epoch seed torch's global generator, which dropout draws from.
         score: validation value after an epoch, lower is better; its best epoch's state is kept on the CPU.
         reader: is given every ``log_every``-th batch of an epoch, the first one included.
@@ -91,6 +96,7 @@ def fit(
         generators: what ``objective`` draws from beside torch's global generator.
         checkpoints: where to go on from, and where to save now and then, and when stopped; None saves nothing.
         ids: row ids of the batch of an epoch and a step, both from 1, for messages.
+        views: of each item in a batch, all first ones before the second ones.
 
     Raises:
         UserError: loss or gradient are not finite.
@@ -102,7 +108,7 @@ def fit(
     if reader is not None:
         parts["reader"] = reader
     scaled = getattr(fabric.strategy.precision, "scaler", None) is not None  # and skips steps whose gradient overflows
-    saved = checkpoints.load() if checkpoints else None
+    saved = ranks.from_first(checkpoints.load) if checkpoints else None
     at = Fitted(**restore(saved, parts, generators, fabric.device)) if saved else Fitted()
     at.total = at.total.to(fabric.device)
     watch = Watch(ids, checkpoints.newest if checkpoints else lambda: None)
@@ -111,7 +117,7 @@ def fit(
     def save() -> None:
         watch.check()
         at.seconds = time.perf_counter() - started
-        if checkpoints is not None:
+        if checkpoints is not None and ranks.first():
             checkpoints.save(at.epoch, at.step, snapshot(parts, generators, fabric.device, vars(at)))
 
     try:
@@ -124,7 +130,8 @@ def fit(
             for x, y_B in batches(epoch, at.step):
                 with unbroken():
                     optimizer.zero_grad(set_to_none=True)
-                    output = model(x)
+                    seed_step(stream, epoch, at.step)
+                    output = gather(model(x), len(y_B), views)
                     loss = objective(output, y_B)
                     fabric.backward(loss)
                     norm = loss.detach() if scaled else largest_gradient(model.parameters())
@@ -139,6 +146,7 @@ def fit(
                     watch.note(epoch, at.step, loss, norm)
                     if checkpoints is not None and checkpoints.due():
                         save()
+                ranks.stop_if_asked()
             watch.check()
             row = {"loss": float(at.total) / at.rows}
             if score is not None:
@@ -178,6 +186,8 @@ def batches_of(
 
     With ``augment`` a batch is ``views`` random views of its B items, one after the other, (views · B) rows with the
     labels repeated. An item's view depends on seed, stage, epoch and item only.
+
+    Of several ranks each is given its part of a batch's items, and the labels of all.
     """
     labels_N = torch.from_numpy(np.asarray(y_N, dtype=np.float32))
 
@@ -188,8 +198,10 @@ def batches_of(
     def epoch_batches(epoch: int, first: int = 0) -> Iterator[Batch]:
         uniforms_NP = uniforms(epoch)
         places = order(len(split), seed, stage, epoch).split(batch_size)[first:]
-        for index_B, x in zip(places, inputs(split, [index_B.numpy() for index_B in places], device), strict=True):
-            y_B = to_device(labels_N[index_B], device)
+        own = [shard(index_B) for index_B in places]
+        read = inputs(split, [index_B.numpy() for index_B in own], device)
+        for whole_B, index_B, x in zip(places, own, read, strict=True):
+            y_B = to_device(labels_N[whole_B], device)
             if augment is None:
                 yield to_input(x), y_B
             else:
@@ -218,11 +230,15 @@ def batch_ids(split: Split, batch_size: int, seed: int, stage: str) -> Callable[
 def apply(
     model: nn.Module, split: Split, batch_size: int, device: torch.device, to_input: Callable[[Any], Any] = unchanged
 ) -> Tensor:
-    """The model's outputs for all rows of a split, in order, on the CPU; in evaluation mode."""
+    """The model's outputs for all rows of a split, in order, on the CPU; in evaluation mode.
+
+    Of several ranks each computes its part of a batch, and all get all of it.
+    """
     model.eval()
+    places = np.split(np.arange(len(split)), range(batch_size, len(split), batch_size))
     parts = [
-        model(to_input(x)).float().cpu()
-        for x in inputs(split, np.split(np.arange(len(split)), range(batch_size, len(split), batch_size)), device)
+        gather(model(to_input(x)).float(), len(index_B)).cpu()
+        for index_B, x in zip(places, inputs(split, [shard(index_B) for index_B in places], device), strict=True)
     ]
     return torch.cat(parts)
 

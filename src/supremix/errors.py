@@ -1,6 +1,9 @@
 """What ends a run from outside it: a mistake of the user's, a stop signal, another process that has the same run."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -13,6 +16,15 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         # Messages quote file contents and other libraries' errors, either of which may span lines.
         super().__init__(" ".join(message.splitlines()))
+
+
+@contextmanager
+def writing_to(place: Path, way_out: str) -> Iterator[None]:
+    """Turn what the system has against writing there (a full disk, no permission, a file in the way) into UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{place}: cannot be written ({error.strerror or error}): {way_out}") from error
 
 
 class Busy(Exception):

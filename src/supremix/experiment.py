@@ -6,7 +6,10 @@ them, after everything that a user can have got wrong was checked.
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from supremix import identity
+from supremix import identity, ranks
+from supremix.commandline import one_line
 from supremix.data.contract import Data, read_ahead
 from supremix.data.permutation import permute_labels
 from supremix.data.subset import training_subset
@@ -24,7 +28,7 @@ from supremix.errors import UserError
 from supremix.seeding import initialising, repeatable
 from supremix.settings import check, check_bins
 from supremix.stopping import stoppable
-from supremix.store import Store, finished, read_record, settled
+from supremix.store import Store, read_record, settled
 from supremix.transfer import data_configs
 
 if TYPE_CHECKING:
@@ -57,6 +61,7 @@ class Job:
 def run(cfg: DictConfig, wait: bool = True) -> Path:
     """Execute the composed config, or show the record where it is finished already; return the run's directory.
 
+    Where ``trainer.devices`` are several, the run is executed by as many ranks, which this process starts.
     An interrupted run goes on from its last checkpoint. Where another process has the run in work this one waits for
     it, or raises Busy if ``wait`` is false. A stop signal saves, and raises Stopped.
     """
@@ -73,38 +78,46 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     run_id = identity.run_id(science, *(one.sha256 for one in loaded))
     directory = store.run(run_id)
 
-    from lightning_fabric import Fabric
+    devices = 1 if cfg.method.estimator is not None else cfg.trainer.devices
+    if ranks.count() < devices and not settled(directory):
+        from supremix import launching
+
+        with stoppable():
+            launching.start(devices, run, cfg, wait)
+        return directory
 
     from supremix import record
     from supremix.tracking import Tracker
 
     status = "finished before, nothing to do"
-    if not settled(directory):
-        with stoppable(), store.claimed(directory, wait) as unfinished:
-            if not finished(directory):  # else the process that had it did it
-                if cfg.trainer.threads is not None:
-                    torch.set_num_threads(cfg.trainer.threads)
-                repeatable(cfg.trainer.deterministic)
-                fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1, precision=cfg.trainer.precision)
-                tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
-                tracker = Tracker(cfg.tracking, run_id, science, tags)
-                job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished)
-                if cfg.transfer is not None:
-                    origin = replace(job, cfg=configs[1], data=loaded[1], criterion=criteria[1])
-                    job = replace(job, origin=replace(origin, science=identity.scientific(configs[1])))
-                execute(job, run_id, started)
-                status = "finished"
-    record.show(read_record(directory), directory, status, quiet=cfg.trainer.progress == "off")
+    with stoppable(), store.making(directory, wait) as unfinished:
+        if unfinished is not None:
+            if cfg.trainer.threads is not None:
+                torch.set_num_threads(cfg.trainer.threads)
+            repeatable(cfg.trainer.deterministic)
+            fabric = ranks.fabric(cfg.trainer.accelerator, cfg.trainer.precision)
+            tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
+            tracker = Tracker(cfg.tracking, run_id, science, tags)
+            job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished)
+            if cfg.transfer is not None:
+                origin = replace(job, cfg=configs[1], data=loaded[1], criterion=criteria[1])
+                job = replace(job, origin=replace(origin, science=identity.scientific(configs[1])))
+            execute(job, run_id, started)
+            status = "finished"
+    quiet = cfg.trainer.progress == "off" or not ranks.first()
+    record.show(read_record(directory), directory, status, quiet)
     return directory
 
 
 def execute(job: Job, run_id: str, started: float) -> None:
-    """Train, measure and write the run's directory."""
+    """Train, measure and write the run's directory; of several ranks the first one measures and writes."""
     from supremix import record
 
     cfg, directory = job.cfg, job.store.run(run_id)
     try:
         outcome = reference(job) if cfg.method.estimator is not None else learn(job)
+        if not ranks.first():
+            return
         seconds = time.perf_counter() - started
         report = record.compose(cfg, job.science, run_id, job.data, job.fabric, outcome, seconds)
         record.write(job.store, directory, cfg, report, job.data, outcome)
@@ -130,6 +143,8 @@ def learn(job: Job) -> "Outcome":
     from supremix.record import Outcome
 
     cfg, protocol = job.cfg, job.cfg.protocol
+    optimizer = build("protocol.optimizer", protocol.optimizer)  # before the work of stage 1: it may be wrong
+    scheduler = build("protocol.scheduler", protocol.scheduler)
     backbone, origin = new_backbone(job), job.origin or job
     if job.origin is not None and shapes(new_backbone(origin)) != shapes(backbone):
         raise UserError(
@@ -153,8 +168,6 @@ def learn(job: Job) -> "Outcome":
         lds=job.lds,
         fds=job.fds,
     )
-    optimizer = build("protocol.optimizer", protocol.optimizer)
-    scheduler = build("protocol.scheduler", protocol.scheduler)
     checkpoints = Checkpoints(job.unfinished, "adapt", cfg.trainer.checkpoint.minutes)
     with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(job, "adapt")) as report:
         adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, scheduler, stage, report, checkpoints)
@@ -180,9 +193,7 @@ def trained_before(job: Job, backbone: Any) -> dict[str, Any]:
     cfg.protocol, cfg.method = cfg.method.source.protocol, cfg.method.source.method
     cfg.imbalance = dict.fromkeys(cfg.imbalance)  # as for a pre-trained encoder: it acts on the last stage alone
     directory = run(cfg)
-    weights = record.load_weights(directory / "best.safetensors")
-    prefix = "backbone."
-    backbone.load_state_dict({key.removeprefix(prefix): v for key, v in weights.items() if key.startswith(prefix)})
+    record.load_weights(backbone, directory / "best.safetensors", "backbone.")
     return {"id": read_record(directory)["id"], "pretrain": None}
 
 
@@ -192,12 +203,12 @@ def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
 
     encoder_id = identity.encoder_id(job.science, job.data.sha256)
     directory = job.store.encoder(encoder_id)
-    if not settled(directory):
-        with job.store.claimed(directory) as unfinished:
-            if not finished(directory):
-                return train_encoder(job, backbone, criterion, encoder_id, unfinished)
-    print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
-    backbone.load_state_dict(record.load_weights(directory / "backbone.safetensors"))
+    with job.store.making(directory) as unfinished:
+        if unfinished is not None:
+            return train_encoder(job, backbone, criterion, encoder_id, unfinished)
+    if ranks.first():
+        print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
+    record.load_weights(backbone, directory / "backbone.safetensors")
     report = mirror(job, "pretrain")
     for row in record.read_history(directory):
         report(int(row.pop("epoch")), row)
@@ -274,14 +285,27 @@ def mirror(job: Job, stage: str) -> "Report":
 def build(key: str, node: DictConfig | None, **derived: Any) -> Any:
     """Instantiate a config node with values derived from the data; a wrong value becomes one line naming the key.
 
-    No node gives None.
+    No node gives None. What is built in part, an optimizer that waits for its parameters, does the same when called.
     """
+    with naming(key):
+        built = instantiate(node, **derived)
+    if not isinstance(built, partial):
+        return built
+
+    def completed(*arguments: Any) -> Any:
+        with naming(key):
+            return built(*arguments)
+
+    return completed
+
+
+@contextmanager
+def naming(key: str) -> Iterator[None]:
+    """What a config node's values make its target raise, as a UserError that names the node."""
     try:
-        return instantiate(node, **derived)
-    except InstantiationException as error:
-        cause = error.__cause__
+        yield
+    except (InstantiationException, ValueError, TypeError) as error:
+        cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
         if isinstance(cause, UserError):
             raise cause from None
-        if isinstance(cause, ValueError | TypeError):
-            raise UserError(f"{key}: {cause}") from None
-        raise
+        raise UserError(f"{key}: {one_line(cause)}; `python -m supremix.train --cfg job` shows its settings") from error

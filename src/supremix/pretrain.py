@@ -15,6 +15,7 @@ from supremix.engine import Fitted, Report, batch_ids, batches_of, fit
 from supremix.losses import SupReMixLoss
 from supremix.readings import Histograms, Readings
 from supremix.seeding import generator
+from supremix.sharding import synchronised
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def pretrain(
     """
     y_N = data.train.y if stage.labels == "raw" else data.label_bins(data.train.y)
     embed = Sentences(backbone) if stage.embed == "sentences" else backbone
-    model = nn.Sequential(embed, projection)
+    model = synchronised(fabric, nn.Sequential(embed, projection))
     augment = data.contrastive_views if stage.views > 1 else None
     wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
     draws = generator(stage.seed, "mixtures", device=fabric.device)
@@ -93,6 +94,7 @@ def pretrain(
         generators=[draws],
         checkpoints=checkpoints,
         ids=batch_ids(data.train, stage.batch_size, stage.seed, "pretrain"),
+        views=stage.views if augment else 1,
     )  # fmt: skip
     fitted.readings = readings.arrays()
     return fitted

@@ -5,23 +5,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from supremix import ranks
 from supremix.engine import Report, Row
-from supremix.errors import UserError
 
-MODES = ("auto", "bar", "plain", "off")
 SECONDS_BETWEEN_LINES = 2.0
 
 
 @contextmanager
 def stage_progress(mode: str, stage: str, epochs: int, also: Report) -> Iterator[Report]:
     """Yield the report function of a stage: it shows each epoch's row and hands it on to ``also``."""
-    if mode not in MODES:
-        raise UserError(f"trainer.progress={mode!r}: use one of {', '.join(MODES)}")
-    bar = mode == "bar" or (mode == "auto" and sys.stderr.isatty())
+    bar = ranks.first() and (mode == "bar" or (mode == "auto" and sys.stderr.isatty()))
     if bar:
         with _bar(stage, epochs) as show:
             yield _both(show, also)
-    elif mode == "off":
+    elif mode == "off" or not ranks.first():
         yield also
     else:
         yield _both(_lines(stage, epochs), also)

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from omegaconf import DictConfig, OmegaConf
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from supremix import __version__
+from supremix import __version__, ranks
 from supremix.adapt import Adapted
 from supremix.data.contract import Data
 from supremix.data.subset import inside
@@ -99,7 +100,7 @@ def environment(fabric: Fabric) -> dict[str, Any]:
     device = fabric.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     versions = {"supremix": __version__, "python": platform.python_version(), "torch": torch.__version__}
-    return versions | {"device": f"{device.type} {name}", "threads": torch.get_num_threads()}
+    return versions | {"device": f"{device.type} {name}", "devices": ranks.count(), "threads": torch.get_num_threads()}
 
 
 def write(store: Store, directory: Path, cfg: DictConfig, report: dict[str, Any], data: Data, outcome: Outcome) -> None:
@@ -127,7 +128,7 @@ def write_encoder(
     projection: nn.Module,
     fitted: Fitted,
 ) -> dict[str, Any]:
-    """Write a pre-trained encoder's directory and return its record."""
+    """Write a pre-trained encoder's directory, of several ranks on the first, and return its record."""
     last = fitted.history[-1]
     report = {
         "schema": RECORD_SCHEMA,
@@ -140,13 +141,14 @@ def write_encoder(
             "seconds": fitted.seconds,
         },
     }
-    with store.writing(store.encoder(encoder_id)) as folder:
-        write_json(folder / "record.json", report)
-        write_history(folder, fitted.history)
-        if fitted.readings:
-            np.savez_compressed(folder / "logits.npz", **fitted.readings)  # type: ignore[arg-type]
-        save_weights(state_on_cpu(backbone), folder / "backbone.safetensors")
-        save_weights(state_on_cpu(projection), folder / "projection.safetensors")
+    if ranks.first():
+        with store.writing(store.encoder(encoder_id)) as folder:
+            write_json(folder / "record.json", report)
+            write_history(folder, fitted.history)
+            if fitted.readings:
+                np.savez_compressed(folder / "logits.npz", **fitted.readings)  # type: ignore[arg-type]
+            save_weights(state_on_cpu(backbone), folder / "backbone.safetensors")
+            save_weights(state_on_cpu(projection), folder / "projection.safetensors")
     return report
 
 
@@ -160,21 +162,34 @@ def write_history(folder: Path, history: list[Row]) -> None:
 
 def read_history(folder: Path) -> list[Row]:
     """The rows of ``history.csv``, epoch included."""
-    with (folder / "history.csv").open(newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    path = folder / "history.csv"
+    try:
+        with path.open(newline="") as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        if [row["epoch"] for row in rows] != [*range(1, len(rows) + 1)]:
+            raise ValueError("its epochs do not follow one another")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a readable history ({error}); remove {folder} and run again") from None
+    return rows
 
 
 def save_weights(state: dict[str, Tensor], path: Path) -> None:
     """Write tensors as safetensors, a format that holds no code."""
-    save_file({key: value.contiguous() for key, value in state.items()}, path)
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """Read tensors; UserError naming a file that is damaged."""
     try:
-        return load_file(path)
-    except Exception as error:  # the library raises its own type for each kind of damage
-        raise UserError(f"{path}: not readable weights ({error}); remove {path.parent} and run again") from None
+        save_file({key: value.contiguous() for key, value in state.items()}, path)
+    except SafetensorError as error:  # its own type, where the system would not write
+        raise OSError(str(error)) from error
+
+
+def load_weights(module: nn.Module, path: Path, prefix: str = "") -> None:
+    """Give a module the stored weights whose names begin so; UserError naming a file that is damaged or another's."""
+    try:
+        state = {key.removeprefix(prefix): value for key, value in load_file(path).items() if key.startswith(prefix)}
+        if bad := [key for key, value in state.items() if not value.isfinite().all()]:
+            raise ValueError(f"{bad[0]} has a number that is not finite")
+        module.load_state_dict(state)
+    except Exception as error:  # the libraries raise types of their own for each kind of damage
+        raise UserError(f"{path}: not its weights ({error}); remove {path.parent} and run again") from None
 
 
 def flat(metrics: dict[str, Any]) -> dict[str, float]:

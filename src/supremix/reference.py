@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from supremix.data.contract import Data, Split
+from supremix.data.contract import Data, Split, check_finite
 
 AT_ONCE = 64  # rows fetched together: as many as a split has would hold all of its raw inputs in memory
 
@@ -14,7 +14,9 @@ def fit_reference(estimator: Any, data: Data) -> dict[str, dict[str, np.ndarray]
 
     def inputs_NF(split: Split) -> np.ndarray:
         batches = np.split(np.arange(len(split)), range(AT_ONCE, len(split), AT_ONCE))
-        return np.concatenate([np.asarray(data.flatten(split.fetch(at_B)), dtype=np.float64) for at_B in batches])
+        x_NF = np.concatenate([np.asarray(data.flatten(split.fetch(at_B)), dtype=np.float64) for at_B in batches])
+        check_finite("the inputs", x_NF, split)
+        return x_NF
 
     estimator.fit(inputs_NF(data.train), data.train.y)
     return {name: {"best": estimator.predict(inputs_NF(getattr(data, name)))} for name in ("val", "test")}

@@ -1,35 +1,106 @@
 """Checks of a composed config that are cheap enough to come first; each failure names the key and the way out."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from supremix import ranks
+from supremix.commandline import one_line
 from supremix.errors import UserError
 from supremix.metrics import METRICS
 from supremix.transfer import on_source, resolved
 
-CHOICES = {
-    "method.labels": ("binned", "raw"),
-    "method.embed": ("items", "sentences"),
-    "protocol.loss": ("l1", "mse"),
-    "protocol.bias_init": ("mean", "zero"),
-    "protocol.select": METRICS,
-}
-WHOLE_NUMBERS = {
-    "seed": 0,
-    "dataset.permute_labels": 0,
-    "dataset.subset.train_size": 2,
-    "method.pretrain.epochs": 1,
-    "method.pretrain.batch_size": 2,
-    "method.pretrain.views": 1,
-    "method.pretrain.histograms.bins": 1,
-    "method.pretrain.histograms.hardest": 1,
-    "protocol.epochs": 1,
-    "protocol.batch_size": 1,
-    "trainer.threads": 1,
-    "trainer.workers": 0,
-    "trainer.log_every": 1,
+ABSENT: Any = object()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a value must be, in words that end an error message, and as a test."""
+
+    words: str
+    fits: Callable[[Any], bool]
+
+
+def whole(least: int) -> Rule:
+    """A whole number; a truth value is none."""
+    return Rule(f"give a whole number, {least} or more", lambda value: type(value) is int and value >= least)
+
+
+def choice(*names: str) -> Rule:
+    """One of these names."""
+    return Rule(f"use one of {', '.join(names)}", lambda value: value in names)
+
+
+def or_null(rule: Rule) -> Rule:
+    """The same, or null."""
+    return Rule(f"{rule.words}, or null", lambda value: value is None or rule.fits(value))
+
+
+NUMBER = Rule("give a number, 0 or more", lambda value: type(value) in (int, float) and value >= 0)  # NaN is not
+FLAG = Rule("use true or false", lambda value: isinstance(value, bool))
+NAME = Rule("give a name", lambda value: isinstance(value, str) and value != "")
+GROUP = Rule(
+    "it is a group of settings, not a value: set the keys below it", lambda value: isinstance(value, DictConfig)
+)
+
+RULES = {  # of keys, wherever they are there; a group stands before what lies below it
+    "seed": whole(0),
+    "dataset.name": NAME,
+    "dataset.load": GROUP,
+    "dataset.load.split_seed": whole(0),
+    "dataset.permute_labels": or_null(whole(0)),
+    "dataset.subset.train_size": or_null(whole(2)),
+    "backbone.name": NAME,
+    "backbone.build": GROUP,
+    "method.name": NAME,
+    "method.labels": choice("binned", "raw"),
+    "method.embed": choice("items", "sentences"),
+    "method.mix_neg": FLAG,
+    "method.mix_pos": FLAG,
+    "method.weight": FLAG,
+    "method.fidelity.renormalise": FLAG,
+    "method.fidelity.detach_mixtures": FLAG,
+    "method.fidelity.window_inclusive": FLAG,
+    "method.projection_head": FLAG,
+    "method.projection": GROUP,
+    "method.loss": or_null(GROUP),
+    "method.estimator": or_null(GROUP),
+    "method.source": or_null(GROUP),
+    "method.pretrain": GROUP,
+    "method.pretrain.epochs": whole(1),
+    "method.pretrain.batch_size": whole(2),
+    "method.pretrain.views": whole(1),
+    "method.pretrain.clip": or_null(NUMBER),
+    "method.pretrain.histograms": or_null(GROUP),
+    "method.pretrain.histograms.bins": whole(1),
+    "method.pretrain.histograms.hardest": whole(1),
+    "method.pretrain.optimizer": GROUP,
+    "method.pretrain.optimizer.lr": NUMBER,
+    "method.pretrain.optimizer.weight_decay": NUMBER,
+    "method.pretrain.scheduler": or_null(GROUP),
+    "protocol.name": NAME,
+    "protocol.train_backbone": FLAG,
+    "protocol.epochs": whole(1),
+    "protocol.batch_size": whole(1),
+    "protocol.loss": choice("l1", "mse"),
+    "protocol.clip": or_null(NUMBER),
+    "protocol.bias_init": choice("mean", "zero"),
+    "protocol.select": choice(*METRICS),
+    "protocol.optimizer": GROUP,
+    "protocol.optimizer.lr": NUMBER,
+    "protocol.optimizer.weight_decay": NUMBER,
+    "protocol.scheduler": or_null(GROUP),
+    "trainer.devices": whole(1),
+    "trainer.threads": or_null(whole(1)),
+    "trainer.workers": whole(0),
+    "trainer.log_every": whole(1),
+    "trainer.progress": choice("auto", "bar", "plain", "off"),
+    "trainer.deterministic": FLAG,
+    "trainer.checkpoint": GROUP,
+    "trainer.checkpoint.minutes": or_null(Rule("give a number of minutes, 0 or more", NUMBER.fits)),
 }
 
 
@@ -38,26 +109,18 @@ def check(cfg: DictConfig) -> None:
     try:
         resolved(cfg)
     except OmegaConfBaseException as error:
-        raise UserError(f"config: {error}") from None
-    for key, choices in CHOICES.items():
-        value = _get(cfg, key)
-        if value is not None and value not in choices:
-            raise UserError(f"{key}={value}: use one of {', '.join(choices)}")
-    for key, least in WHOLE_NUMBERS.items():
-        value = _get(cfg, key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-            raise UserError(f"{key}={value}: give a whole number, {least} or more")
+        raise UserError(f"config: {one_line(error)}") from None
+    for key, rule in RULES.items():
+        value = OmegaConf.select(cfg, key, default=ABSENT)
+        if value is not ABSENT and not rule.fits(value):
+            raise UserError(f"{key}={'null' if value is None else value}: {rule.words}")
+    ranks.check(cfg.trainer.devices)
     if cfg.method.estimator is not None and balanced(cfg):
         raise UserError(
             f"{balanced(cfg)[0]} acts on the training of a network, which method={cfg.method.name} does not have: "
             "use imbalance=none"
         )
-    minutes = cfg.trainer.checkpoint.minutes
-    if minutes is not None and (isinstance(minutes, bool) or not isinstance(minutes, int | float) or minutes < 0):
-        raise UserError(f"trainer.checkpoint.minutes={minutes}: give a number of minutes, 0 or more, or null")
-    if not isinstance(cfg.trainer.deterministic, bool):
-        raise UserError(f"trainer.deterministic={cfg.trainer.deterministic}: use true or false")
-    histograms = _get(cfg, "method.pretrain.histograms")
+    histograms = OmegaConf.select(cfg, "method.pretrain.histograms")
     if histograms is not None and not _names_epochs(histograms):
         raise UserError(
             f"method.pretrain.histograms={histograms}: give {{bins: 50, hardest: 1000, epochs: [1, 10]}}, or null"
@@ -105,7 +168,3 @@ def _names_epochs(histograms: Any) -> bool:
         return False
     epochs = histograms.epochs
     return isinstance(epochs, ListConfig) and all(type(epoch) is int and epoch >= 1 for epoch in epochs)
-
-
-def _get(cfg: DictConfig, key: str) -> Any:
-    return OmegaConf.select(cfg, key)

@@ -59,6 +59,11 @@ def unbroken() -> Iterator[None]:
         raise Stopped(_asked)
 
 
+def asked() -> int | None:
+    """The stop signal that came, if one did."""
+    return _asked
+
+
 def _stop(signum: int, frame: FrameType | None) -> None:
     global _asked
     _asked = signum

@@ -9,14 +9,16 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from supremix.errors import UserError
+from supremix import ranks
+from supremix.errors import UserError, writing_to
 from supremix.locking import acquired
 
 RECORD_SCHEMA = 1
+ELSEWHERE = "make space or set paths.runs to another folder, then run again"
 
 
 class Store:
@@ -56,10 +58,8 @@ class Store:
         Raises Busy where another process has it and ``wait`` is false.
         """
         folder = unfinished(target)
-        try:
+        with writing_to(folder, ELSEWHERE):
             lock = acquired(folder, wait)
-        except OSError as error:
-            raise UserError(f"{folder}: cannot write to the store ({error.strerror}); set paths.runs") from None
         with lock:
             try:
                 yield folder
@@ -67,16 +67,34 @@ class Store:
                 _tidy(folder, Path(lock.name), everything=finished(target))
 
     @contextmanager
+    def making(self, target: Path, wait: bool = True) -> Iterator[Path | None]:
+        """Claim ``target`` unless it is finished; yield its folder of unfinished work, or None where it is finished.
+
+        Of several ranks the first one claims; all are given the same, and leave together once it has let go.
+        """
+        with ExitStack() as claim:
+
+            def folder() -> Path | None:
+                if settled(target):
+                    return None
+                unfinished = claim.enter_context(self.claimed(target, wait))
+                return None if finished(target) else unfinished  # else the process that had it did it
+
+            yield ranks.from_first(folder)
+        ranks.from_first(lambda: None)
+
+    @contextmanager
     def writing(self, target: Path) -> Iterator[Path]:
         """Yield an empty folder that becomes the claimed ``target`` when the block ends well."""
         scratch = unfinished(target) / "finished"
         shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed here
         try:
-            scratch.mkdir()
-            yield scratch
-            (scratch / "DONE").touch()
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(scratch, target)
+            with writing_to(target, ELSEWHERE):
+                scratch.mkdir()
+                yield scratch
+                (scratch / "DONE").touch()
+                shutil.rmtree(target, ignore_errors=True)
+                os.replace(scratch, target)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -104,12 +122,16 @@ def begun(target: Path) -> bool:
 def read_record(directory: Path) -> dict[str, Any]:
     """``record.json`` of a finished run."""
     path = directory / "record.json"
+    again = f"remove {directory} and run again"
     try:
         record = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable record ({error}); remove {directory} and run again") from None
-    if record.get("schema") != RECORD_SCHEMA:
-        raise UserError(f"{path}: record schema {record.get('schema')}, this version reads {RECORD_SCHEMA}; run again")
+        schema, name = record["schema"], record["id"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a readable record ({error}); {again}") from None
+    if schema != RECORD_SCHEMA:
+        raise UserError(f"{path}: record schema {schema}, this version reads {RECORD_SCHEMA}; {again}")
+    if name != directory.name:
+        raise UserError(f"{path}: the record of {name}, which does not belong here; {again}")
     return record
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
+from supremix import ranks
 from supremix.errors import UserError
 
 MODES = ("auto", "online", "offline", "disabled")
@@ -20,7 +21,7 @@ class Tracker:
         if mode not in MODES:
             raise UserError(f"tracking.mode={mode!r}: use one of {', '.join(MODES)}")
         self._run: Any = None
-        if mode != "disabled":
+        if mode != "disabled" and ranks.first():
             self._run = _init(settings, run_id, config, tags)
 
     def log(self, stage: str, epoch: int, row: dict[str, float]) -> None:

@@ -15,8 +15,8 @@ class MLP(nn.Module):
 
     def __init__(self, in_features: int, hidden: Sequence[int]) -> None:
         super().__init__()
-        if not hidden:
-            raise ValueError("hidden must name at least one layer width")
+        if not hidden or not all(isinstance(width, int) and width > 0 for width in hidden):
+            raise ValueError(f"hidden must be widths, whole numbers of 1 or more, at least one, got {hidden}")
         widths = [in_features, *hidden]
         layers: list[nn.Module] = []
         for fan_in, fan_out in zip(widths, hidden, strict=False):

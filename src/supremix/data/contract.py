@@ -117,9 +117,20 @@ def read_ahead(data: Data, workers: int) -> Data:
     return replace(data, **{name: replace(split, workers=workers) for name, split in splits.items() if split.on_disk})
 
 
+def check_finite(what: str, values: np.ndarray, split: Split) -> None:
+    """Raise UserError naming the first row of a split whose values, (N,) or (N, D), are not all finite."""
+    bad_N = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if bad_N.any():
+        raise UserError(
+            f"{what} of the row {split.ids[bad_N.argmax()]} and {bad_N.sum() - 1} more are not finite: "
+            "check these rows at the source and prepare the data again"
+        )
+
+
 def check_trainable(data: Data) -> None:
     """Raise UserError where nothing could be learnt from `data` or measured on it."""
-    if data.bin_size is not None and not (data.bin_size > 0 and math.isfinite(data.bin_size)):
+    width: Any = data.bin_size
+    if width is not None and not (isinstance(width, int | float) and width > 0 and math.isfinite(width)):
         raise UserError(f"{data.name}: bin_size={data.bin_size}: use a positive width in label units, or null")
     for split, rows in data.sizes.items():
         if rows == 0:

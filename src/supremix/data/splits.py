@@ -49,6 +49,8 @@ def proportional_sizes(n: int, shares: Mapping[str, int]) -> dict[str, int]:
 
 
 def _check_sizes(n: int, sizes: Mapping[str, int]) -> None:
+    if not isinstance(sizes, Mapping):
+        raise UserError(f"split sizes {sizes}: give them as {{train: …, val: …, test: …}}")
     shown = ", ".join(f"{split}={size}" for split, size in sizes.items())
     if set(sizes) != set(SPLITS):
         raise UserError(f"split sizes ({shown}): give exactly train, val and test")

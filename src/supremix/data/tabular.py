@@ -44,12 +44,12 @@ def prepared(
     rows = manifest.rows
     if rows is None:
         if sizes is None:
-            raise UserError(f"{folder / 'manifest.csv'}: no split column: set dataset.sizes to draw a split")
+            raise UserError(f"{folder / 'manifest.csv'}: no split column: set dataset.load.sizes to draw a split")
         rows = draw_split(len(manifest.y), sizes, split_seed)
-    elif sizes is not None and dict(sizes) != {split: len(rows[split]) for split in SPLITS}:
+    elif sizes is not None and sizes != {split: len(rows[split]) for split in SPLITS}:
         raise UserError(
-            f"{folder / 'manifest.csv'}: its split column disagrees with dataset.sizes={dict(sizes)}: "
-            "set dataset.sizes=null to use the column"
+            f"{folder / 'manifest.csv'}: its split column disagrees with dataset.load.sizes={sizes}: "
+            "set dataset.load.sizes=null to use the column"
         )
     return _assemble(
         name, manifest.ids, x_NF, manifest.y, rows, scaling, bin_size, content_sha256(meta), meta["synthetic"]

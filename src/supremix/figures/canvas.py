@@ -47,5 +47,6 @@ def save(picture: Picture, path: Path, synthetic: bool) -> None:
         )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({"svg.hashsalt": "supremix"}):
-        picture.savefig(path.with_suffix(".png"), dpi=150, bbox_inches="tight", metadata={"Software": None})
-        picture.savefig(path.with_suffix(".svg"), bbox_inches="tight", metadata={"Date": None})
+        title = {"Title": "Synthetic data"} if synthetic else {}
+        picture.savefig(path.with_suffix(".png"), dpi=150, bbox_inches="tight", metadata={"Software": None, **title})
+        picture.savefig(path.with_suffix(".svg"), bbox_inches="tight", metadata={"Date": None, **title})

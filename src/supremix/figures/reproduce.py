@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from supremix.errors import UserError
+from supremix.errors import UserError, writing_to
 from supremix.figures import logits, sizes, tsne
 from supremix.figures.canvas import Drawn, Run, save
 from supremix.figures.spec import Figure, load
 from supremix.store import Store, read_record
 from supremix.tables.plan import Cell, composed, plan, with_seeds
 from supremix.tables.reproduce import done, run_missing
+from supremix.tables.size import PAPER, Size
 
 DRAW: dict[str, Callable[[Figure, list[Run]], Drawn]] = {
     "tsne": tsne.draw,
@@ -29,27 +30,29 @@ def reproduce(
     overrides: list[str] | None = None,
     seeds: list[int] | None = None,
     stored_only: bool = False,
+    size: Size = PAPER,
 ) -> Path:
     """Bring figure ``name`` up to date, write it to ``out`` and return that folder.
 
     Args:
         conf: the config folder, which holds ``figure/<name>.yaml``.
-        out: folder of the drawn figure; ``results/<figure>`` by default.
+        out: folder of the drawn figure; ``results/<figure>``, or ``results/<size>/<figure>``, by default.
         launcher: Hydra overrides that choose the launcher.
         overrides, seeds: in addition to, and in place of, the specification's.
         stored_only: run nothing, draw what the store holds.
+        size: the paper's, or one of conf/size/.
 
     Raises UserError where nothing could be drawn, and after drawing the rest where runs failed.
     """
     figure = load(conf / "figure" / f"{name}.yaml")
-    figure = replace(figure, spec=with_seeds(figure.spec, seeds))
-    overrides = overrides or []
+    figure = replace(figure, spec=with_seeds(size.spec(figure.spec), seeds))
+    overrides = size.line(overrides or [])
     failed: list[str] = []
     if stored_only:
         cells, store = plan(figure.spec, conf, overrides), Store(composed(conf, overrides).paths.runs)
     else:
         cells, store, failed = run_missing(figure.spec, conf, launcher or [], overrides)
-    folder = out or Path("results") / figure.spec.name
+    folder = out or figure.spec.folder
     try:
         write(figure, cells, store, folder)
     except UserError as error:
@@ -70,12 +73,13 @@ def write(figure: Figure, cells: list[Cell], store: Store, folder: Path) -> None
     if not drawn.numbers:
         raise UserError(f"{figure.spec.title}: nothing to draw; {drawn.unusable[0]}")
     synthetic = any(run.record["synthetic"] for run in runs)
-    save(drawn.picture, folder / "figure", synthetic)
-    with (folder / "figure.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(drawn.numbers[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(drawn.numbers)
-    (folder / "figure.md").write_text(markdown(figure, runs, drawn, missing, synthetic))
+    with writing_to(folder, "make space, or name another folder with --out"):
+        save(drawn.picture, folder / "figure", synthetic)
+        with (folder / "figure.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, [*drawn.numbers[0], "synthetic"], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(row | {"synthetic": synthetic} for row in drawn.numbers)
+        (folder / "figure.md").write_text(markdown(figure, runs, drawn, missing, synthetic))
 
 
 def stored_run(store: Store, cell: Cell) -> Run:

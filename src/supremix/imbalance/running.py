@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from supremix.imbalance.fds import FDS, Calibration, Moments, calibration, merged, moments, variance
+from supremix.sharding import gather, shard
 from supremix.stopping import unbroken
 
 
@@ -62,16 +63,19 @@ class RunningFDS(nn.Module):
         self.rows.copy_(epoch.rows_K)
 
     def forward(self, h_BD: Tensor, bin_B: Tensor) -> Tensor:
-        """Features of training rows, calibrated; unchanged while no statistics are known."""
-        z_BD = h_BD.detach().float()
+        """Features of training rows, calibrated; unchanged while no statistics are known.
+
+        Of several ranks each has its part of a batch's features, and the bin numbers of all.
+        """
+        z_BD = gather(h_BD.detach().float(), len(bin_B))
         epoch = Moments(self.epoch_rows, self.epoch_mean, self.epoch_squares)
         for buffer, value in zip(epoch, merged(epoch, moments(z_BD, bin_B, len(self.rows))), strict=True):
             buffer.copy_(value)
-        return h_BD if self.current is None else self.current(h_BD, bin_B).to(h_BD.dtype)
+        return h_BD if self.current is None else self.current(h_BD, shard(bin_B)).to(h_BD.dtype)
 
 
 class Labelled(NamedTuple):
-    """A training batch's input with the bin numbers of its rows, (B,)."""
+    """A training batch's input, of several ranks this one's part, with the bin numbers of all its rows, (B,)."""
 
     x: Any
     bin_B: Tensor

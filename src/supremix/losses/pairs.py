@@ -77,9 +77,17 @@ def real_logits(z_ND: Tensor, y_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return unit_ND @ unit_ND.T, same_NN.triu(1), (~same_NN).triu(1)
 
 
-def positive_number(name: str, value: float) -> float:
+def positive_number(name: str, value: Any) -> float:
     """Return ``value``; ValueError naming the argument unless it is a finite number above 0."""
-    value = float(value)
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be a finite number above 0, got {value:g}")
-    return value
+    found = number(value)
+    if not 0 < found < float("inf"):
+        raise ValueError(f"{name} must be a finite number above 0, got {value}")
+    return found
+
+
+def number(value: Any) -> float:
+    """The value as a float; NaN where it is none, so that it fails every comparison."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")

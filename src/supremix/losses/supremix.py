@@ -50,11 +50,11 @@ class SupReMixLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.temperature = pairs.positive_number("temperature", temperature)
-        self.window = float(window)
+        self.window = pairs.number(window)
         if not self.window >= 0:
-            raise ValueError(f"window must be 0 or more label units, got {self.window:g}")
-        if len(beta) != 2:
-            raise ValueError(f"beta must be two numbers (α, β), got {tuple(beta)}")
+            raise ValueError(f"window must be 0 or more label units, got {window}")
+        if np.shape(beta) != (2,):
+            raise ValueError(f"beta must be two numbers (α, β), got {beta}")
         self.beta = (pairs.positive_number("beta", beta[0]), pairs.positive_number("beta", beta[1]))
         self.label_range = None if label_range is None else pairs.positive_number("label_range", label_range)
         if mix_space not in ("embedding", "sphere"):

@@ -1,15 +1,17 @@
 """A rendered table on disk: its files, the records they are made of, and rendering them again from these alone."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from supremix.errors import UserError
+from supremix.errors import UserError, writing_to
 from supremix.tables.latex import latex
 from supremix.tables.plan import Cell, with_seeds
 from supremix.tables.render import as_csv, markdown
 from supremix.tables.results import Results, collect
+from supremix.tables.size import PAPER, Size
 from supremix.tables.spec import Spec, load
 
 Record = dict[str, Any]
@@ -20,9 +22,9 @@ NAMES = ("table.md", "table.csv", "table.tex", RECORDS, STATE)
 
 def write(results: Results, found: Iterable[Found], folder: Path) -> None:
     """Write table.md, table.csv, table.tex, the records they are made of, and what stood in the way of the others."""
-    folder.mkdir(parents=True, exist_ok=True)
     state = {
         "seeds": results.spec.seeds,
+        "synthetic": results.synthetic,
         "failed": sorted(map(list, results.failed)),
         "unprepared": results.unprepared,
     }
@@ -33,8 +35,18 @@ def write(results: Results, found: Iterable[Found], folder: Path) -> None:
         "table.csv": as_csv(results),
         "table.tex": latex(results),
     }
-    for name, text in texts.items():
-        (folder / name).write_text(text)
+    write_texts(folder, texts)
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write these files into a folder; where the system refuses one, UserError, and what was there stays as it was."""
+    with writing_to(folder, "make space, or name another folder with --out"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".") as scratch:
+            for name, text in texts.items():
+                (Path(scratch) / name).write_text(text)
+            for name in texts:
+                (Path(scratch) / name).replace(folder / name)
 
 
 def small(cell: Cell, record: Record) -> Record:
@@ -43,9 +55,9 @@ def small(cell: Cell, record: Record) -> Record:
     return {key: value for key, value in record.items() if key != "config"} | {"cell": place}
 
 
-def rerender(name: str, conf: Path, folder: Path) -> Path:
+def rerender(name: str, conf: Path, folder: Path, size: Size = PAPER) -> Path:
     """Render a table again from the records that stand beside it; needs neither data nor store."""
-    write(*read(load(conf / "table" / f"{name}.yaml"), folder), folder)
+    write(*read(size.spec(load(conf / "table" / f"{name}.yaml")), folder), folder)
     return folder
 
 

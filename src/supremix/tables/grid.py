@@ -10,7 +10,7 @@ DIGITS_OF_CORRELATIONS = 3
 
 def header(results: Results, panel: Panel) -> list[str]:
     """Headings of a panel: the rows' names have none; the paper's value and the difference where it prints one."""
-    cells = ["", "n"]
+    cells = ["synthetic data" if results.synthetic else "", "n"]
     for column, name in results.spec.metrics_of(panel).items():
         cells.append(f"{name} {'↑' if higher_is_better(column) else '↓'}")
         cells += ["paper", "Δ"] if has_paper(results, panel, column) else []

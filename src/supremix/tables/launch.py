@@ -15,6 +15,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
+from supremix import ranks
 from supremix.commandline import one_line
 from supremix.errors import Busy, UserError
 from supremix.store import Store, write_json
@@ -30,6 +31,7 @@ def launch(cells: list[Cell], conf: Path, launcher: list[str], done: Callable[[C
         launcher: Hydra overrides that choose and configure the launcher, e.g. ``hydra/launcher=joblib``.
         done: whether a cell's run is finished; asked while they run, for the progress lines.
     """
+    ranks.check_alone()
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf)):
         hydra = GlobalHydra.instance().hydra

@@ -13,9 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 from supremix.data.manifest import Manifest, read_manifest
 from supremix.data.prepare import SPLITS, read_meta
 from supremix.errors import UserError
+from supremix.tables.files import write_texts
 from supremix.tables.latex import tex
 from supremix.tables.plan import composed
 from supremix.tables.render import md_line
+from supremix.tables.size import PAPER, Size
 from supremix.tables.spec import reading
 
 COLUMNS = ("target", "range", "bin size", *SPLITS)  # of the datasets' table
@@ -54,23 +56,33 @@ def kind(path: Path) -> str | None:
     return _read(path).get("kind") if path.is_file() else None
 
 
-def compute(path: Path, conf: Path, overrides: list[str]) -> Overview:
-    """The table that ``path`` specifies; UserError naming the file where it does not fit."""
+def compute(path: Path, conf: Path, overrides: list[str], size: Size = PAPER) -> Overview:
+    """The table that ``path`` specifies, at a size; UserError naming the file where it does not fit."""
     make = {"datasets": datasets, "hyperparameters": hyperparameters}
     spec = _read(path)
     if spec.get("kind") not in make:
         raise UserError(f"{path}: kind {spec.get('kind')!r}: use one of {', '.join(make)}")
     try:
-        return make[spec["kind"]](spec, conf, overrides)
+        table = make[spec["kind"]](spec, conf, overrides, size)
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(f"{path}: {type(error).__name__}: {error}") from None
+    if not size.name:
+        return table
+    synthetic = [replace(entry, synthetic=True) for entry in table.entries]
+    return replace(table, title=size.title(table.title), entries=synthetic, notes=[size.note])
+
+
+def unprepared(path: Path, conf: Path, overrides: list[str], size: Size) -> list[str]:
+    """Names of the datasets whose prepared folders the table would read, and which are not there."""
+    chosen = [one["dataset"] for one in _read(path)["datasets"]] if kind(path) == "datasets" else []
+    cfgs = [_composed(conf, dataset, [], overrides, size) for dataset in chosen]
+    return [cfg.dataset.name for cfg in cfgs if not Path(cfg.dataset.load.folder).exists()]
 
 
 def write(overview: Overview, folder: Path) -> None:
     """Write table.md, table.csv and table.tex."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in {"md": markdown(overview), "csv": as_csv(overview), "tex": latex(overview)}.items():
-        (folder / f"table.{name}").write_text(text)
+    texts = {"table.md": markdown(overview), "table.csv": as_csv(overview), "table.tex": latex(overview)}
+    write_texts(folder, texts)
 
 
 def filled(folder: Path) -> int:
@@ -82,11 +94,11 @@ def filled(folder: Path) -> int:
         return sum(bool(row["here"]) for row in csv.DictReader(file))
 
 
-def datasets(spec: Mapping[str, Any], conf: Path, overrides: list[str]) -> Overview:
+def datasets(spec: Mapping[str, Any], conf: Path, overrides: list[str], size: Size) -> Overview:
     """Table 12: what each prepared folder holds, beside what the paper says."""
     entries, told = [], []
     for one in spec["datasets"]:
-        cfg = composed(conf, [f"dataset={one['dataset']}", *overrides])
+        cfg = _composed(conf, one["dataset"], [], overrides, size)
         folder = Path(cfg.dataset.load.folder)
         if not folder.exists():
             told.append(f"{one['name']}: not prepared: {one['prepare']}")
@@ -126,9 +138,9 @@ def fact_texts(values: Mapping[str, Any]) -> dict[str, str]:
     return {key: " to ".join(map(_shown, values[key])) if key == "range" else _shown(values[key]) for key in COLUMNS}
 
 
-def hyperparameters(spec: Mapping[str, Any], conf: Path, overrides: list[str]) -> Overview:
+def hyperparameters(spec: Mapping[str, Any], conf: Path, overrides: list[str], size: Size) -> Overview:
     """Table 13: each value where the composed config has it, beside the paper's."""
-    cfgs = {d: composed(conf, [f"dataset={d}", *spec["overrides"], *overrides]) for d in spec["datasets"]}
+    cfgs = {dataset: _composed(conf, dataset, spec["overrides"], overrides, size) for dataset in spec["datasets"]}
     entries = []
     for row in spec["rows"]:
         for (dataset, column), paper in zip(spec["datasets"].items(), row["paper"], strict=True):
@@ -167,9 +179,10 @@ def as_csv(overview: Overview) -> str:
     """One line for each cell."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["table", "row", "column", "here", "paper"])
+    writer.writerow(["table", "row", "column", "here", "paper", "synthetic"])
     for entry in overview.entries:
-        writer.writerow([overview.name, entry.row, entry.column, entry.here, None if entry.synthetic else entry.paper])
+        paper = None if entry.synthetic else entry.paper
+        writer.writerow([overview.name, entry.row, entry.column, entry.here, paper, entry.synthetic])
     return file.getvalue()
 
 
@@ -178,7 +191,8 @@ def _grid(overview: Overview) -> list[list[str]]:
     for entry in overview.entries:
         rows.setdefault(entry.row, []).append(entry.text)
     columns = list(dict.fromkeys(entry.column for entry in overview.entries))
-    return [["", *columns], *([name, *texts] for name, texts in rows.items())]
+    corner = "synthetic data" if all(entry.synthetic for entry in overview.entries) else ""
+    return [[corner, *columns], *([name, *texts] for name, texts in rows.items())]
 
 
 def _differences(dataset: str, entries: Mapping[str, Entry]) -> str:
@@ -194,6 +208,10 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.10g}"
     return ", ".join(map(_shown, value)) if isinstance(value, list) else str(value)
+
+
+def _composed(conf: Path, dataset: str, own: list[str], overrides: list[str], size: Size) -> DictConfig:
+    return composed(conf, [*size.line([f"dataset={dataset}", *own]), *overrides])
 
 
 def _read(path: Path) -> dict[str, Any]:

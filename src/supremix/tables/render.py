@@ -8,6 +8,7 @@ from supremix.tables.results import Results
 
 COLUMNS = (
     "table", "panel", "row", "column", "mean", "std", "n", "planned", "ci_low", "ci_high", "paper", "difference",
+    "synthetic",
 )  # fmt: skip
 
 
@@ -58,7 +59,6 @@ def numbers(results: Results) -> list[list[str | float | int | None]]:
             low, high = (summary.interval if summary else None) or (None, None)
             paper = results.paper(panel, row, column)
             difference = mean - paper if mean is not None and paper is not None else None
-            rows.append(
-                [spec.name, panel.name, row.name, column, mean, std, n, len(spec.seeds), low, high, paper, difference]
-            )
+            place, count = [spec.name, panel.name, row.name, column], [n, len(spec.seeds)]
+            rows.append([*place, mean, std, *count, low, high, paper, difference, results.synthetic])
     return rows

@@ -1,5 +1,6 @@
 """A table from its specification to its files: prepare, plan, run what is missing, render."""
 
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,12 +8,13 @@ from pathlib import Path
 
 from supremix.errors import UserError
 from supremix.store import Store, finished, read_record
-from supremix.tables import files
+from supremix.tables import files, overview
 from supremix.tables.launch import launch
 from supremix.tables.listing import listing, state
 from supremix.tables.plan import Cell, composed, plan, with_seeds
 from supremix.tables.results import Results, collect
-from supremix.tables.spec import Spec, load
+from supremix.tables.size import PAPER, Size
+from supremix.tables.spec import Spec, load, results_folder
 from supremix.tables.wandb_table import log_table
 
 
@@ -23,25 +25,27 @@ def reproduce(
     launcher: list[str] | None = None,
     overrides: list[str] | None = None,
     seeds: list[int] | None = None,
+    size: Size = PAPER,
 ) -> tuple[Spec, list[Cell], Path]:
     """Bring table ``name`` up to date and write it to ``out``; UserError when cells failed, after rendering the rest.
 
     Args:
         conf: the config folder, which holds ``table/<name>.yaml``.
-        out: folder of the rendered table; ``results/<table>`` by default.
+        out: folder of the rendered table; ``results/<table>``, or ``results/<size>/<table>``, by default.
         launcher: Hydra overrides that choose the launcher.
         overrides, seeds: in addition to, and in place of, the specification's.
+        size: the paper's, or one of conf/size/.
 
     Runs whose data is not there are not started: they show as missing, and what to do about it is printed.
     """
-    spec = with_seeds(load(conf / "table" / f"{name}.yaml"), seeds)
-    overrides = overrides or []
+    spec = with_seeds(size.spec(load(conf / "table" / f"{name}.yaml")), seeds)
+    overrides = size.line(overrides or [])
     cells, store, failed = run_missing(spec, conf, launcher or [], overrides)
     results, found = stored(spec, cells, store)
-    folder = out or Path("results") / spec.name
+    folder = out or spec.folder
     if found or not files.finished_cells(folder):
         files.write(results, found, folder)
-        settings = composed(conf, [*spec.overrides, *overrides, f"tracking.group={spec.name}"]).tracking
+        settings = composed(conf, [*spec.overrides, *overrides, f"tracking.group={spec.label}"]).tracking
         log_table(results, settings)
     else:
         print(f"{folder}: left as it is, since none of its runs is in this store", file=sys.stderr)
@@ -50,9 +54,21 @@ def reproduce(
     return spec, cells, folder
 
 
-def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None = None) -> str:
+def computed(name: str, conf: Path, out: Path | None, overrides: list[str], size: Size = PAPER) -> Path:
+    """Compute a table that no run fills, and write it; of data, only what the size brings itself is prepared."""
+    path, overrides = conf / "table" / f"{name}.yaml", size.line(overrides)
+    for dataset in overview.unprepared(path, conf, overrides, size):
+        _prepared(size.prepare.get(dataset, []), conf.parent)
+    table = overview.compute(path, conf, overrides, size)
+    folder = out or results_folder(size.name) / table.name
+    overview.write(table, folder)
+    return folder
+
+
+def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None = None, size: Size = PAPER) -> str:
     """What is done and what is left of table ``name``, as text; runs and prepares nothing."""
-    spec = with_seeds(load(conf / "table" / f"{name}.yaml"), seeds)
+    spec = with_seeds(size.spec(load(conf / "table" / f"{name}.yaml")), seeds)
+    overrides = size.line(overrides)
     return listing(spec.title, plan(spec, conf, overrides), Store(composed(conf, overrides).paths.runs))
 
 
@@ -61,14 +77,14 @@ def run_missing(
 ) -> tuple[list[Cell], Store, list[str]]:
     """Prepare the data where it is not there, and run what the store lacks; all cells, the store, a line a failure."""
     cells = plan(spec, conf, overrides)
-    if any([_prepared(conf.parent / script) for script in _scripts(spec, cells)]):
+    if any([_prepared(commands, conf.parent) for commands in _preparations(spec, cells)]):
         cells = plan(spec, conf, overrides)
     store = Store(composed(conf, overrides).paths.runs)
     missing = [cell for cell in cells if not done(store, cell)]
     print(f"{spec.title}: {len(cells) - len(missing)} of {len(cells)} runs finished", file=sys.stderr)
     for dataset, hint in sorted({cell.dataset: cell.hint for cell in cells if cell.hint}.items()):
         print(f"{dataset} is not there, its runs are not started: {hint}", file=sys.stderr)
-    group = [f"tracking.group={spec.name}", f"tracking.tags=[{spec.name}]", "trainer.progress=off"]
+    group = [f"tracking.group={spec.label}", f"tracking.tags=[{spec.label}]", "trainer.progress=off"]
     jobs = [replace(cell, overrides=[*cell.overrides, *group]) for cell in missing if cell.run_id is not None]
     return cells, store, launch(jobs, conf, launcher, lambda cell: done(store, cell)) if jobs else []
 
@@ -78,12 +94,7 @@ def stored(spec: Spec, cells: list[Cell], store: Store) -> tuple[Results, list[f
     found = [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if done(store, cell)]
     failed = {(cell.panel, cell.row, cell.seed) for cell in cells if state(store, cell) == "failed"}
     panels = {panel.name: panel for panel in spec.panels}
-    unprepared = {
-        cell.dataset: [script for script in scripts if Path(script).stem == cell.dataset] or scripts
-        for cell in cells
-        if cell.run_id is None
-        for scripts in [spec.scripts(panels[cell.panel])]
-    }
+    unprepared = {cell.dataset: spec.scripts(panels[cell.panel], cell.dataset) for cell in cells if cell.run_id is None}
     return collect(spec, found, failed, unprepared), found
 
 
@@ -92,26 +103,25 @@ def done(store: Store, cell: Cell) -> bool:
     return cell.run_id is not None and finished(store.run(cell.run_id))
 
 
-def _scripts(spec: Spec, cells: list[Cell]) -> list[str]:
-    """The scripts, once each, that prepare data which is not there; a script is that of the dataset of its name."""
+def _preparations(spec: Spec, cells: list[Cell]) -> list[list[str]]:
+    """The commands that prepare each dataset that is not there, in order; of datasets whose commands are known."""
     panels = {panel.name: panel for panel in spec.panels}
     wanted = {
-        script: None
-        for cell in cells
-        if cell.run_id is None
-        for script in spec.scripts(panels[cell.panel])
-        if Path(script).stem == cell.dataset
+        cell.dataset: spec.preparation(panels[cell.panel]).get(cell.dataset) for cell in cells if cell.run_id is None
     }
-    return list(wanted)
+    return [commands for commands in wanted.values() if commands]
 
 
-def _prepared(script: Path) -> bool:
-    """Run a preparation script; whether it went well."""
-    print(f"preparing the data: {script.name}", file=sys.stderr)
-    if not script.is_file():
-        print(f"{script}: not there; prepare the data by hand, see the README", file=sys.stderr)
-        return False
-    if subprocess.run([sys.executable, str(script)], check=False).returncode != 0:
-        print(f"{script.name} could not prepare the data; its message stands above", file=sys.stderr)
-        return False
+def _prepared(commands: list[str], project: Path) -> bool:
+    """Run the commands that prepare a dataset, scripts of the project, as far as they go well; whether all did."""
+    for command in commands:
+        name, *arguments = shlex.split(command)
+        script = project / name
+        print(f"preparing the data: {' '.join([script.name, *arguments])}", file=sys.stderr)
+        if not script.is_file():
+            print(f"{script}: not there; prepare the data by hand, see the README", file=sys.stderr)
+            return False
+        if subprocess.run([sys.executable, str(script), *arguments], check=False).returncode != 0:
+            print(f"{script.name} could not prepare the data; its message stands above", file=sys.stderr)
+            return False
     return True

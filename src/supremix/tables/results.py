@@ -77,5 +77,5 @@ def collect(
             value = record["metrics"]["test"].get(variant, {}).get(metric)
             if value is not None and math.isfinite(value):
                 values.setdefault((cell.panel, cell.row, column), {})[cell.seed] = value
-    synthetic = any(record["synthetic"] for _, record in found)
+    synthetic = bool(spec.size) or any(record["synthetic"] for _, record in found)
     return Results(spec, values, runs, synthetic, failed or set(), unprepared or {})

@@ -62,7 +62,8 @@ class Spec:
     """A table. ``metrics`` maps variant/metric of a record to a heading; ``comparisons`` pairs rows by name.
 
     ``paper_key`` is the variant beside which the paper's values stand, ``digits`` the decimals of all metrics but
-    correlations, ``prepare`` the scripts under data_prep/ that make the data ready where they can.
+    correlations, ``prepare`` the scripts under data_prep/ that make the data ready where they can, or dataset →
+    commands. ``size`` is none at the paper's size; any other (conf/size/) means synthetic data.
     """
 
     name: str
@@ -74,10 +75,21 @@ class Spec:
     rows: list[Row]
     digits: int = 2
     paper_key: str = "best"
-    prepare: str | list[str] | None = None
+    prepare: str | list[str] | dict[str, list[str]] | None = None
     gain: Gain | None = None
     comparisons: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    size: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is rendered to, unless told otherwise."""
+        return results_folder(self.size) / self.name
+
+    @property
+    def label(self) -> str:
+        """What its runs are filed under in W&B."""
+        return f"{self.name}-{self.size}" if self.size else self.name
 
     def cells(self) -> list[tuple[Panel, Row]]:
         """Every panel with every row that stands in it, in the table's order."""
@@ -106,10 +118,18 @@ class Spec:
         pairs = self.comparisons if panel.comparisons is None else panel.comparisons
         return [pair for pair in pairs if {*pair} <= names]
 
-    def scripts(self, panel: Panel) -> list[str]:
-        """The scripts that prepare the panel's data."""
+    def preparation(self, panel: Panel) -> dict[str, list[str]]:
+        """Dataset → the commands that prepare it, for the panel; a script alone is for the dataset of its name."""
         prepare = panel.prepare or self.prepare or []
-        return [prepare] if isinstance(prepare, str) else prepare
+        if isinstance(prepare, dict):
+            return prepare
+        return {Path(script).stem: [script] for script in ([prepare] if isinstance(prepare, str) else prepare)}
+
+    def scripts(self, panel: Panel, dataset: str) -> list[str]:
+        """The scripts that prepare a dataset of the panel; where none is known for it, all of the panel's."""
+        commands = self.preparation(panel)
+        found = commands.get(dataset) or [command for listed in commands.values() for command in listed]
+        return [command.split()[0] for command in found]
 
     def paper_value(self, panel: Panel, row: Row, column: str) -> float | None:
         """The paper's value for a column such as ``best/mae``; None where it prints none."""
@@ -120,6 +140,11 @@ class Spec:
         """The column that gains and comparisons are about."""
         gain = panel.gain or self.gain
         return f"{panel.paper_key or self.paper_key}/{gain.metric if gain else 'mae'}"
+
+
+def results_folder(size: str) -> Path:
+    """The folder of all tables and figures of a size, so that none of another size overwrites the paper's."""
+    return Path("results") / size
 
 
 def higher_is_better(column: str) -> bool:
@@ -140,7 +165,10 @@ def reading(path: Path, what: str) -> Iterator[Any]:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
         raise UserError(f"{path}: no such {what}; there are: {known}")
     try:
-        yield OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        if not isinstance(content, dict) or not content:
+            raise ValueError("it has no keys: write it like the others there")
+        yield content
     except KeyError as error:
         raise UserError(f"{path}: the key {error} is missing") from None
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
@@ -177,6 +205,7 @@ def _problems(spec: Spec) -> list[str]:
         for value, count in Counter(values).items()
         if count > 1
     ]
+    found += [f"seed {seed!r}: give whole numbers" for seed in spec.seeds if type(seed) is not int]
     for row in spec.rows:
         if row.kind not in KINDS:
             found.append(f"row {row.name!r} has kind {row.kind!r}: use one of {', '.join(KINDS)}")

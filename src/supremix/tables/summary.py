@@ -11,15 +11,16 @@ from supremix.tables.plan import composed, plan
 from supremix.tables.render import md_line
 from supremix.tables.reproduce import stored
 from supremix.tables.results import Results
+from supremix.tables.size import PAPER, Size
 from supremix.tables.spec import Panel, Spec, load
 from supremix.tables.statements import gained, paper_gain
 
 HEADER = ["table", "", "finished", "ours", "against the best other", "the paper"]
 
 
-def specs(conf: Path) -> list[Spec]:
-    """The specifications of the paper's tables that runs fill, in their order."""
-    return [load(path) for path in paths(conf) if computed.kind(path) is None]
+def specs(conf: Path, size: Size) -> list[Spec]:
+    """The specifications of the paper's tables that runs fill, in their order, at a size."""
+    return [size.spec(load(path)) for path in paths(conf) if computed.kind(path) is None]
 
 
 def paths(conf: Path) -> list[Path]:
@@ -28,12 +29,13 @@ def paths(conf: Path) -> list[Path]:
     return sorted(numbered, key=lambda path: int(path.stem))
 
 
-def render_stored(conf: Path, out: Path, overrides: list[str]) -> Iterator[str]:
+def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPER) -> Iterator[str]:
     """Render every table into ``out`` without running anything; yield a line on each.
 
     A table that holds more finished runs than the store does is left as it is. The overview is written last.
     """
-    store, tables = Store(composed(conf, overrides).paths.runs), specs(conf)
+    overrides = size.line(overrides)
+    store, tables = Store(composed(conf, overrides).paths.runs), specs(conf, size)
     for spec in tables:
         cells, folder = plan(spec, conf, overrides), out / spec.name
         results, found = stored(spec, cells, store)
@@ -41,13 +43,13 @@ def render_stored(conf: Path, out: Path, overrides: list[str]) -> Iterator[str]:
         if not kept:
             files.write(results, found, folder)
         yield f"{spec.title}: {len(found)} of {len(cells)} runs" + (", fewer than stand there: left as it is" * kept)
-    others = [computed.compute(path, conf, overrides) for path in paths(conf) if computed.kind(path)]
+    others = [computed.compute(path, conf, overrides, size) for path in paths(conf) if computed.kind(path)]
     for table in others:
         kept = computed.filled(out / table.name) > sum(entry.here is not None for entry in table.entries)
         if not kept:
             computed.write(table, out / table.name)
         yield f"{table.title}: computed" + (", fewer values than stand there: left as it is" * kept)
-    (out / "README.md").write_text(overview(tables, others, out))
+    files.write_texts(out, {"README.md": overview(tables, others, out)})
 
 
 def overview(tables: list[Spec], others: list[computed.Overview], out: Path) -> str:

@@ -18,7 +18,7 @@ def log_table(results: Results, settings: Any) -> None:
     """
     if settings.mode == "disabled":
         return
-    rows, name = numbers(results), results.spec.name
+    rows, name = numbers(results), results.spec.label
     try:
         tracker = Tracker(settings, f"{name}-{identity.digest(rows)}", {"table": name}, [name])
         tracker.table(name, list(COLUMNS), rows)

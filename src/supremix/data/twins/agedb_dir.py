@@ -13,7 +13,7 @@ from supremix.data.twins.common import Order, on_all_cores, raw_folder
 from supremix.data.twins.faces import draw_jpeg, person
 from supremix.errors import UserError
 
-SIZES = {"tiny": (60, 32), "demo": (1500, 64), "real": (16488, 224)}  # images, pixels
+SIZES = {"tiny": (60, 32), "small": (320, 32), "demo": (1500, 64), "real": (16488, 224)}  # images, pixels
 AGES = (0, 120)
 SYLLABLES = ("Ba", "De", "Fi", "Go", "Hu", "Ka", "Le", "Mi", "No", "Pu", "Ra", "Se", "Ti", "Vo", "Zu")
 

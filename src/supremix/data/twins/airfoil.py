@@ -7,7 +7,7 @@ import numpy as np
 
 from supremix.data.twins.common import Order, raw_folder
 
-SIZES = {"tiny": 60, "demo": 400, "real": 1503}  # rows
+SIZES = {"tiny": 60, "small": 240, "demo": 400, "real": 1503}  # rows
 FILE = "airfoil_self_noise.dat"
 THIRD_OCTAVES = 200 * 2 ** (np.arange(21) / 3)  # Hz
 ANGLES = (0.0, 12.0)  # degrees

@@ -35,6 +35,7 @@ class Size:
 
 SIZES = {
     "tiny": Size(24, 16.0, 8, 24.0),
+    "small": Size(60, 8.0, 16, 12.5),
     "demo": Size(600, 4.0, 32, 6.25),
     "real": Size(24374, 1.0, 100, 2.0),
 }

@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Order:
-    """Which twin to make. size: tiny (tests), demo (trains on a laptop's processor in minutes) or real."""
+    """Which twin to make. size: tiny (tests), small (tables at SIZE=twin), demo (minutes on a laptop) or real."""
 
     name: str
     size: str

@@ -14,8 +14,13 @@ from supremix.data.face_csv import Row, format_rows
 from supremix.data.twins.common import Order, on_all_cores, raw_folder
 from supremix.data.twins.faces import draw_jpeg, person
 
-SIZES = {"tiny": (80, 32), "demo": (2000, 64), "real": (284737, 224)}  # images, of which about 3 in 4 pass; pixels
-WITH_SPLIT = ("tiny", "demo")
+SIZES = {  # images, of which about 3 in 4 pass; pixels
+    "tiny": (80, 32),
+    "small": (480, 32),
+    "demo": (2000, 64),
+    "real": (284737, 224),
+}
+WITH_SPLIT = ("tiny", "small", "demo")
 HELD_OUT = 8  # in these, one image in so many validates, one tests
 FAULTS = {  # share of the images
     "": 0.75,

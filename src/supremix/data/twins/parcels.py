@@ -28,7 +28,7 @@ class Size(NamedTuple):
     longest: int
 
 
-SIZES = {"tiny": Size(24, 40, 70), "demo": Size(400, 80, 140), "real": Size(656, 478, 1912)}
+SIZES = {"tiny": Size(24, 40, 70), "small": Size(60, 40, 70), "demo": Size(400, 80, 140), "real": Size(656, 478, 1912)}
 
 
 def generate(order: Order) -> None:

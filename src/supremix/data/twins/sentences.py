@@ -11,7 +11,7 @@ import numpy as np
 
 from supremix.data.twins.common import Order, raw_folder
 
-SIZES = {"tiny": (60, 24, 24), "demo": (1000, 200, 200), "real": (5249, 1000, 1000)}
+SIZES = {"tiny": (60, 24, 24), "small": (240, 60, 60), "demo": (1000, 200, 200), "real": (5249, 1000, 1000)}
 FILES = ("train_new.tsv", "dev_new.tsv", "test_new.tsv")
 VECTORS = "vectors.50d.txt"
 HEADER = ["index", "genre", "filename", "year", "old_index", "source1", "source2", "sentence1", "sentence2", "score"]
