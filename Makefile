@@ -1,19 +1,20 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+RUNS = $(if $(JOBS),--jobs $(JOBS)) $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(OVERRIDES)
 STAMP := $(VENV)/.installed
 AT_SIZE := $(if $(SIZE),--size $(SIZE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart tables test test-tables lint types bench fault-campaign clean
+.PHONY: help setup quickstart tables test test-tables lint types bench fault-campaign wandb-sync clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Data: SUPREMIX_DATA=DIR holds raw files (default: data), SUPREMIX_RUNS=DIR the store (default: runs)."
 	@echo "  SIZE=twin runs, plans and renders any of them on small synthetic data, in minutes, under results/twin."
-	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table or figure; JOBS=N runs N at a time."
+	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table or figure; JOBS=N runs N at a time,"
+	@echo "  by default as many as there are cores; LAUNCHER=slurm (or basic, joblib, submitit_local, ray) says what starts them."
 
 setup: $(STAMP) ## Make .venv and install the package in it, once
 
@@ -24,13 +25,13 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 quickstart: $(STAMP) ## Four methods on scikit-learn's diabetes data: a table and a t-SNE picture, no download
-	$(PY) scripts/quickstart.py --jobs $(JOBS)
+	$(PY) scripts/quickstart.py $(RUNS)
 
 reproduce-table-%: $(STAMP) ## Run what table N of the paper is missing, and render it into results/table_N
-	$(PY) scripts/reproduce_table.py $* --jobs $(JOBS) $(AT_SIZE) $(OVERRIDES)
+	$(PY) scripts/reproduce_table.py $* $(AT_SIZE) $(RUNS)
 
 reproduce-figure-%: $(STAMP) ## Run what figure N of the paper is missing, and draw it into results/figure_N
-	$(PY) scripts/reproduce_figure.py $* --jobs $(JOBS) $(AT_SIZE) $(OVERRIDES)
+	$(PY) scripts/reproduce_figure.py $* $(AT_SIZE) $(RUNS)
 
 plan-table-%: $(STAMP) ## List the runs of table N: done, unfinished, failed, missing; run nothing
 	$(PY) scripts/reproduce_table.py $* --plan $(AT_SIZE) $(OVERRIDES)
@@ -39,7 +40,7 @@ tables: $(STAMP) ## Render every table from what the store holds, with results/R
 	$(PY) scripts/render_tables.py $(AT_SIZE) $(OVERRIDES)
 
 test: $(STAMP) ## Run the tests
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(or $(JOBS),auto)
 
 test-tables: $(STAMP) ## Run all sixteen tables and four figures at SIZE=twin from an empty store, with a line on each
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests/all_tables.py
@@ -56,6 +57,9 @@ bench: $(STAMP) ## Measure losses, training step and input as ratios in one run
 
 fault-campaign: $(STAMP) ## Kill a table's processes 50 times, and compare it with one left alone
 	OMP_NUM_THREADS=1 $(PY) scripts/fault_campaign.py
+
+wandb-sync: $(STAMP) ## Upload the store's W&B runs that are not on the server yet, each once
+	$(PY) scripts/wandb_sync.py $(OVERRIDES)
 
 clean: ## Remove caches; environment, data, store and results stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -35,12 +35,12 @@ def work(folder: Path, seeds: list[int]) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     from supremix.commandline import CONF, ending_on_signals
-    from supremix.tables.launch import local_launcher
+    from supremix.tables.launchers import named
     from supremix.tables.reproduce import reproduce
 
     with ending_on_signals():
         overrides = [*SETTINGS, f"paths.runs={folder / 'runs'}"]
-        reproduce("quickstart", CONF, folder / "table", local_launcher(1), overrides, seeds)
+        reproduce("quickstart", CONF, folder / "table", named("joblib", 1), overrides, seeds)
 
 
 def start(folder: Path, seeds: list[int]) -> Any:

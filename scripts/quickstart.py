@@ -1,9 +1,10 @@
 """Four methods on scikit-learn's diabetes data: trained, tabulated, and their test features pictured."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
+
+from supremix.tables.launchers import add_options, from_options
 
 PICTURED = ("Vanilla", "SupCon", "SupCR", "SupReMix")
 
@@ -11,7 +12,7 @@ PICTURED = ("Vanilla", "SupCon", "SupCR", "SupReMix")
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, epilog="Anything else is a Hydra override for every run")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
+    add_options(parser)
     parser.add_argument("--out", type=Path, default=Path("outputs/quickstart"), help="folder of table and picture")
     options, overrides = parser.parse_known_args(arguments)
 
@@ -19,13 +20,13 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.figures.canvas import save
     from supremix.figures.tsne import test_features, tsne
     from supremix.store import Store
-    from supremix.tables.launch import local_launcher
     from supremix.tables.plan import composed
     from supremix.tables.reproduce import reproduce
 
     try:
+        launcher, overrides = from_options(options, overrides)
         with ending_on_signals():
-            spec, cells, folder = reproduce("quickstart", CONF, options.out, local_launcher(options.jobs), overrides)
+            spec, cells, folder = reproduce("quickstart", CONF, options.out, launcher, overrides)
         store = Store(composed(CONF, overrides).paths.runs)
         first = {cell.row: store.run(str(cell.run_id)) for cell in cells if cell.seed == spec.seeds[0]}
         panels = [test_features(name, first[name]) for name in PICTURED]

@@ -1,9 +1,10 @@
 """Bring a figure of the paper up to date: plan its runs, run what is missing, draw PNG and SVG."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
+
+from supremix.tables.launchers import add_options, from_options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -12,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, epilog="Anything else is a Hydra override for every run, e.g. tracking=none"
     )
     parser.add_argument("figure", help="a name under conf/figure, such as 2")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
+    add_options(parser)
     parser.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
     parser.add_argument("--out", type=Path, help="folder of the drawn figure (default: results/[SIZE/]figure_<N>)")
     parser.add_argument("--seeds", help="comma-separated, in place of the figure's own")
@@ -22,11 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line, seeds_of
     from supremix.figures.reproduce import reproduce
     from supremix.tables import size as sizes
-    from supremix.tables.launch import local_launcher
 
     try:
-        seeds = seeds_of(options.seeds)
-        launcher, size = local_launcher(options.jobs), sizes.load(CONF, options.size)
+        launcher, overrides = from_options(options, overrides)
+        seeds, size = seeds_of(options.seeds), sizes.load(CONF, options.size)
         with ending_on_signals():
             folder = reproduce(options.figure, CONF, options.out, launcher, overrides, seeds, options.stored, size)
     except MISTAKES as error:

@@ -1,9 +1,10 @@
 """Bring a table of the paper up to date: plan its runs, run what is missing, render Markdown, CSV and LaTeX."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
+
+from supremix.tables.launchers import add_options, from_options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -12,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, epilog="Anything else is a Hydra override for every run, e.g. tracking=none"
     )
     parser.add_argument("table", help="a name under conf/table, such as 5")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the cores)")
+    add_options(parser)
     parser.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
     parser.add_argument("--out", type=Path, help="folder of the rendered table (default: results/[SIZE/]table_<N>)")
     parser.add_argument("--seeds", help="comma-separated, in place of the table's own")
@@ -24,11 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.tables import overview
     from supremix.tables import size as sizes
     from supremix.tables.files import rerender
-    from supremix.tables.launch import local_launcher
     from supremix.tables.reproduce import computed, planned, reproduce
     from supremix.tables.spec import results_folder
 
     try:
+        launcher, overrides = from_options(options, overrides)
         path, size = CONF / "table" / f"{options.table}.yaml", sizes.load(CONF, options.size)
         seeds = seeds_of(options.seeds)
         if options.plan:
@@ -41,7 +42,6 @@ def main(arguments: list[str] | None = None) -> int:
             folder = options.out or results_folder(size.name) / f"table_{options.table}"
             rerender(options.table, CONF, folder, size)
         else:
-            launcher = local_launcher(options.jobs)
             with ending_on_signals():
                 _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds, size)
     except MISTAKES as error:

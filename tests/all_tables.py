@@ -160,7 +160,7 @@ def test_the_overview_of_all(place):
     assert {number: written(results / f"table_{number}") for number in TABLES} == before
     lines = (results / "README.md").read_text().splitlines()
     assert all(any(f"(table_{number}/table.md)" in line for line in lines) for number in TABLES)
-    assert not any("missing" in line for line in lines)
+    assert not any("| missing |" in line for line in lines)
     assert list((place / "results").iterdir()) == [results]  # no table of the real data's was touched
 
 
@@ -185,7 +185,8 @@ def test_a_killed_table_goes_on_without_repeating_a_finished_cell(place, told):
     assert before.items() <= after.items()
     assert len(runs(after)) == cells
     told(f"table {KILLED}, killed after {len(runs(before))} of {cells} runs and begun again", cells)
-    assert not list(store.rglob("*.partial"))
+    left = {path.stem for path in store.glob("*.partial")}  # of a run killed between its end and its tidying up
+    assert left <= {Path(name).parent.name for name in before}
     alone = place / "results" / "twin" / f"table_{KILLED}"
     assert {name: (out / name).read_bytes() for name in ("table.md", "table.csv", "table.tex")} == {
         name: (alone / name).read_bytes() for name in NAMES if name.startswith("table.")

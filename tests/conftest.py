@@ -1,10 +1,12 @@
 """Fixtures shared by the tests."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.wandb_server import Server, serving
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,33 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def wandb_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """W&B keeps to the test's folder, knows no key, and has not been found unreachable."""
+    import wandb
+
+    from supremix import tracking
+
+    for name in ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setattr(tracking, "_unreachable", False)
+    yield
+    wandb.teardown()  # it remembers keys
+
+
+@pytest.fixture
+def wandb_key(wandb_folders: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a key."""
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+
+
+@pytest.fixture
+def wandb_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A stand-in for W&B's server, to which wandb talks."""
+    with serving() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        yield server

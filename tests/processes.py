@@ -3,6 +3,7 @@
 import itertools
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,33 @@ def train_until(overrides: list[str], stage: str, batch: int, signum: int) -> No
     interrupt(stage, batch, signum)
     sys.argv = ["train", *overrides]
     cli()
+
+
+def stopped_once(cfg: DictConfig) -> str:
+    """A cell that is sent a scheduler's signal in pre-training, the first time it is run."""
+    from supremix.tables.launch import run_cell
+
+    mark = Path(cfg.paths.runs).parent / "signalled"
+    if cfg.method.loss is not None and not mark.exists():
+        mark.touch()
+        interrupt("pretrain", 12, signal.SIGUSR2)
+    return run_cell(cfg)
+
+
+def search_until(arguments: tuple[Any, ...], run: int) -> None:
+    """Search, and kill this process when its run of that number begins."""
+    from supremix.search import search
+    from supremix.tables import launch
+
+    original, begun = launch.run_free_cell, itertools.count(1)
+
+    def run_or_die(cfg: DictConfig) -> str:
+        if next(begun) == run:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(cfg)
+
+    launch.run_free_cell = run_or_die
+    search(*arguments)
 
 
 def interrupt(stage: str, batch: int, signum: int) -> None:

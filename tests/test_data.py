@@ -407,7 +407,7 @@ def test_meta_that_is_no_json_object(folder, content):
 
 
 def test_no_split_at_all(folder):
-    fails(folder, "no split column", "dataset.sizes", sizes=None)
+    fails(folder, "no split column", "dataset.load.sizes", sizes=None)
 
 
 @pytest.mark.parametrize(

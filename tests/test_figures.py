@@ -16,7 +16,7 @@ from supremix.errors import UserError
 from supremix.figures import canvas, logits, sizes, spec
 from supremix.figures.reproduce import DRAW, reproduce, stored_run, write
 from supremix.store import Store
-from supremix.tables.launch import local_launcher
+from supremix.tables.launchers import named
 from supremix.tables.plan import Cell, plan
 from tests.running import SMALL
 
@@ -259,10 +259,10 @@ def test_a_figure_runs_what_is_missing_once_and_draws_it(tmp_path, capsys):
     overrides = [*SMALL, f"paths.runs={tmp_path / 'runs'}"]
     with pytest.raises(UserError, match="nothing to draw"):
         reproduce("small", conf, tmp_path / "out", overrides=overrides, stored_only=True)
-    folder = reproduce("small", conf, tmp_path / "out", local_launcher(1), overrides)
+    folder = reproduce("small", conf, tmp_path / "out", named("joblib", 1), overrides)
     written = {name: (folder / name).read_bytes() for name in FILES}
     assert b"SupReMix" in written["figure.csv"]
     capsys.readouterr()
-    reproduce("small", conf, tmp_path / "out", local_launcher(1), overrides)
+    reproduce("small", conf, tmp_path / "out", named("joblib", 1), overrides)
     assert "2 of 2 runs finished" in capsys.readouterr().err
     assert written == {name: (folder / name).read_bytes() for name in FILES}

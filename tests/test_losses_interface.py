@@ -118,6 +118,14 @@ def test_cuda_gives_the_same_value_and_gradient(name):
     torch.testing.assert_close(gradient_ND.cpu(), expected_ND, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_with_labels_on_the_host_nothing_on_the_device_is_waited_for(name):
+    """A tensor on the meta device has no data: reading any of it back is an error."""
+    value, gradient_ND = value_and_gradient(lambda z: LOSSES[name](z, LABELS), embeddings(7).to("meta"))
+    assert value.is_meta
+    assert gradient_ND.is_meta
+
+
 def test_draws_follow_the_generator_and_leave_the_global_one_alone():
     loss, z_ND, state = SupReMixLoss(0.5, 2.0), embeddings(7), torch.get_rng_state()
     first, again, other = (loss(z_ND, LABELS, generator=torch.Generator().manual_seed(s)) for s in (3, 3, 4))

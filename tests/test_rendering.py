@@ -214,6 +214,25 @@ def test_a_seed_that_every_row_lacks_is_missing(tmp_path):
     assert "| Vanilla | 2 of 3 | missing |" in (tmp_path / "table.md").read_text()
 
 
+def test_one_seed_of_synthetic_data_is_marked_in_every_file(tmp_path):
+    lines = (ASSETS / "small" / files.RECORDS).read_text().splitlines(keepends=True)
+    ours = "".join(line.replace('"synthetic": false', '"synthetic": true') for line in lines if '"seed": 0' in line)
+    (tmp_path / files.RECORDS).write_text(ours)
+    (tmp_path / files.STATE).write_text('{"seeds": [0]}')
+    files.rerender("small", ASSETS.parent, tmp_path)
+    text, latex_text = ((tmp_path / name).read_text() for name in ("table.md", "table.tex"))
+    assert "**Synthetic data**" in text
+    assert "| synthetic data | n | ρ ↑ | MAE ↓ | MAE, ridge probe ↓ |" in text
+    assert "one seed tells nothing" in text
+    assert "nan" not in text + latex_text
+    assert not any("±" in line for line in text.splitlines() if line.startswith("|"))
+    check_latex(latex_text)
+    assert latex_text.count("synthetic data & n &") == 2
+    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    assert {(row["synthetic"], row["paper"], row["std"]) for row in rows} == {("True", "", "")}
+    assert '"synthetic": true' in (tmp_path / files.STATE).read_text()
+
+
 def test_bootstrap_interval_of_the_mean():
     x_N = np.random.default_rng(1).normal(5.0, 2.0, size=200)
     low, high = stats.bootstrap(x_N)

@@ -14,14 +14,14 @@ from supremix.errors import UserError
 from supremix.record import VARIANTS
 from supremix.store import Store, write_json
 from supremix.tables import files, listing, reproduce, summary
-from supremix.tables.launch import local_launcher, run_cell
+from supremix.tables.launch import run_cell
+from supremix.tables.launchers import IN_PROCESS, named
 from supremix.tables.overview import kind
 from supremix.tables.plan import Cell, Checksums, composed, plan, with_seeds
 from supremix.tables.spec import load
 from tests.running import SMALL, config, run_small
 
 TABLES = sorted(path for path in (CONF / "table").glob("*.yaml") if kind(path) is None)
-IN_PROCESS = ["hydra/launcher=basic"]
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
@@ -100,7 +100,7 @@ def test_a_wrong_specification_names_the_file(tmp_path):
 
 def small_table(tmp_path, seeds=(0,), extra=()):
     overrides = [*SMALL, f"paths.runs={tmp_path / 'runs'}", *extra]
-    return reproduce.reproduce("quickstart", CONF, tmp_path / "out", local_launcher(1), overrides, list(seeds))
+    return reproduce.reproduce("quickstart", CONF, tmp_path / "out", named("joblib", 1), overrides, list(seeds))
 
 
 def test_a_table_runs_only_what_is_missing_and_renders_again_from_its_records(tmp_path, capfd):
@@ -124,7 +124,7 @@ def test_failed_runs_are_named_and_the_rest_stands(tmp_path):
     broken.write_text(broken.read_text().replace("temperature: 2.0", "temperature: -1"))
     overrides = [*SMALL, f"paths.runs={tmp_path / 'runs'}"]
     with pytest.raises(UserError, match=r"1 of 7 runs failed.*SupCR · seed 0: .*temperature"):
-        reproduce.reproduce("quickstart", conf, tmp_path / "out", local_launcher(1), overrides, [0])
+        reproduce.reproduce("quickstart", conf, tmp_path / "out", named("joblib", 1), overrides, [0])
     text = (tmp_path / "out" / "table.md").read_text()
     assert "| SupCR | 0 of 1 | failed" in text
     assert "**Failed runs**: SupCR." in text
@@ -171,8 +171,10 @@ gain: {row: Ridge, metric: mae, against: [Linear]}
     return conf, [*overrides, "trainer.accelerator=cpu"]
 
 
-def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_path, capfd):
+def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_path, capfd, monkeypatch):
     conf, overrides = two_tables(tmp_path)
+    tracked = []
+    monkeypatch.setattr(reproduce, "log_table", lambda _, settings: tracked.append(settings))
     _, cells, folder = reproduce.reproduce("1", conf, tmp_path / "out", IN_PROCESS, overrides)
     said = capfd.readouterr().err
     assert "uci_airfoil is not there, its runs are not started:" in said
@@ -185,6 +187,7 @@ def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_p
     assert "missing" not in near.split("## near")[1]
     assert "| Ridge | 0 of 2 | missing | 4.00 | – |" in far
     assert str(tmp_path) not in text
+    assert [(settings.group, settings.job_type) for settings in tracked] == [("table_1", "table")]
     assert {cell.run_id is None for cell in cells if cell.panel == "far"} == {True}
     plan_text = reproduce.planned("1", conf, overrides)
     assert "done        near · Ridge · seed 0, 1" in plan_text

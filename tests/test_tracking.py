@@ -18,12 +18,7 @@ ASSETS = Path(__file__).parent / "assets"
 OFFLINE = ("tracking=wandb", "tracking.mode=offline")
 
 
-@pytest.fixture(autouse=True)
-def wandb_folders(tmp_path, monkeypatch):
-    for name in ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / name))
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setattr(tracking, "_unreachable", False)
+pytestmark = pytest.mark.usefixtures("wandb_folders")
 
 
 def folders(tmp_path):
@@ -47,7 +42,7 @@ class Recorder:
         if arguments["mode"] in self.fail_modes:
             raise TimeoutError("no answer")
         return SimpleNamespace(
-            log=self.log, finish=self.finish, define_metric=lambda *a, **k: None, summary=self.summary
+            log=self.log, finish=self.finish, define_metric=lambda *a, **k: None, summary=self.summary, offline=True
         )
 
     def log(self, row):

@@ -1,12 +1,16 @@
 """What the command lines share: where the configs are, and how a user's mistake is told. Quick to import."""
 
+import hashlib
+import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -24,6 +28,7 @@ MISTAKES = (UserError, HydraException, OmegaConfBaseException)
 """What a wrong setting raises: told in one line, by `one_line`, with exit code 1."""
 
 INTERNALS = ("object_type", "Config search", "provider=", "^")
+NOT_SWEPT = ("-", "hydra", "paths.", "trainer.", "tracking")
 
 
 @contextmanager
@@ -46,6 +51,34 @@ def ending_on_signals() -> Iterator[None]:
         sys.exit(1)
 
 
+@contextmanager
+def telling_mistakes() -> Iterator[None]:
+    """A mistake of the user ends the driver with one line on stderr and exit code 1."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
+    try:
+        yield
+    except MISTAKES as error:
+        sys.exit(f"error: {one_line(error)}")
+    except (ValueError, OSError) as error:
+        if HydraConfig.initialized():
+            raise  # of a run; before one, of Hydra itself: dataset=5, or a sweep's folder that cannot be made
+        sys.exit(f"error: {error}: choose options by name, as in dataset=uci_airfoil, and paths.runs to be a folder")
+
+
+def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
+    """The driver's arguments; those of a sweep (-m) with a W&B tag for its runs, which the same sweep has again.
+
+    The tag does not depend on how and where the sweep runs. One that the user chose, ``tracking.sweep=…``, is left.
+    """
+    chosen = any(argument.startswith(("tracking=none", "tracking.sweep=")) for argument in arguments)
+    if chosen or not {"-m", "--multirun"} & {*arguments}:
+        return [*arguments]
+    science = [argument for argument in arguments if not argument.startswith(NOT_SWEPT)]
+    tag = f"sweep-{hashlib.sha256(' '.join(sorted(science)).encode()).hexdigest()[:8]}"
+    print(f"W&B tag of this sweep's runs: {tag}", file=sys.stderr)
+    return [*arguments, f"tracking.sweep={tag}"]
+
+
 def one_line(error: BaseException) -> str:
     """A library's error of several lines, and what caused it, as one line without hints on internals."""
     text = str(error) + (f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else "")
@@ -66,6 +99,12 @@ def seeds_of(text: str | None) -> list[int] | None:
     if not all(part.isdecimal() for part in parts) or len({*map(int, parts)}) < len(parts):
         raise UserError(f"--seeds {text}: give whole numbers, 0 or more, each once, with commas between them")
     return [int(part) for part in parts] or None
+
+
+def quoted(text: str) -> str:
+    """Text as a value in a Hydra override, whatever signs are in it."""
+    text = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # backslashes are doubled before a quote, and only there
+    return "'" + text.replace("'", "\\'") + "'"
 
 
 def check_job(cfg: DictConfig, job: HydraConf) -> None:

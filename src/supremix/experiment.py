@@ -87,7 +87,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
         return directory
 
     from supremix import record
-    from supremix.tracking import Tracker
+    from supremix.tracking import Tracker, run_tags
 
     status = "finished before, nothing to do"
     with stoppable(), store.making(directory, wait) as unfinished:
@@ -96,8 +96,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
                 torch.set_num_threads(cfg.trainer.threads)
             repeatable(cfg.trainer.deterministic)
             fabric = ranks.fabric(cfg.trainer.accelerator, cfg.trainer.precision)
-            tags = sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags})
-            tracker = Tracker(cfg.tracking, run_id, science, tags)
+            tracker = Tracker(cfg.tracking, run_id, science, run_tags(cfg))
             job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished)
             if cfg.transfer is not None:
                 origin = replace(job, cfg=configs[1], data=loaded[1], criterion=criteria[1])
@@ -124,7 +123,7 @@ def execute(job: Job, run_id: str, started: float) -> None:
     except BaseException:
         job.tracker.finish(None, exit_code=1)
         raise
-    job.tracker.finish(record.flat(report["metrics"]) | {"record": str(directory.absolute())})
+    job.tracker.finish(record.mirrored(report) | {"record": str(directory.absolute())})
 
 
 def reference(job: Job) -> "Outcome":

@@ -28,6 +28,7 @@ from supremix.store import RECORD_SCHEMA, Store, write_json
 from supremix.transfer import resolved
 
 VARIANTS = ("best", "last", "ridge")  # epoch chosen on validation, last epoch, closed-form probe
+BETA_MEAN = "method/beta_mean"  # of the Beta distribution that a mixture's share of its anchor is drawn from
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,12 @@ def load_weights(module: nn.Module, path: Path, prefix: str = "") -> None:
         module.load_state_dict(state)
     except Exception as error:  # the libraries raise types of their own for each kind of damage
         raise UserError(f"{path}: not its weights ({error}); remove {path.parent} and run again") from None
+
+
+def mirrored(report: dict[str, Any]) -> dict[str, Any]:
+    """What W&B shows of a finished run besides its config: the metrics, and numbers for settings that are none."""
+    beta = report["config"]["method"].get("beta")
+    return flat(report["metrics"]) | ({BETA_MEAN: beta[0] / sum(beta)} if beta else {})
 
 
 def flat(metrics: dict[str, Any]) -> dict[str, float]:

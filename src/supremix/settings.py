@@ -13,7 +13,7 @@ from supremix.errors import UserError
 from supremix.metrics import METRICS
 from supremix.transfer import on_source, resolved
 
-ABSENT: Any = object()
+ABSENT: Any = object()  # of a key; null is a value
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,21 @@ def or_null(rule: Rule) -> Rule:
     return Rule(f"{rule.words}, or null", lambda value: value is None or rule.fits(value))
 
 
+def names_epochs(histograms: Any) -> bool:
+    """Whether the three settings are there, and the epochs are whole numbers from 1 on."""
+    if not isinstance(histograms, DictConfig) or set(histograms) != {"bins", "hardest", "epochs"}:
+        return False
+    epochs = histograms.epochs
+    return isinstance(epochs, ListConfig) and all(type(epoch) is int and epoch >= 1 for epoch in epochs)
+
+
 NUMBER = Rule("give a number, 0 or more", lambda value: type(value) in (int, float) and value >= 0)  # NaN is not
 FLAG = Rule("use true or false", lambda value: isinstance(value, bool))
 NAME = Rule("give a name", lambda value: isinstance(value, str) and value != "")
 GROUP = Rule(
     "it is a group of settings, not a value: set the keys below it", lambda value: isinstance(value, DictConfig)
 )
+HISTOGRAMS = Rule("give {bins: 50, hardest: 1000, epochs: [1, 10]}", names_epochs)
 
 RULES = {  # of keys, wherever they are there; a group stands before what lies below it
     "seed": whole(0),
@@ -74,7 +83,7 @@ RULES = {  # of keys, wherever they are there; a group stands before what lies b
     "method.pretrain.batch_size": whole(2),
     "method.pretrain.views": whole(1),
     "method.pretrain.clip": or_null(NUMBER),
-    "method.pretrain.histograms": or_null(GROUP),
+    "method.pretrain.histograms": or_null(HISTOGRAMS),
     "method.pretrain.histograms.bins": whole(1),
     "method.pretrain.histograms.hardest": whole(1),
     "method.pretrain.optimizer": GROUP,
@@ -120,11 +129,6 @@ def check(cfg: DictConfig) -> None:
             f"{balanced(cfg)[0]} acts on the training of a network, which method={cfg.method.name} does not have: "
             "use imbalance=none"
         )
-    histograms = OmegaConf.select(cfg, "method.pretrain.histograms")
-    if histograms is not None and not _names_epochs(histograms):
-        raise UserError(
-            f"method.pretrain.histograms={histograms}: give {{bins: 50, hardest: 1000, epochs: [1, 10]}}, or null"
-        )
     if cfg.method.estimator is None and cfg.protocol.name == "none":
         raise UserError(f"protocol=none trains nothing, but method={cfg.method.name} needs training: choose another")
     if cfg.method.name == "vanilla" and not cfg.protocol.get("train_backbone"):
@@ -160,11 +164,3 @@ def check_bins(cfg: DictConfig, bin_size: float | None) -> None:
 def balanced(cfg: DictConfig) -> list[str]:
     """Keys of what is on against imbalance."""
     return [f"imbalance.{key}" for key, value in cfg.imbalance.items() if value is not None]
-
-
-def _names_epochs(histograms: Any) -> bool:
-    """Whether the three settings are there, and the epochs are whole numbers from 1 on."""
-    if not isinstance(histograms, DictConfig) or set(histograms) != {"bins", "hardest", "epochs"}:
-        return False
-    epochs = histograms.epochs
-    return isinstance(epochs, ListConfig) and all(type(epoch) is int and epoch >= 1 for epoch in epochs)

@@ -123,7 +123,7 @@ def check_finite(what: str, values: np.ndarray, split: Split) -> None:
     if bad_N.any():
         raise UserError(
             f"{what} of the row {split.ids[bad_N.argmax()]} and {bad_N.sum() - 1} more are not finite: "
-            "check these rows at the source and prepare the data again"
+            "check these rows at the source and prepare the data again; where they are sound, lower the learning rate"
         )
 
 

@@ -99,7 +99,7 @@ def mean_logits(run: Run) -> np.ndarray:
     encoder = _encoder(run)
     try:
         return np.array([(row["positive_logit"], row["negative_logit"]) for row in read_history(encoder)])
-    except (OSError, KeyError, ValueError, TypeError):
+    except (UserError, KeyError):
         raise UserError(
             f"{encoder / 'history.csv'}: no mean logits, as in runs of earlier versions; remove {encoder} and "
             f"{run.folder}, and run again"

@@ -10,6 +10,7 @@ from supremix.figures import logits, sizes, tsne
 from supremix.figures.canvas import Drawn, Run, save
 from supremix.figures.spec import Figure, load
 from supremix.store import Store, read_record
+from supremix.tables.launchers import IN_PROCESS, Launcher
 from supremix.tables.plan import Cell, composed, plan, with_seeds
 from supremix.tables.reproduce import done, run_missing
 from supremix.tables.size import PAPER, Size
@@ -26,7 +27,7 @@ def reproduce(
     name: str,
     conf: Path,
     out: Path | None = None,
-    launcher: list[str] | None = None,
+    launcher: Launcher = IN_PROCESS,
     overrides: list[str] | None = None,
     seeds: list[int] | None = None,
     stored_only: bool = False,
@@ -37,7 +38,7 @@ def reproduce(
     Args:
         conf: the config folder, which holds ``figure/<name>.yaml``.
         out: folder of the drawn figure; ``results/<figure>``, or ``results/<size>/<figure>``, by default.
-        launcher: Hydra overrides that choose the launcher.
+        launcher: what starts the runs.
         overrides, seeds: in addition to, and in place of, the specification's.
         stored_only: run nothing, draw what the store holds.
         size: the paper's, or one of conf/size/.
@@ -51,7 +52,7 @@ def reproduce(
     if stored_only:
         cells, store = plan(figure.spec, conf, overrides), Store(composed(conf, overrides).paths.runs)
     else:
-        cells, store, failed = run_missing(figure.spec, conf, launcher or [], overrides)
+        cells, store, failed = run_missing(figure.spec, conf, launcher, overrides)
     folder = out or figure.spec.folder
     try:
         write(figure, cells, store, folder)

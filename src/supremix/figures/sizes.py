@@ -45,7 +45,8 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
         axis.plot([], [], label=row.name, **style)
     drawn.says = [*_gaps(figure, summaries), *_hollow(summaries)]
     sizes_drawn = sorted({number["train_rows"] for number in drawn.numbers})
-    axis.set_xticks(sizes_drawn, [f"{size / 1000:.4g}k" for size in sizes_drawn], rotation=45)
+    ticks = [f"{size / 1000:.4g}k" if size >= 1000 else f"{size}" for size in sizes_drawn]
+    axis.set_xticks(sizes_drawn, ticks, rotation=45)
     axis.minorticks_off()
     axis.set(xlabel=figure.labels["x"], ylabel=figure.labels["y"])
     axis.grid(alpha=0.3)

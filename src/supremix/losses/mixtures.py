@@ -84,10 +84,9 @@ def windows(y_N: Tensor, window: float, inclusive: bool) -> Windows:
     order_N = np.argsort(y, kind="stable")
     label_N = y[order_N]
     reach = window + LABEL_TOLERANCE if inclusive else window - LABEL_TOLERANCE
-    same_N = np.searchsorted(label_N, label_N - LABEL_TOLERANCE)
-    high_N = np.searchsorted(label_N, label_N + LABEL_TOLERANCE, side="right")
-    low_N = np.searchsorted(label_N, label_N - reach)
-    end_N = np.searchsorted(label_N, label_N + reach, side="right")
+    gap_21 = np.array([[LABEL_TOLERANCE], [reach]])
+    same_N, low_N = np.searchsorted(label_N, label_N - gap_21)
+    high_N, end_N = np.searchsorted(label_N, label_N + gap_21, side="right")
     below_N, above_N = np.maximum(same_N - low_N, 0), np.maximum(end_N - high_N, 0)
     return Windows(order_N, label_N, low_N, same_N, high_N, below_N, above_N)
 
@@ -110,15 +109,12 @@ class Chunk:
 def chunks(found: Windows, start: int, stop: int, at_once: int) -> Iterator[Chunk]:
     """The Mix-pos of anchors [start, stop), at most ``at_once`` in a chunk, padding included, or one anchor's."""
     label_R, triplets_R = found.label_N[start:stop], found.triplets_N[start:stop]
-    at_R = np.arange(stop - start)
-    new_R = np.ones(stop - start, dtype=bool)
-    np.not_equal(label_R[1:], label_R[:-1], out=new_R[1:])
-    inside_R = at_R - np.maximum.accumulate(np.where(new_R, at_R, 0))
+    inside_R = np.arange(stop - start) - np.searchsorted(label_R, label_R)  # its place in a run of one label
     # No piece is longer than the mean run, so that padding to the longest costs little.
-    longest = -(-len(new_R) // np.count_nonzero(new_R))
+    longest = -(-len(inside_R) // np.count_nonzero(inside_R == 0))
     rows_R = np.maximum(np.minimum(at_once // np.maximum(triplets_R, 1), longest), 1)
-    first_P = np.flatnonzero(new_R | (inside_R % rows_R == 0))
-    size_P = np.concatenate((first_P[1:], [len(new_R)])) - first_P
+    first_P = np.flatnonzero(inside_R % rows_R == 0)
+    size_P = np.concatenate((first_P[1:], [len(inside_R)])) - first_P
     has_P = triplets_R[first_P] > 0
     first_P = first_P[has_P] + start
     first_3P = np.array((first_P, found.low_N[first_P], found.high_N[first_P]))

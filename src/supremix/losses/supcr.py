@@ -25,8 +25,9 @@ class SupCRLoss(nn.Module):
 
     def forward(self, z_ND: Tensor, y_N: Tensor) -> Tensor:
         """Loss of a batch: raw embeddings and labels; the mean over all N(N−1) ordered pairs."""
-        z_ND, y_N = pairs.check_batch(z_ND, y_N)
-        with torch.autocast(z_ND.device.type, enabled=False):
+        z_ND = pairs.check_batch(z_ND, y_N)
+        y_N = pairs.exact_labels(y_N, z_ND.device)
+        with pairs.full_precision(z_ND.device):
             return RankContrast.apply(z_ND, y_N, self.temperature) if len(z_ND) > 1 else z_ND.sum() * 0.0
 
     def count_positives(self, y_N: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from supremix.losses import mixtures, pairs
 from supremix.losses.contrast import Contrast
+from supremix.losses.gram import on_device_of
 
 TRIPLETS_AT_ONCE = 1 << 17
 """More Mix-pos than this are computed in chunks, to bound memory and to stay in the processor's cache."""
@@ -76,14 +77,14 @@ class SupReMixLoss(nn.Module):
 
         Args:
             z_ND: embeddings, normalised inside.
-            y_N: labels, in the units of ``window``.
+            y_N: labels, in the units of ``window``; the host reads them, so a GPU is waited for unless they are there.
             lam_NN: given λ₁ of anchor i (row) and negative k (column), in [0, 1]; drawn when None.
             generator: source of the draws, on the device of ``z_ND``; torch's global one when None.
         """
-        z_ND, y_N = pairs.check_batch(z_ND, y_N)
+        z_ND = pairs.check_batch(z_ND, y_N)
         if lam_NN is not None and lam_NN.shape != (len(z_ND), len(z_ND)):
             raise ValueError(f"lam_NN must have shape ({len(z_ND)}, {len(z_ND)}), got {tuple(lam_NN.shape)}")
-        with torch.autocast(z_ND.device.type, enabled=False):
+        with pairs.full_precision(z_ND.device):
             if len(z_ND) < 2:
                 return z_ND.sum() * 0.0
             found = mixtures.windows(y_N, self.window, self.window_inclusive)
@@ -92,8 +93,8 @@ class SupReMixLoss(nn.Module):
             elif lam_NN is None:
                 lam_NN = mixtures.sample_beta(*self.beta, z_ND.new_empty(len(z_ND), len(z_ND)), generator)
             else:
-                order_N = torch.from_numpy(found.order_N).to(lam_NN.device)
-                lam_NN = lam_NN[order_N].index_select(1, order_N).to(z_ND)
+                order_N = on_device_of(lam_NN, found.order_N)
+                lam_NN = lam_NN.index_select(0, order_N).index_select(1, order_N).to(z_ND)
             return Contrast.apply(z_ND, lam_NN, found, self, TRIPLETS_AT_ONCE)
 
     def count_positives(self, y_N: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
@@ -19,29 +20,42 @@ from supremix import ranks
 from supremix.commandline import one_line
 from supremix.errors import Busy, UserError
 from supremix.store import Store, write_json
+from supremix.tables.launchers import Launcher
 from supremix.tables.plan import Cell, Checksums, ids
 
 
-def launch(cells: list[Cell], conf: Path, launcher: list[str], done: Callable[[Cell], bool]) -> list[str]:
+def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Cell], bool]) -> list[str]:
     """Run the cells; return one line for each that failed. The others are finished whatever happens to those.
 
     Cells that another process has in work come last, so that several processes share a table's work.
 
     Args:
-        launcher: Hydra overrides that choose and configure the launcher, e.g. ``hydra/launcher=joblib``.
         done: whether a cell's run is finished; asked while they run, for the progress lines.
     """
     ranks.check_alone()
     GlobalHydra.instance().clear()
-    with initialize_config_dir(version_base="1.3", config_dir=str(conf)):
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf), job_name="supremix"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        cfg = hydra.compose_config("config", ["hydra.mode=MULTIRUN", *launcher], run_mode=RunMode.MULTIRUN)
+        try:
+            cfg = hydra.compose_config(
+                "config", ["hydra.mode=MULTIRUN", *launcher.overrides], run_mode=RunMode.MULTIRUN
+            )
+        except HydraException as error:
+            way = "submitit and Slurm are in the extra [sweep], Ray in [ray]"
+            raise UserError(f"{' '.join(launcher.overrides)}: {one_line(error)} ({way})") from None
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(cfg))
 
         def launched(job: Callable[[DictConfig], str], some: list[Cell]) -> Iterator[tuple[Cell, JobReturn]]:
             plugin = Plugins.instance().instantiate_launcher(context, job, cfg)
-            yield from zip(some, plugin.launch([cell.overrides for cell in some], initial_job_idx=0), strict=True)
+            size = launcher.at_once or len(some)
+            for part in (some[first : first + size] for first in range(0, len(some), size)):
+                try:
+                    ended = plugin.launch([cell.overrides for cell in part], initial_job_idx=0)
+                except Exception as error:  # a process died, or a queue refused: the launcher tells of none of its runs
+                    yield from ((cell, _lost(error)) for cell in part if not done(cell))
+                else:
+                    yield from zip(part, ended, strict=True)
 
         with _progress(cells, done):
             ended = list(launched(run_free_cell, cells))
@@ -53,6 +67,11 @@ def launch(cells: list[Cell], conf: Path, launcher: list[str], done: Callable[[C
         for cell, one in ended
         if one.status != JobStatus.COMPLETED and not isinstance(one._return_value, Busy)
     ]
+
+
+def _lost(error: Exception) -> JobReturn:
+    """What stands for a run of which the launcher brought nothing back."""
+    return JobReturn(status=JobStatus.FAILED, _return_value=UserError(f"{type(error).__name__}: {error}"))
 
 
 def run_free_cell(cfg: DictConfig) -> str:
@@ -119,10 +138,3 @@ def _watch(cells: list[Cell], done: Callable[[Cell], bool], ended: threading.Eve
             )
         if last_look:
             return
-
-
-def local_launcher(jobs: int) -> list[str]:
-    """The local cores through joblib."""
-    if jobs < 1:
-        raise UserError(f"--jobs={jobs}: give a whole number, 1 or more")
-    return ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"]

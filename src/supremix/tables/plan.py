@@ -47,6 +47,8 @@ def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
         cfg = composed(conf, line)
         sums, absent = checksums.all(cfg)
         dataset, hint = absent or (cfg.dataset.name, None)
+        if hint and spec.size:
+            hint = f"made before the first run at SIZE={spec.size}"
         for seed in spec.seeds:
             cfg.seed = seed
             run_id, stage1_id = ids(cfg, sums) if absent is None else (None, None)

@@ -6,23 +6,25 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from supremix.commandline import quoted
 from supremix.errors import UserError
 from supremix.store import Store, finished, read_record
 from supremix.tables import files, overview
 from supremix.tables.launch import launch
+from supremix.tables.launchers import IN_PROCESS, Launcher
 from supremix.tables.listing import listing, state
 from supremix.tables.plan import Cell, composed, plan, with_seeds
 from supremix.tables.results import Results, collect
 from supremix.tables.size import PAPER, Size
 from supremix.tables.spec import Spec, load, results_folder
-from supremix.tables.wandb_table import log_table
+from supremix.tables.wandb_table import TABLE_JOB, log_table
 
 
 def reproduce(
     name: str,
     conf: Path,
     out: Path | None = None,
-    launcher: list[str] | None = None,
+    launcher: Launcher = IN_PROCESS,
     overrides: list[str] | None = None,
     seeds: list[int] | None = None,
     size: Size = PAPER,
@@ -32,7 +34,7 @@ def reproduce(
     Args:
         conf: the config folder, which holds ``table/<name>.yaml``.
         out: folder of the rendered table; ``results/<table>``, or ``results/<size>/<table>``, by default.
-        launcher: Hydra overrides that choose the launcher.
+        launcher: what starts the runs.
         overrides, seeds: in addition to, and in place of, the specification's.
         size: the paper's, or one of conf/size/.
 
@@ -40,13 +42,13 @@ def reproduce(
     """
     spec = with_seeds(size.spec(load(conf / "table" / f"{name}.yaml")), seeds)
     overrides = size.line(overrides or [])
-    cells, store, failed = run_missing(spec, conf, launcher or [], overrides)
+    cells, store, failed = run_missing(spec, conf, launcher, overrides)
     results, found = stored(spec, cells, store)
     folder = out or spec.folder
     if found or not files.finished_cells(folder):
         files.write(results, found, folder)
-        settings = composed(conf, [*spec.overrides, *overrides, f"tracking.group={spec.label}"]).tracking
-        log_table(results, settings)
+        place = [f"tracking.group={spec.label}", f"tracking.job_type={TABLE_JOB}"]
+        log_table(results, composed(conf, [*spec.overrides, *overrides, *place]).tracking)
     else:
         print(f"{folder}: left as it is, since none of its runs is in this store", file=sys.stderr)
     if failed:
@@ -73,19 +75,22 @@ def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None
 
 
 def run_missing(
-    spec: Spec, conf: Path, launcher: list[str], overrides: list[str]
+    spec: Spec, conf: Path, launcher: Launcher, overrides: list[str]
 ) -> tuple[list[Cell], Store, list[str]]:
     """Prepare the data where it is not there, and run what the store lacks; all cells, the store, a line a failure."""
     cells = plan(spec, conf, overrides)
     if any([_prepared(commands, conf.parent) for commands in _preparations(spec, cells)]):
         cells = plan(spec, conf, overrides)
-    store = Store(composed(conf, overrides).paths.runs)
+    paths = composed(conf, overrides).paths
+    store = Store(paths.runs)
     missing = [cell for cell in cells if not done(store, cell)]
     print(f"{spec.title}: {len(cells) - len(missing)} of {len(cells)} runs finished", file=sys.stderr)
     for dataset, hint in sorted({cell.dataset: cell.hint for cell in cells if cell.hint}.items()):
         print(f"{dataset} is not there, its runs are not started: {hint}", file=sys.stderr)
-    group = [f"tracking.group={spec.label}", f"tracking.tags=[{spec.label}]", "trainer.progress=off"]
+    whole = [f"paths.{key}={quoted(str(Path(path).absolute()))}" for key, path in paths.items()]  # for other machines
+    group = [*whole, f"tracking.group={spec.label}", f"tracking.tags=[{spec.label}]", "trainer.progress=off"]
     jobs = [replace(cell, overrides=[*cell.overrides, *group]) for cell in missing if cell.run_id is not None]
+    launcher = replace(launcher, overrides=[*launcher.overrides, *whole])
     return cells, store, launch(jobs, conf, launcher, lambda cell: done(store, cell)) if jobs else []
 
 

@@ -7,6 +7,9 @@ from supremix.tables.render import COLUMNS, numbers
 from supremix.tables.results import Results
 from supremix.tracking import Tracker, warn
 
+TABLE_JOB = "table"
+"""Job type of the W&B run that holds a table, where other runs have their protocol."""
+
 
 def log_table(results: Results, settings: Any) -> None:
     """Log the numbers and the paper's as one ``wandb.Table``, in a W&B run of its own; offline like any other run.

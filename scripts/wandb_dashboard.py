@@ -1,0 +1,65 @@
+"""Make a W&B dashboard: a report for a table of the paper, or a workspace for a sweep."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="Anything else is a Hydra override, as it was given for the runs"
+    )
+    parser.add_argument("--entity", default=os.environ.get("WANDB_ENTITY", ""), help="W&B team (default: your own)")
+    parser.add_argument("--dry-run", action="store_true", help="save nothing: say what it would show")
+    parser.add_argument("--out", type=Path, help="save nothing online: write the view's JSON to this file")
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    table = kinds.add_parser("table", help="curves and final metrics by row, and the numbers beside the paper's")
+    table.add_argument("table", help="a name under conf/table, such as 5")
+    table.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
+    sweep = kinds.add_parser("sweep", help="a metric against the settings that were swept")
+    sweep.add_argument("--metric", default="best/mae", help="variant and name of a test metric (default: best/mae)")
+    swept = "method.temperature,method.window,method.beta"
+    sweep.add_argument("--over", default=swept, help=f"comma-separated keys of the config (default: {swept})")
+    sweep.add_argument("--tags", default="supremix", help="comma-separated; those of its runs, such as the sweep's own")
+    options, overrides = parser.parse_known_args(arguments)
+
+    from supremix.commandline import CONF, MISTAKES, one_line
+    from supremix.errors import UserError
+    from supremix.tables import size as sizes
+    from supremix.tables.plan import composed, plan
+    from supremix.tables.spec import load
+    from supremix.tracking import has_key
+
+    try:
+        try:
+            from supremix import dashboards
+        except ModuleNotFoundError as error:
+            raise UserError(f"{error}: pip install '.[dashboards]'") from None
+        cfg = composed(CONF, overrides)
+        place = {"entity": options.entity, "project": cfg.tracking.project}
+        if options.kind == "table":
+            size = sizes.load(CONF, options.size)
+            spec = size.spec(load(CONF / "table" / f"{options.table}.yaml"))
+            cells = plan(spec, CONF, size.line(overrides))
+            view: dashboards.View = dashboards.table_report(spec, cells, **place)
+        else:
+            over, tags = options.over.split(","), options.tags.split(",")
+            view = dashboards.sweep_workspace(cfg, options.metric, over, tags, **place)
+        print(dashboards.summary(view))
+        if options.out:
+            options.out.write_text(dashboards.as_json(view))
+            print(options.out)
+        elif not options.dry_run:
+            if not has_key():
+                raise UserError("no W&B key: run `wandb login`, or set WANDB_API_KEY; --out FILE needs none")
+            print(dashboards.save(view))
+    except (*MISTAKES, OSError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

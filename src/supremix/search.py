@@ -1,0 +1,174 @@
+"""Search for settings with Optuna: a trial's runs are started as a table's are, and the study outlives the process.
+
+A trial is one choice of settings, run with each seed. Its value is the mean over the seeds of the validation metric
+that the protocol selects by; the test set has no part in it.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep
+from omegaconf import DictConfig, OmegaConf
+
+from supremix.errors import Busy, UserError
+from supremix.identity import digest
+from supremix.locking import acquired
+from supremix.metrics import HIGHER_IS_BETTER
+from supremix.seeding import derive
+from supremix.store import Store, read_record, write_json
+from supremix.tables.launchers import Launcher
+from supremix.tables.plan import composed, plan
+from supremix.tables.reproduce import done, run_missing
+from supremix.tables.spec import Panel, Row, Spec
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+
+    AnyTrial = optuna.trial.Trial | optuna.trial.FrozenTrial
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched: the settings all trials share, the space of the others, the seeds, the metric that decides."""
+
+    name: str
+    overrides: list[str]
+    space: "dict[str, BaseDistribution]"
+    seeds: list[int]
+    metric: str
+
+
+def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_once: int, launcher: Launcher) -> Path:
+    """Bring the study of these settings to ``trials`` trials; return its folder, with best.json and trials.csv.
+
+    Called again it goes on: trials that a killed process left are run to their end first. A trial of which a run
+    fails is recorded as failed, and counts.
+
+    Args:
+        overrides: Hydra's; those with an interval or several values make the space.
+        at_once: trials in a round; the next is drawn when all of them have ended.
+    """
+    optuna = _optuna()
+    space, fixed = split(overrides)
+    cfg = composed(conf, fixed)
+    store = Store(cfg.paths.runs)
+    what = Search(_name(conf, fixed, space, seeds), fixed, space, seeds, _metric(cfg))
+    folder = store.root / "searches" / what.name
+    try:
+        lock = acquired(folder, wait=False)
+    except Busy as busy:
+        raise UserError(f"{busy}: one process at a time draws the trials of a search") from None
+    with lock:
+        study = optuna.create_study(
+            storage=f"sqlite:///{folder.absolute() / 'study.db'}",
+            study_name=what.name,
+            direction="maximize" if what.metric in HIGHER_IS_BETTER else "minimize",
+            load_if_exists=True,
+        )
+        while batch := _next(study, what, trials, at_once):
+            spec = _spec(what, [Row(f"trial {one.number}", "variant", _settings(one.params)) for one in batch])
+            cells, _, failed = run_missing(spec, conf, launcher, fixed)
+            for line in failed:
+                print(line, file=sys.stderr)
+            for one in batch:
+                its = [cell for cell in cells if cell.row == f"trial {one.number}" and done(store, cell)]
+                value = _value([store.run(str(cell.run_id)) for cell in its], what)
+                study.tell(one.number, value, optuna.trial.TrialState.FAIL if value is None else None)
+        _write(study, what, folder)
+    return folder
+
+
+def split(overrides: list[str]) -> "tuple[dict[str, BaseDistribution], list[str]]":
+    """The space, key by key, and the overrides that have one value only."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    space: dict[str, BaseDistribution] = {}
+    fixed = []
+    for parsed in OverridesParser.create().parse_overrides(overrides):
+        line = str(parsed.input_line)
+        key, value = line.partition("=")[0], parsed.value()
+        if isinstance(value, IntervalSweep):
+            try:
+                space[key] = FloatDistribution(float(value.start or 0), float(value.end or 0), log="log" in value.tags)
+            except ValueError as error:
+                raise UserError(f"{line}: {error}") from None
+        elif parsed.is_sweep_override():
+            space[key] = CategoricalDistribution(list(parsed.sweep_string_iterator()))
+        else:
+            fixed.append(line)
+    if not space:
+        raise UserError(
+            "nothing to search: give a key several values or an interval, such as "
+            "'method.temperature=tag(log,interval(0.1,5))' 'method.beta=[2,8],[8,2]'"
+        )
+    return space, fixed
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise UserError("Optuna is not installed: pip install 'supremix[sweep]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _name(conf: Path, fixed: list[str], space: dict[str, Any], seeds: list[int]) -> str:
+    """A hash of what decides a trial's value, the data's content included, so that no two searches mix."""
+    cells = plan(_spec(Search("", fixed, space, seeds, ""), [Row("all", "variant", [])]), conf, fixed)
+    for cell in cells:
+        if cell.run_id is None:
+            raise UserError(f"{cell.dataset} is not there: {cell.hint}")
+    return digest("search", [cell.run_id for cell in cells], {key: repr(value) for key, value in space.items()})
+
+
+def _metric(cfg: DictConfig) -> str:
+    metric = OmegaConf.select(cfg, "protocol.select")
+    if metric is None:
+        raise UserError(f"method={cfg.method.name} selects nothing on validation: search another method's settings")
+    return metric
+
+
+def _spec(what: Search, rows: list[Row]) -> Spec:
+    """Trials as a table's rows."""
+    return Spec(f"search_{what.name}", f"Search {what.name}", [], what.seeds, {}, [Panel("")], rows)
+
+
+def _settings(params: dict[str, Any]) -> list[str]:
+    return [f"{key}={value}" for key, value in params.items()]
+
+
+def _next(study: "optuna.Study", what: Search, trials: int, at_once: int) -> "list[AnyTrial]":
+    """The trials to run now: those that were begun and have no value, else new ones; none where there are enough.
+
+    What is drawn depends on the trials before alone, so that a search that was interrupted draws the same.
+    """
+    from optuna.samplers import TPESampler
+    from optuna.trial import TrialState
+
+    known = [one for one in study.trials if one.params.keys() == what.space.keys()]  # else it died in drawing them
+    if begun := [one for one in known if one.state == TrialState.RUNNING]:
+        return list(begun)
+    study.sampler = TPESampler(seed=derive(what.seeds[0], "search", len(known)) % 2**32)
+    return [study.ask(what.space) for _ in range(min(at_once, trials - len(known)))]
+
+
+def _value(runs: list[Path], what: Search) -> float | None:
+    """Mean validation metric; None where a run is missing or has none."""
+    values = [read_record(run)["metrics"]["val"]["best"][what.metric] for run in runs]
+    return None if len(runs) < len(what.seeds) or None in values else sum(values) / len(values)
+
+
+def _write(study: "optuna.Study", what: Search, folder: Path) -> None:
+    """``trials.csv``, and ``best.json``; UserError where no trial finished."""
+    study.trials_dataframe(("number", "state", "value", "params")).to_csv(folder / "trials.csv", index=False)
+    try:
+        best = study.best_trial
+    except ValueError:
+        raise UserError(f"no trial finished, see the messages above and {folder / 'trials.csv'}") from None
+    decided = {"split": "val", "metric": what.metric, "seeds": what.seeds, "value": best.value, "trial": best.number}
+    write_json(folder / "best.json", decided | {"overrides": [*what.overrides, *_settings(best.params)]})
