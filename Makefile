@@ -52,7 +52,7 @@ lint: $(STAMP) ## Check style and formatting
 types: $(STAMP) ## Check types
 	$(PY) -m mypy
 
-bench: $(STAMP) ## Measure losses, training step and probe as ratios in one run
+bench: $(STAMP) ## Measure losses, training step, probe and input as ratios in one run
 	$(PY) scripts/bench.py
 
 fault-campaign: $(STAMP) ## Kill a table's processes 50 times, and compare it with one left alone

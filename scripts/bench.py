@@ -1,4 +1,4 @@
-"""Measure losses, training step and probe, each as a ratio against its plain counterpart in the same run."""
+"""Measure losses, training step, probe and input, each as a ratio against its plain counterpart in the same run."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ def main() -> None:
     options = parser.parse_args()
 
     import bench_cost
+    import bench_input
     import bench_loss
     import bench_phases
     import bench_probe
@@ -30,6 +31,8 @@ def main() -> None:
     print(bench_step.table(measured["step"]), flush=True)
     measured["probe"] = bench_probe.measure_probe(options.rounds)
     print(bench_probe.table(measured["probe"]), flush=True)
+    measured["input"] = bench_input.measure_input(options.rounds)
+    print(bench_input.table(measured["input"]), flush=True)
     if torch.cuda.is_available():
         measured["phases"] = bench_phases.measure_phases(torch.device("cuda"))
         print(bench_phases.table(measured["phases"]))

@@ -6,7 +6,7 @@ from scipy.stats import chisquare, ks_2samp
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
-from supremix.data import views
+from supremix.data import colours, views
 
 SIZE = 24
 DRAWS = 3000
@@ -58,27 +58,39 @@ def test_each_colour_operation_is_torchvisions(kind):
     image = photos(60).float() / 255
     factor = views.jitter_parameters(uniform(60, 4), torch.zeros(60))[0]
     expected = torch.stack([ADJUST[kind](one, f) for one, f in zip(image, factor[:, kind].tolist(), strict=True)])
-    ours = views.shift_hue(image, factor[:, 3]) if kind == 3 else views._blend(image, torch.full((60,), kind), factor)
+    ours = image.clone()
+    colours.CHANGES[kind](ours, factor[:, kind])
     torch.testing.assert_close(ours, expected, atol=2e-5, rtol=0)
     assert (ours - image).abs().mean() > 0.003
 
 
-def test_each_image_is_jittered_in_its_own_order():
-    image = photos(48).float() / 255
-    factor, order = views.jitter_parameters(uniform(48, 4), uniform(48, 1, seed=5)[:, 0])
-    assert len({tuple(row) for row in order.tolist()}) > 15
-    ours = views.jitter(image.clone(), factor, order)
-    for i in range(48):
-        expected = image[i]
-        for kind in order[i].tolist():
+@pytest.mark.parametrize("at_once", [1, 2**16], ids=["one image at once", "many"])
+def test_views_are_torchvisions_each_image_with_its_own_parameters_in_its_own_order(monkeypatch, at_once):
+    monkeypatch.setattr(views, "AT_ONCE", at_once)
+    image = photos(64)
+    augment = views.ColourViews(flip=0.5, grey=0.2)
+    numbers = uniform(64, augment.draws)
+    ours = augment(image, numbers)
+    crop, flip, apply, factors, order, grey = numbers.split([22, 1, 1, 4, 1, 1], dim=1)
+    box = views.crop_boxes(crop, SIZE)
+    factor, order = views.jitter_parameters(factors, order[:, 0])
+    assert order.unique().numel() > 15
+    assert 3 < (apply >= 0.8).sum() < 30
+    assert 3 < (grey < 0.2).sum() < 30
+    for i in range(64):
+        top, left, height, width = box[i].tolist()
+        expected = tv.resized_crop(image[i] / 255, top, left, height, width, [SIZE, SIZE], antialias=True)
+        expected = tv.horizontal_flip(expected) if flip[i] < 0.5 else expected
+        for kind in views.ORDERS[order[i]] if apply[i] < 0.8 else ():
             expected = ADJUST[kind](expected, factor[i, kind].item())
-        torch.testing.assert_close(ours[i], expected, atol=2e-4, rtol=0)
+        expected = tv.rgb_to_grayscale(expected, num_output_channels=3) if grey[i] < 0.2 else expected
+        torch.testing.assert_close(ours[i], expected * 2 - 1, atol=5e-4, rtol=0)
 
 
 def test_grey_is_torchvisions():
     image = photos(5).float() / 255
     expected = tv.rgb_to_grayscale(image, num_output_channels=1)
-    torch.testing.assert_close(views.luma(image), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(colours.luma(image), expected, atol=1e-6, rtol=0)
 
 
 def test_crop_parameters_are_distributed_as_torchvisions():
@@ -105,9 +117,10 @@ def test_jitter_parameters_are_distributed_as_torchvisions():
     factor, order = views.jitter_parameters(uniform(DRAWS, 4), uniform(DRAWS, 1, seed=2)[:, 0])
     for i, name in enumerate(("brightness_factor", "contrast_factor", "saturation_factor", "hue_factor")):
         assert ks_2samp(factor[:, i].numpy(), [params[name] for params in theirs]).pvalue > P_VALUE, name
-    assert (order.sort(dim=1).values == torch.arange(4)).all()
-    codes, counts = (order * torch.tensor([1, 4, 16, 64])).sum(dim=1).unique(return_counts=True)
-    assert len(codes) == 24
+    assert len(set(views.ORDERS)) == 24
+    assert all(sorted(one) == [0, 1, 2, 3] for one in views.ORDERS)
+    counts = torch.bincount(order)
+    assert len(counts) == 24
     assert chisquare(counts.numpy()).pvalue > P_VALUE
 
 

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from supremix.adapt import cached
 from supremix.data.contract import Split
-from supremix.data.views import ShiftedViews
+from supremix.data.views import ColourViews, ShiftedViews
 from supremix.data.views3d import Exemplar3D
 from supremix.engine import batches_of, fit
 from supremix.imbalance.bins import Bins, OfTarget
@@ -110,7 +110,11 @@ def test_a_contrastive_step_reads_nothing_back(monkeypatch, loss, shape):
 
 @pytest.mark.parametrize(
     ("augment", "shape"),
-    [(ShiftedViews(2), (3, 8, 8)), (Exemplar3D(0.5, 0.5, 0.5, 0.5, 0.1, 0.5, 0.2, 0.2), (4, 4, 4))],
+    [
+        (ColourViews(0.5, 0.2), (3, 8, 8)),
+        (ShiftedViews(2), (3, 8, 8)),
+        (Exemplar3D(0.5, 0.5, 0.5, 0.5, 0.1, 0.5, 0.2, 0.2), (4, 4, 4)),
+    ],
 )
 def test_views_read_nothing_back(augment, shape):
     batches = batches_of(rows(*shape, dtype=torch.uint8), LABELS, BATCH, DEVICE, 0, "t", augment=augment, views=2)

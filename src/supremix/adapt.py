@@ -18,7 +18,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from supremix import ranks
 from supremix.checkpoint import Checkpoints
 from supremix.data.contract import Data, Split, check_finite, unchanged
-from supremix.engine import Report, Row, apply, batch_ids, batches_of, fit, state_on_cpu, to_device
+from supremix.engine import Report, Row, apply, batch_ids, batches_of, fit, state_on_cpu
+from supremix.feeding import to_device
 from supremix.heads import RegressionHead
 from supremix.imbalance.bins import Bins, OfTarget, training_bins
 from supremix.imbalance.fds import FDS, calibrated
@@ -167,7 +168,7 @@ def cached(split: Split, compute: Callable[[], Tensor]) -> Split:
     def fetch(index_B: np.ndarray) -> Tensor:
         return rows_ND()[to_device(torch.as_tensor(index_B), rows_ND().device)]
 
-    return replace(split, fetch=fetch)
+    return replace(split, fetch=fetch, on_disk=False, workers=0)
 
 
 def predictions_of(data: Data, model: nn.Module, device: torch.device, batch_size: int, split: Split) -> np.ndarray:

@@ -14,6 +14,7 @@ from supremix import ranks
 from supremix.checkpoint import Checkpoints, restore, snapshot
 from supremix.data.contract import Augment, Split, unchanged
 from supremix.errors import Stopped
+from supremix.feeding import ahead, pinned, to_device
 from supremix.seeding import derive, generator
 from supremix.sharding import gather, seed_step, shard
 from supremix.stopping import unbroken
@@ -199,15 +200,16 @@ def batches_of(
 
     def epoch_batches(epoch: int, first: int = 0) -> Iterator[Batch]:
         uniforms_NP = uniforms(epoch)
-        for index_B in order(len(split), seed, stage, epoch).split(batch_size)[first:]:
-            y_B = to_device(labels_N[index_B], labels_on or device)
-            index_B = shard(index_B)
-            x = to_device(split.fetch(index_B.numpy()), device)
+        places = order(len(split), seed, stage, epoch).split(batch_size)[first:]
+        own = [shard(index_B) for index_B in places]
+        read = inputs(split, [index_B.numpy() for index_B in own], device)
+        for whole_B, index_B, x in zip(places, own, read, strict=True):
+            y_B = to_device(labels_N[whole_B], labels_on or device)
             if augment is None:
                 yield to_input(x), y_B
             else:
-                x_VB = [augment(x, to_device(u_NP[index_B], device)) for u_NP in uniforms_NP]
-                yield torch.cat(x_VB), y_B.repeat(views)
+                uniform_BP = torch.cat([u_NP[index_B] for u_NP in uniforms_NP])
+                yield augment(torch.cat([x] * views), uniform_BP), y_B.repeat(views)
 
     return epoch_batches
 
@@ -236,18 +238,18 @@ def apply(
     Of several ranks each computes its part of a batch, and all get all of it.
     """
     model.eval()
+    places = np.split(np.arange(len(split)), range(batch_size, len(split), batch_size))
     parts = [
-        gather(model(to_input(to_device(split.fetch(shard(index_B)), device))).float(), len(index_B)).cpu()
-        for index_B in np.split(np.arange(len(split)), range(batch_size, len(split), batch_size))
+        gather(model(to_input(x)).float(), len(index_B)).cpu()
+        for index_B, x in zip(places, inputs(split, [shard(index_B) for index_B in places], device), strict=True)
     ]
     return torch.cat(parts)
 
 
-def to_device(x: Any, device: torch.device) -> Any:
-    """Move a tensor, or the tensors of a dict, to a device."""
-    if isinstance(x, dict):
-        return {key: value.to(device, non_blocking=True) for key, value in x.items()}
-    return x.to(device, non_blocking=True)
+def inputs(split: Split, places: Sequence[np.ndarray], device: torch.device) -> Iterator[Any]:
+    """What the split's `fetch` gives for each list of rows, on the device."""
+    for x in ahead(lambda index_B: pinned(split.fetch(index_B), device), places, split.workers):
+        yield to_device(x, device)
 
 
 def state_on_cpu(model: nn.Module) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ from torch import nn
 
 from supremix import identity, ranks
 from supremix.commandline import one_line
-from supremix.data.contract import Data
+from supremix.data.contract import Data, read_ahead
 from supremix.data.permutation import permute_labels
 from supremix.data.subset import training_subset
 from supremix.errors import UserError
@@ -265,6 +265,7 @@ def loaded_data(cfg: DictConfig) -> Data:
     """The dataset with what its config says of its rows: which of them are used, and with whose labels."""
     subset: Any = OmegaConf.to_container(cfg.dataset.subset)
     data = training_subset(build("dataset.load", cfg.dataset.load), seed=cfg.seed, **subset)
+    data = read_ahead(data, cfg.trainer.workers)
     return data if cfg.dataset.permute_labels is None else permute_labels(data, cfg.dataset.permute_labels)
 
 

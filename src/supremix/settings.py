@@ -104,6 +104,7 @@ RULES = {  # of keys, wherever they are there; a group stands before what lies b
     "protocol.scheduler": or_null(GROUP),
     "trainer.devices": whole(1),
     "trainer.threads": or_null(whole(1)),
+    "trainer.workers": whole(0),
     "trainer.log_every": whole(1),
     "trainer.progress": choice("auto", "bar", "plain", "off"),
     "trainer.deterministic": FLAG,

@@ -39,6 +39,7 @@ CASES = [
     case("protocol.epochs=1e3", says=["protocol.epochs=1000.0", "whole number, 1 or more"]),
     case("method.pretrain.batch_size=1", says=["method.pretrain.batch_size=1", "whole number, 2 or more"]),
     case("trainer.threads=many", says=["trainer.threads=many", "or null"]),
+    case("trainer.workers=-1", says=["trainer.workers=-1", "0 or more"]),
     case("protocol.optimizer.lr=abc", says=["protocol.optimizer.lr=abc", "give a number"]),
     case("method.pretrain.optimizer.lr=-1", says=["method.pretrain.optimizer.lr=-1", "0 or more"]),
     case("protocol.optimizer.weight_decay=nan", says=["protocol.optimizer.weight_decay=nan", "give a number"]),

@@ -6,7 +6,7 @@ knows the units that a regression head is trained in.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,12 +20,15 @@ class Split:
     """N rows of one split.
 
     ids: (N,) str, unique over the dataset. y: (N,) float64, label units. fetch: (B,) integer row numbers of
-    this split → the model's input, a tensor with first dimension B or a dict of such tensors.
+    this split → the model's input, a tensor with first dimension B or a dict of such tensors. on_disk: rows are read
+    when they are fetched, so that reading ahead pays. workers: threads that read ahead; `fetch` is called in them.
     """
 
     ids: np.ndarray
     y: np.ndarray
     fetch: Callable[[np.ndarray], Any]
+    on_disk: bool = False
+    workers: int = 0
 
     def __len__(self) -> int:
         return len(self.y)
@@ -48,7 +51,7 @@ class TargetScale:
 
 
 class Augment(Protocol):
-    """Random views of a batch, on whatever device it is.
+    """Random views of a batch, on whatever device it is; the numbers are on the CPU.
 
     ``draws`` uniform numbers in [0, 1) decide an item's view, so that the same numbers give the same view whatever
     the batch and the number of workers. Called with what `Split.fetch` gave and the numbers, (B, draws), it returns
@@ -106,6 +109,12 @@ class Data:
             return y
         # Rounded to 6 digits first: 0.15 / 0.1 is 1.4999999999999998 in float64 and belongs in the upper bin.
         return np.floor(np.round(np.asarray(y) / self.bin_size, 6) + 0.5) * self.bin_size
+
+
+def read_ahead(data: Data, workers: int) -> Data:
+    """The same data, its rows on disk read ahead by so many threads."""
+    splits = {name: getattr(data, name) for name in SPLITS}
+    return replace(data, **{name: replace(split, workers=workers) for name, split in splits.items() if split.on_disk})
 
 
 def check_finite(what: str, values: np.ndarray, split: Split) -> None:

@@ -59,7 +59,7 @@ def prepared(folder: Path | str, *, name: str, pixels: int, bin_size: float | No
     check_sums(folder, meta, ["manifest.csv", ARRAY], large=[ARRAY])
 
     train, val, test = (
-        Split(manifest.ids[r], manifest.y[r], partial(fetch, images, place_N[r]))
+        Split(manifest.ids[r], manifest.y[r], partial(fetch, images, place_N[r]), on_disk=True)
         for r in (manifest.rows[split] for split in SPLITS)
     )
     data = Data(

@@ -47,7 +47,12 @@ def training_subset(data: Data, *, train_size: int | None, missing: Any, seed: i
 
 def rows_of(split: Split, rows: np.ndarray) -> Split:
     """The rows with these numbers, in their order."""
-    return Split(split.ids[rows], split.y[rows], lambda index_B: split.fetch(rows[np.asarray(index_B)]))
+    return replace(
+        split,
+        ids=split.ids[rows],
+        y=split.y[rows],
+        fetch=lambda index_B: split.fetch(rows[np.asarray(index_B)]),
+    )
 
 
 def inside(y_N: np.ndarray, ranges: Sequence[Sequence[float]]) -> np.ndarray:

@@ -7,23 +7,27 @@ numbers alone. Operations and distributions are those of torchvision's transform
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from supremix.data.colours import CHANGES, luma
+from supremix.feeding import to_device
 
 ATTEMPTS = 10  # at a crop that fits; torchvision's number
 CROP_SCALE = (0.2, 1.0)
 CROP_RATIO = (3 / 4, 4 / 3)
 JITTER = (0.4, 0.4, 0.4, 0.1)  # brightness, contrast, saturation, hue
 JITTER_PROBABILITY = 0.8
-LUMA = (0.2989, 0.587, 0.114)
-ORDERS = torch.tensor(list(itertools.permutations(range(4))))  # of brightness 0, contrast 1, saturation 2, hue 3
+ORDERS = list(itertools.permutations(range(4)))  # of brightness 0, contrast 1, saturation 2, hue 3
+AT_ONCE = 2**18  # pixels that a core treats at once: few, to be near it, and enough to be worth the call
 
 
 def normalised(x: Tensor) -> Tensor:
     """uint8 0 to 255 → float32 -1 to 1: to [0, 1], then less 0.5 and over 0.5."""
-    return x.float() / 127.5 - 1
+    return x.to(torch.float32, copy=True).div_(127.5).sub_(1)
 
 
 class ColourViews:
@@ -43,14 +47,21 @@ class ColourViews:
     def __call__(self, x: Tensor, uniform_BP: Tensor) -> Tensor:
         """Views of the images."""
         crop, flip, apply, factors, order, grey = uniform_BP.split([2 * ATTEMPTS + 2, 1, 1, 4, 1, 1], dim=1)
-        box_B4 = crop_boxes(crop, x.shape[-1])
-        view = crop_resize(x.float() / 255, box_B4, flip[:, 0] < self.flip)
-        factor_B4, order_B4 = jitter_parameters(factors, order[:, 0])
-        rows = (apply[:, 0] < JITTER_PROBABILITY).nonzero()[:, 0]
-        view[rows] = jitter(view[rows], factor_B4[rows], order_B4[rows])
-        rows = (grey[:, 0] < self.grey).nonzero()[:, 0]
-        view[rows] = luma(view[rows]).expand(-1, 3, -1, -1)
-        return view * 2 - 1
+        factor_B4, order_B = jitter_parameters(factors, order[:, 0])
+        order_B = torch.where(apply[:, 0] < JITTER_PROBABILITY, order_B, len(ORDERS))
+        group_B = 2 * order_B + (grey[:, 0] < self.grey)
+        place_B = group_B.argsort(stable=True)  # what is done alike stands together
+        box_B4, flip_B = crop_boxes(crop, x.shape[-1]), flip[:, 0] < self.flip
+        moved_B = [to_device(one[place_B], x.device) for one in (torch.arange(len(x)), box_B4, flip_B, factor_B4)]
+        view = torch.empty(x.shape, device=x.device)
+        for group, run in runs(group_B[place_B], images_at_once(x)):
+            at, box_B4, flip_B, factor_B4 = (values_B[run] for values_B in moved_B)
+            part = crop_resize(taken(x, at).float().div_(255), box_B4, flip_B)
+            for kind in [*ORDERS, ()][group // 2]:
+                CHANGES[kind](part, factor_B4[:, kind])
+            part = luma(part) if group % 2 else part
+            view[at] = part.mul_(2).sub_(1)
+        return view
 
 
 class ShiftedViews:
@@ -69,16 +80,15 @@ class ShiftedViews:
 
     def __call__(self, x: Tensor, uniform_BP: Tensor) -> Tensor:
         """Views of the images."""
-        size, device = x.shape[-1], x.device
-        shift_B2 = (uniform_BP[:, :2] * (2 * self.padding + 1)).long()
-        line_S = torch.arange(size, device=device)
-        column_BS = torch.where(uniform_BP[:, 2:] < 0.5, line_S.flip(0), line_S) + shift_B2[:, 1:]
-        row_BS = line_S + shift_B2[:, :1]
-        padded = F.pad(x, [self.padding] * 4)
-        index_B = torch.arange(len(x), device=device)
-        # Advanced indices around a slice put the channels last.
-        view_BSSC = padded[index_B[:, None, None], :, row_BS[:, :, None], column_BS[:, None, :]]
-        return normalised(view_BSSC.permute(0, 3, 1, 2))
+        size = x.shape[-1]
+        corner_B2 = (uniform_BP[:, :2] * (2 * self.padding + 1)).long()
+        padded = F.pad(x, [self.padding] * 4).permute(0, 2, 3, 1)  # rows of pixels are copied whole
+        parts = zip(padded, corner_B2.tolist(), strict=True)
+        view = torch.stack([one[top : top + size, left : left + size] for one, (top, left) in parts])
+        view = view.permute(0, 3, 1, 2)
+        at = to_device((uniform_BP[:, 2] < 0.5).nonzero()[:, 0], x.device)
+        view[at] = taken(view, at).flip(3)
+        return normalised(view)
 
 
 def crop_boxes(uniform_BP: Tensor, size: int) -> Tensor:
@@ -114,54 +124,33 @@ def crop_resize(x: Tensor, box_B4: Tensor, flip_B: Tensor) -> Tensor:
     position_BS2 = position_BS2 * (2 / (pixels - 1)) - 1
     row_BS, column_BS = position_BS2.unbind(dim=2)
     column_BS = torch.where(flip_B[:, None], column_BS.flip(1), column_BS)
-    grid = torch.stack([column_BS[:, None, :].expand(-1, pixels, -1), row_BS[:, :, None].expand(-1, -1, pixels)], dim=3)
-    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    grid = x.new_empty(len(x), 2, pixels, pixels)
+    grid[:, 0], grid[:, 1] = column_BS[:, None, :], row_BS[:, :, None]
+    return F.grid_sample(x, grid.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=True)
 
 
 def jitter_parameters(uniform_B4: Tensor, order_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors (B, 4) of brightness, contrast, saturation (around 1) and hue (around 0), and their order (B, 4)."""
-    half_4 = torch.tensor(JITTER, device=uniform_B4.device, dtype=uniform_B4.dtype)
-    middle_4 = torch.tensor([1.0, 1.0, 1.0, 0.0], device=uniform_B4.device, dtype=uniform_B4.dtype)
-    order_B4 = ORDERS.to(order_B.device)[(order_B * len(ORDERS)).long()]
-    return middle_4 + half_4 * (2 * uniform_B4 - 1), order_B4
+    """Factors (B, 4) of brightness, contrast, saturation (around 1) and hue (around 0); which of ORDERS (B,) int64."""
+    middle_4, half_4 = torch.tensor([1.0, 1.0, 1.0, 0.0]), torch.tensor(JITTER)
+    return middle_4 + half_4 * (2 * uniform_B4 - 1), (order_B * len(ORDERS)).long()
 
 
-def jitter(x: Tensor, factor_B4: Tensor, order_B4: Tensor) -> Tensor:
-    """Change brightness, contrast, saturation and hue of images in [0, 1], each image in its own order."""
-    for kind_B in order_B4.unbind(dim=1):
-        rows = (kind_B == 3).nonzero()[:, 0]
-        shifted = shift_hue(x[rows], factor_B4[rows, 3])
-        x = _blend(x, kind_B, factor_B4)
-        x[rows] = shifted
-    return x
+def images_at_once(x: Tensor) -> int:
+    """How many images are treated at once: on a processor what its cores keep near, else all."""
+    if x.device.type != "cpu":
+        return len(x)
+    return torch.get_num_threads() * max(1, AT_ONCE // x[0, 0].numel())
 
 
-def _blend(x: Tensor, kind_B: Tensor, factor_B4: Tensor) -> Tensor:
-    """Brightness, contrast and saturation alike: away from black, the mean grey, each pixel's grey, or towards it."""
-    grey = luma(x)
-    kind = kind_B[:, None, None, None]
-    reference = torch.where(kind == 1, grey.mean(dim=(1, 2, 3), keepdim=True), torch.where(kind == 2, grey, 0.0))
-    factor = factor_B4.gather(1, kind_B[:, None])[:, :, None, None]
-    return (reference + factor * (x - reference)).clamp(0, 1)
+def taken(x: Tensor, at_R: Tensor) -> Tensor:
+    """Images by their places; quick where the memory is channels-last, as `Split.fetch` gives it."""
+    return x.permute(0, 2, 3, 1).index_select(0, at_R).permute(0, 3, 1, 2)
 
 
-def luma(x: Tensor) -> Tensor:
-    """Grey values (B, 1, S, S)."""
-    weights = torch.tensor(LUMA, device=x.device, dtype=x.dtype)[None, :, None, None]
-    return (x * weights).sum(dim=1, keepdim=True)
-
-
-def shift_hue(x: Tensor, turn_B: Tensor) -> Tensor:
-    """Turn the hue of images in [0, 1] by a share of the colour circle; value and saturation stay."""
-    red, green, blue = x.unbind(dim=1)
-    top, bottom = x.amax(dim=1), x.amin(dim=1)
-    chroma = top - bottom
-    safe = torch.where(chroma == 0, 1.0, chroma)
-    sixth = torch.where(
-        top == red, (green - blue) / safe, torch.where(top == green, 2 + (blue - red) / safe, 4 + (red - green) / safe)
-    )
-    sixth = sixth + 6 * turn_B[:, None, None]
-    # One channel each of the conversion back from hue, saturation and value: https://en.wikipedia.org/wiki/HSL_and_HSV
-    distance = (torch.tensor([5.0, 3.0, 1.0], device=x.device, dtype=x.dtype)[:, None, None] + sixth[:, None]) % 6
-    ramp = torch.minimum(distance, 4 - distance).clamp(0, 1)
-    return top[:, None] - chroma[:, None] * ramp
+def runs(group_B: Tensor, most: int) -> Iterator[tuple[int, slice]]:
+    """The groups of a sorted list, and where each stands; those of more than `most` in parts."""
+    first = 0
+    for group, count in zip(*(part.tolist() for part in group_B.unique_consecutive(return_counts=True)), strict=True):
+        for start in range(first, first + count, most):
+            yield group, slice(start, min(start + most, first + count))
+        first += count

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from supremix.feeding import to_device
+
 PLANES = ((0, 1), (1, 2), (0, 2))
 """Axes of the three turns, in their order."""
 TOGETHER = 8
@@ -63,6 +65,7 @@ class Exemplar3D:
             raise ValueError(
                 f"cubes (B, S, S, S) and uniforms (B, {self.draws}), not {x_BDHW.shape}, {uniform_BP.shape}"
             )
+        uniform_BP = to_device(uniform_BP, x_BDHW.device)
         affine_B34 = self.affine(uniform_BP)
         volumes = x_BDHW.unsqueeze(1)
         parts = zip(volumes.split(TOGETHER), affine_B34.split(TOGETHER), strict=True)
@@ -111,7 +114,11 @@ def rotation(angle_B: Tensor, plane: tuple[int, int]) -> Tensor:
 
 def resample(x_B1DHW: Tensor, affine_B34: Tensor) -> Tensor:
     """The volume at the affine's positions, trilinear, zero outside; (B, 1, S, S, S)."""
-    order = [2, 1, 0]  # grid_sample counts axes from the last
-    theta_B34 = affine_B34[:, order][:, :, [*order, 3]]
-    grid = functional.affine_grid(theta_B34, list(x_B1DHW.shape), align_corners=False)
+    size = x_B1DHW.shape[-1]
+    line_S = (2 * torch.arange(size, device=x_B1DHW.device) + 1) / size - 1  # the voxels' centres
+    affine_B34 = affine_B34.flip(1)  # grid_sample counts axes from the last
+    d_B3S, h_B3S, w_B3S = (affine_B34[:, :, :3, None] * line_S).unbind(2)  # what each axis adds to a position
+    plane_B3HW = h_B3S[..., None] + w_B3S[:, :, None] + affine_B34[:, :, 3, None, None]
+    grid_B3DHW = d_B3S[..., None, None] + plane_B3HW[:, :, None]
+    grid = grid_B3DHW.permute(0, 2, 3, 4, 1)
     return functional.grid_sample(x_B1DHW, grid, padding_mode="zeros", align_corners=False)

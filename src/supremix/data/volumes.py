@@ -69,7 +69,7 @@ def split_rows(
     if manifest.rows is None:
         raise UserError(f"{folder / 'manifest.csv'}: no split column: {redo(folder)}")
     rows = [manifest.rows[split] for split in SPLITS]
-    return [Split(manifest.ids[r], manifest.y[r], fetch(r)) for r in rows]
+    return [Split(manifest.ids[r], manifest.y[r], fetch(r), on_disk=True) for r in rows]
 
 
 def to_input(x_BDHW: Tensor) -> Tensor:

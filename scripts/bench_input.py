@@ -1,0 +1,222 @@
+"""How fast inputs are read and augmented: random views against torchvision's, reading ahead from disk, a GPU's share.
+
+Faces are random bytes, 8-bit, in an array on disk that the system has in memory by the time it is measured: what is
+measured is the path from there, not the disk. Views are those of contrastive training and of regression.
+"""
+
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from supremix.data.contract import Split
+from supremix.data.images import AUGMENTATIONS, fetch
+from supremix.data.pieces import describe, open_pieces
+from supremix.data.views import CROP_SCALE, JITTER, JITTER_PROBABILITY, ShiftedViews
+from supremix.data.views3d import Exemplar3D
+from supremix.engine import batches_of
+
+WORKERS, BATCH = 2, 128
+SIZES = {224: 32, 64: 256}  # pixels a side, and images that are augmented at a time
+VIEWS = {"crop, colours": AUGMENTATIONS["color_crop"], "shift, flip": ShiftedViews(16)}
+FACES, FACES_ON_GPU = 1024, 4096
+VOLUMES, SIDE, VOLUMES_AT_ONCE = 32, 100, 8
+TALEB = Exemplar3D(
+    flip=0.5, turn=0.5, quarter=0.5, intensity=0.5, brightness=0.125, contrast=0.5, zoom=0.15, zoom_range=0.2
+)
+
+
+def faces(count: int, pixels: int) -> np.ndarray:
+    """Random bytes (count, pixels, pixels, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (count, pixels, pixels, 3), dtype=np.uint8)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall-clock seconds of a call, and of what it left to a GPU."""
+    started = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+@cache
+def torchvision_images(kind: str, pixels: int) -> tuple[Callable[[Tensor], Tensor], list[Tensor]]:
+    """torchvision's transform of one image, and the images."""
+    from torchvision.transforms import v2
+
+    transforms = {
+        "crop, colours": [
+            v2.RandomResizedCrop(pixels, scale=CROP_SCALE),
+            v2.RandomApply([v2.ColorJitter(*JITTER)], p=JITTER_PROBABILITY),
+        ],
+        "shift, flip": [v2.RandomCrop(pixels, padding=16), v2.RandomHorizontalFlip()],
+    }
+    to_input = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.5] * 3)]
+    transform = v2.Compose([*transforms[kind], *to_input])
+    return transform, list(torch.from_numpy(faces(SIZES[pixels], pixels)).permute(0, 3, 1, 2).contiguous())
+
+
+def torchvision_part(kind: str, pixels: int, part: slice) -> None:
+    """Augment some of the images one by one, as parameters of their own ask for, and stack them."""
+    torch.set_num_threads(1)
+    transform, images = torchvision_images(kind, pixels)
+    torch.stack([transform(image) for image in images[part]])
+
+
+def measure_views(kind: str, pixels: int, threads: int, rounds: int) -> dict:
+    """Views a second: ours on so many threads, torchvision's in so many processes, in turn."""
+    count = SIZES[pixels]
+    augment = VIEWS[kind]
+    images = torch.from_numpy(faces(count, pixels)).permute(0, 3, 1, 2)
+    uniform_BP = torch.rand(count, augment.draws, generator=torch.Generator().manual_seed(0))
+    parts = [slice(i, None, threads) for i in range(threads)]
+    torch.set_num_threads(threads)
+    with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as processes:
+
+        def plain() -> None:
+            list(processes.map(partial(torchvision_part, kind, pixels), parts))
+
+        for _ in range(3):  # all are warm after this
+            augment(images, uniform_BP)
+            plain()
+        pairs = [(count / seconds(lambda: augment(images, uniform_BP)), count / seconds(plain)) for _ in range(rounds)]
+    torch.set_num_threads(1)
+    return {
+        "views": kind,
+        "pixels": pixels,
+        "threads": threads,
+        "views_per_second": statistics.median(ours for ours, _ in pairs),
+        "torchvision_per_second": statistics.median(plain for _, plain in pairs),
+        "ratio": statistics.median(ours / plain for ours, plain in pairs),
+        "ratio_range": [min(o / p for o, p in pairs), max(o / p for o, p in pairs)],
+    }
+
+
+def stored_faces(folder: Path, count: int) -> Split:
+    """Faces of 224² in a mapped array on disk, which two workers read ahead."""
+    path = folder / "faces.npy"
+    np.save(path, faces(count, 224))
+    read = partial(fetch, np.asarray(np.load(path, mmap_mode="r")), np.arange(count))
+    return Split(np.arange(count).astype(str), np.arange(count) % 90.0, read, on_disk=True, workers=WORKERS)
+
+
+def stored_volumes(folder: Path) -> Split:
+    """float16 cubes in two files on disk, which two workers read ahead."""
+    half = np.random.default_rng(0).random((VOLUMES // 2, SIDE, SIDE, SIDE), np.float32).astype(np.float16)
+    names = ["volumes-0.npy", "volumes-1.npy"]
+    for name in names:
+        np.save(folder / name, half)
+    pieces = open_pieces(folder, {"array": describe(names, [len(half)] * 2, "float16", half.shape[1:])})
+    read = lambda index_B: torch.from_numpy(pieces.gather(index_B))  # noqa: E731
+    return Split(np.arange(VOLUMES).astype(str), np.arange(VOLUMES) % 40.0, read, on_disk=True, workers=WORKERS)
+
+
+def items_per_second(split: Split, batch_size: int, rounds: int, device: str = "cpu", **views: object) -> float:
+    """Median items a second of shuffled epochs; no step is made of the batches."""
+    batches = batches_of(split, split.y, batch_size, torch.device(device), 0, "bench", **views)  # type: ignore[arg-type]
+
+    def epoch(number: int) -> None:
+        for _ in batches(number):
+            pass
+
+    epoch(1)
+    return statistics.median(len(split) / seconds(partial(epoch, 2 + i)) for i in range(rounds))
+
+
+def measure_gpu(split: Split, rounds: int) -> dict:
+    """A ResNet-50's contrastive step in bfloat16, fed from disk, against the same step on one batch on the GPU."""
+    from supremix.backbones.resnet2d import ResNet2d
+    from supremix.heads import ProjectionHead
+    from supremix.losses import SupReMixLoss
+
+    device, augment = torch.device("cuda"), AUGMENTATIONS["color_crop"]
+    model = torch.nn.Sequential(ResNet2d(50, 64), ProjectionHead(2048, 2048, 128)).to(device)
+    model = model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    criterion = SupReMixLoss(temperature=0.5, window=5.0, label_range=89.0)
+    batches = batches_of(split, split.y, BATCH, device, 0, "bench", augment=augment, views=2)
+
+    def step(x: Tensor, y_N: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cuda", torch.bfloat16):
+            z_ND = model(x)
+        criterion(z_ND.float(), y_N).backward()
+        optimizer.step()
+
+    def fed(epoch: int) -> None:
+        for batch in batches(epoch):
+            step(*batch)
+
+    resident = next(batches(1))
+
+    def unfed() -> None:
+        for _ in range(len(split) // BATCH):
+            step(*resident)
+
+    fed(1)
+    unfed()
+    pairs = [(seconds(partial(fed, 2 + i)), seconds(unfed)) for i in range(rounds)]
+    views = items_per_second(split, BATCH, rounds, "cuda", augment=augment, views=2)
+    per_second = statistics.median(len(split) / fed for fed, _ in pairs)
+    return {
+        "gpu": torch.cuda.get_device_name(),
+        "input_images_per_second": views,
+        "step_images_per_second": per_second,
+        "input_share": statistics.median(1 - unfed / fed for fed, unfed in pairs),
+        "views_share": per_second / views,
+    }
+
+
+def measure_input(rounds: int = 5) -> dict:
+    """Everything of this file."""
+    cases = itertools.product(VIEWS, SIZES, (1, 2))
+    measured: dict = {"views": [measure_views(*case, rounds) for case in cases]}
+    with tempfile.TemporaryDirectory() as folder:
+        measured["faces_read_per_second"] = items_per_second(stored_faces(Path(folder), FACES), BATCH, rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        split = stored_volumes(Path(folder))
+        measured["volumes_read_per_second"] = items_per_second(split, VOLUMES_AT_ONCE, rounds)
+        measured["volume_views_per_second"] = items_per_second(
+            split, VOLUMES_AT_ONCE, max(1, rounds // 3), augment=TALEB, views=1
+        )
+    if torch.cuda.is_available():
+        with tempfile.TemporaryDirectory() as folder:
+            measured["gpu"] = measure_gpu(stored_faces(Path(folder), FACES_ON_GPU), rounds)
+    return measured | {"workers": WORKERS, "torch": torch.__version__}
+
+
+def table(measured: dict) -> str:
+    """The measurement as text."""
+    lines = ["Random views of 8-bit images, views a second, median; torchvision's one by one"]
+    for row in measured["views"]:
+        lines.append(
+            f"  {row['views']:13s}  {row['pixels']:3d}², {row['threads']} core{'s' if row['threads'] > 1 else ' '} "
+            f"{row['views_per_second']:10.0f}   torchvision {row['torchvision_per_second']:8.0f}"
+            "   ratio {:5.1f} ×   ({:.1f} to {:.1f})".format(row["ratio"], *row["ratio_range"])
+        )
+    lines += [
+        f"Read by {measured['workers']} workers from an array on disk that the system has in memory, shuffled",
+        f"  faces, 224², 8 bit     {measured['faces_read_per_second']:10.0f} a second",
+        f"  volumes, {SIDE}³, float16 {measured['volumes_read_per_second']:10.0f} a second",
+        f"  … and one view of each {measured['volume_views_per_second']:10.1f} a second, 1 thread",
+    ]
+    if "gpu" in measured:
+        gpu = measured["gpu"]
+        lines += [
+            f"ResNet-50 in bfloat16, batch {BATCH} × 2 views, on {gpu['gpu']}",
+            f"  input alone, 2 views   {gpu['input_images_per_second']:10.0f} images a second",
+            f"  training from disk     {gpu['step_images_per_second']:10.0f} images a second",
+            f"  of that step           {gpu['input_share']:10.1%} more than one batch over and over takes"
+            f" (views alone {gpu['views_share']:.1%})",
+        ]
+    return "\n".join(lines)
