@@ -52,11 +52,13 @@ def ending_on_signals() -> Iterator[None]:
 
 
 @contextmanager
-def telling_mistakes() -> Iterator[None]:
-    """A mistake of the user ends the driver with one line on stderr and exit code 1."""
+def driving() -> Iterator[None]:
+    """What is around the driver's jobs: a mistake of the user ends them with one line on stderr and exit code 1."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
+    sys.argv[1:] = with_sweep_tag(sys.argv[1:])
     try:
-        yield
+        with ending_on_signals():
+            yield
     except MISTAKES as error:
         sys.exit(f"error: {one_line(error)}")
     except (ValueError, OSError) as error:

@@ -1,21 +1,11 @@
 """The one driver: ``python -m supremix.train dataset=… method=… protocol=… seed=…``."""
 
-import sys
-
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from supremix.commandline import (
-    CONF,
-    MISTAKES,
-    check_job,
-    ending_on_signals,
-    one_line,
-    telling_mistakes,
-    with_sweep_tag,
-)
+from supremix.commandline import CONF, MISTAKES, check_job, driving, one_line
 from supremix.errors import UserError
 
 
@@ -36,8 +26,7 @@ def main(cfg: DictConfig) -> None:
 
 def cli() -> None:
     """Entry point; a mistake of the user is one line on stderr and exit code 1."""
-    sys.argv[1:] = with_sweep_tag(sys.argv[1:])
-    with telling_mistakes(), ending_on_signals():
+    with driving():
         main()
 
 
