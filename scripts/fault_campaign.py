@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -187,27 +188,28 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     CONTEXT.set_forkserver_preload(PRELOADED)
-    with tempfile.TemporaryDirectory(prefix="fault-campaign-", ignore_cleanup_errors=True) as scratch:
-        folder, alone = Path(scratch) / "disturbed", Path(scratch) / "alone"
-        folder.mkdir()
-        alone.mkdir()
-        times = [time.monotonic()]
-        seeds, hits = disturbed(folder, options.kills, options.processes, random.Random(options.seed))
-        times.append(time.monotonic())
-        reference = start(alone, seeds)
-        reference.join()
-        ended(reference, alone)
-        times.append(time.monotonic())
-        log = (folder / "log").read_text()
-        report = {
-            "processes": options.processes,
-            "seeds": seeds,
-            "kills": hits,
-            "resumes": len(re.findall(r"^\w+ goes on from ", log, re.MULTILINE)),
-            "damaged": log.count("not a whole checkpoint"),
-            "seconds": {"disturbed": times[1] - times[0], "alone": times[2] - times[1]},
-            "comparison": compare(folder, alone),
-        }
+    scratch = Path(tempfile.mkdtemp(prefix="fault-campaign-"))  # stays where something failed: its log says what
+    folder, alone = scratch / "disturbed", scratch / "alone"
+    folder.mkdir()
+    alone.mkdir()
+    times = [time.monotonic()]
+    seeds, hits = disturbed(folder, options.kills, options.processes, random.Random(options.seed))
+    times.append(time.monotonic())
+    reference = start(alone, seeds)
+    reference.join()
+    ended(reference, alone)
+    times.append(time.monotonic())
+    log = (folder / "log").read_text()
+    report = {
+        "processes": options.processes,
+        "seeds": seeds,
+        "kills": hits,
+        "resumes": len(re.findall(r"^\w+ goes on from ", log, re.MULTILINE)),
+        "damaged": log.count("not a whole checkpoint"),
+        "seconds": {"disturbed": times[1] - times[0], "alone": times[2] - times[1]},
+        "comparison": compare(folder, alone),
+    }
+    shutil.rmtree(scratch, ignore_errors=True)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     (options.out / "report.md").write_text(markdown(report))

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -299,6 +300,26 @@ def test_stop_signals_wait_for_the_end_of_a_block_and_are_handed_on():
             signal.raise_signal(signal.SIGUSR2)
         with unbroken():
             pass  # nothing is left of the first signal
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+def signalled_in_a_zip_file(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        file = archive.open("y", "w")
+        signal.raise_signal(signal.SIGUSR2)
+        file.close()  # not reached, so that the end of the archive finds it open, and says so
+
+
+def test_an_error_that_a_signal_leads_to_is_a_stop(tmp_path):
+    heard = []
+    before = signal.signal(signal.SIGUSR2, lambda number, frame: heard.append(number))
+    try:
+        with pytest.raises(Stopped), stoppable():
+            signalled_in_a_zip_file(tmp_path / "x.npz")
+        assert heard == [signal.SIGUSR2]
+        with pytest.raises(ValueError, match="of its own"), stoppable():
+            raise ValueError("of its own")
     finally:
         signal.signal(signal.SIGUSR2, before)
 

@@ -21,7 +21,9 @@ def stoppable() -> Iterator[None]:
     """Turn stop signals into Stopped, raised at once or at the end of an `unbroken` block.
 
     On the way out the signal is handed on to whoever handled it before: submitit's handler puts the job back into the
-    queue. A signal that was ignored stays so. Does nothing outside the main thread, which gets all signals.
+    queue. A signal that was ignored stays so. An error after a signal is taken for its consequence: a library that was
+    broken off may raise one of its own, as zipfile does where a file in it is still open. Does nothing outside the
+    main thread, which gets all signals.
     """
     global _asked
     if threading.current_thread() is not threading.main_thread():
@@ -33,11 +35,16 @@ def stoppable() -> Iterator[None]:
         signal.signal(number, _stop)
     try:
         yield
-    except Stopped as stop:
-        handler = before[stop.signum]
+    except (Stopped, Exception) as error:
+        signum = error.signum if isinstance(error, Stopped) else _asked
+        if signum is None:
+            raise
+        handler = before[signum]
         if callable(handler) and handler not in (_stop, signal.default_int_handler):
-            handler(stop.signum, None)
-        raise
+            handler(signum, None)
+        if isinstance(error, Stopped):
+            raise
+        raise Stopped(signum) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
