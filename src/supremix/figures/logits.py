@@ -48,6 +48,7 @@ def draw_gap(figure: Figure, runs: list[Run]) -> Drawn:
     spec = figure.spec
     picture = Picture(figsize=(5.6, 3.8), layout="constrained")
     axis = picture.subplots()
+    axis.xaxis.get_major_locator().set_params(integer=True)
     drawn = Drawn(picture)
     for row, style in zip(spec.rows, cycle(STYLES), strict=False):
         means: list[np.ndarray] = []  # (E, 2) for each seed: mean positive and mean negative logit
