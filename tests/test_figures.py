@@ -184,6 +184,11 @@ def test_figure_five_is_the_mean_gap_over_the_seeds(tmp_path):
     assert "| SupReMix · seed 1 | run-3 | encoder-4 |" in text
 
 
+def test_figure_five_counts_whole_epochs(tmp_path):
+    (axis,) = logits.draw_gap(figure(5, [0, 1]), gaps(tmp_path).runs()).picture.axes
+    assert all(float(tick).is_integer() for tick in axis.get_xticks())
+
+
 def test_an_encoder_of_an_earlier_version_is_named_and_left_out(tmp_path):
     frozen = gaps(tmp_path)
     history = frozen.store.encoder("encoder-3") / "history.csv"

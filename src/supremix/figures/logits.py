@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Picture
+from matplotlib.ticker import MaxNLocator
 
 from supremix.errors import UserError
 from supremix.figures.canvas import STYLES, Drawn, Run
@@ -48,7 +49,7 @@ def draw_gap(figure: Figure, runs: list[Run]) -> Drawn:
     spec = figure.spec
     picture = Picture(figsize=(5.6, 3.8), layout="constrained")
     axis = picture.subplots()
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     drawn = Drawn(picture)
     for row, style in zip(spec.rows, cycle(STYLES), strict=False):
         means: list[np.ndarray] = []  # (E, 2) for each seed: mean positive and mean negative logit
