@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from supremix.batches import batches_of
 from supremix.data.contract import Split
 from supremix.data.images import AUGMENTATIONS, fetch
 from supremix.data.pieces import describe, open_pieces
 from supremix.data.views import CROP_SCALE, JITTER, JITTER_PROBABILITY, ShiftedViews
 from supremix.data.views3d import Exemplar3D
-from supremix.engine import batches_of
 
 WORKERS, BATCH = 2, 128
 SIZES = {224: 32, 64: 256}  # pixels a side, and images that are augmented at a time

@@ -8,8 +8,9 @@ from torch import nn
 
 from supremix import adapt
 from supremix.backbones.mlp import MLP
+from supremix.batches import apply, batches_of
 from supremix.data.contract import Data, Split, TargetScale
-from supremix.engine import apply, batches_of, fit
+from supremix.engine import fit
 from supremix.errors import UserError
 
 CPU = torch.device("cpu")

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from supremix import adapt
+from supremix.batches import apply, batches_of
 from supremix.data import images
 from supremix.data.contract import Data, Split, TargetScale, read_ahead
 from supremix.data.subset import rows_of
 from supremix.data.views import ColourViews
-from supremix.engine import apply, batches_of
 from supremix.errors import Stopped, UserError
 from supremix.feeding import ahead
 from supremix.stopping import stoppable

@@ -9,8 +9,8 @@ from torch import nn
 
 from supremix import adapt, launching, pretrain, ranks
 from supremix.backbones.mlp import MLP
+from supremix.batches import apply, batches_of
 from supremix.data.contract import Data, Split, TargetScale
-from supremix.engine import apply, batches_of
 from supremix.heads import ProjectionHead
 from supremix.imbalance.fds import FDS
 from supremix.imbalance.lds import LDS

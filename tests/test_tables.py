@@ -253,7 +253,7 @@ def test_a_checksum_is_that_of_the_way_the_data_is_loaded(monkeypatch):
         return SimpleNamespace(sha256=f"of bins of {node.bin_size}")
 
     asked: list[float] = []
-    monkeypatch.setattr("supremix.experiment.build", build)
+    monkeypatch.setattr("supremix.building.build", build)
     spec = load(CONF / "table" / "16.yaml")
     cells = plan(spec, CONF, ["method.pretrain.epochs=1"])
     assert sorted(asked) == [1, 5, 10, 20]

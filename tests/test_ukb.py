@@ -17,12 +17,12 @@ import pytest
 import torch
 
 from data_prep import make_twin, ukb
+from supremix.building import build
 from supremix.commandline import CONF
 from supremix.data import volumes
 from supremix.data.nifti import normalised, read_volume, to_cube
 from supremix.data.twins.brains import draw_brain
 from supremix.errors import UserError
-from supremix.experiment import build
 from supremix.tables.plan import composed
 
 N = 24

@@ -12,10 +12,11 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from supremix.adapt import cached
+from supremix.batches import batches_of
 from supremix.data.contract import Split
 from supremix.data.views import ColourViews, ShiftedViews
 from supremix.data.views3d import Exemplar3D
-from supremix.engine import batches_of, fit
+from supremix.engine import fit
 from supremix.imbalance.bins import Bins, OfTarget
 from supremix.imbalance.fds import FDS
 from supremix.imbalance.lds import weighted

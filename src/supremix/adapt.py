@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from supremix import ranks
+from supremix.batches import apply, batch_ids, batches_of
 from supremix.checkpoint import Checkpoints
 from supremix.data.contract import Data, Split, check_finite, unchanged
-from supremix.engine import Report, Row, apply, batch_ids, batches_of, fit, state_on_cpu
+from supremix.engine import Report, Row, fit, state_on_cpu
 from supremix.feeding import to_device
 from supremix.heads import RegressionHead
 from supremix.imbalance.bins import Bins, OfTarget, training_bins

@@ -11,17 +11,15 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from supremix import ranks
+from supremix.batches import Batch
 from supremix.checkpoint import Checkpoints, restore, snapshot
-from supremix.data.contract import Augment, Split, unchanged
 from supremix.errors import Stopped
-from supremix.feeding import ahead, pinned, to_device
-from supremix.seeding import derive, generator
-from supremix.sharding import gather, seed_step, shard
+from supremix.seeding import derive
+from supremix.sharding import gather, seed_step
 from supremix.stopping import unbroken
 from supremix.watch import Watch, largest_gradient
 
 Row = dict[str, float]
-Batch = tuple[Any, Tensor]
 Report = Callable[[int, Row], None]
 
 
@@ -167,89 +165,6 @@ def fit(
         raise
     at.seconds = time.perf_counter() - started
     return at
-
-
-def batches_of(
-    split: Split,
-    y_N: np.ndarray,
-    batch_size: int,
-    device: torch.device,
-    seed: int,
-    stage: str,
-    to_input: Callable[[Any], Any] = unchanged,
-    augment: Augment | None = None,
-    views: int = 1,
-    labels_on: torch.device | None = None,
-) -> Callable[..., Iterator[Batch]]:
-    """Shuffled batches of a split with the given labels; an epoch's order depends on seed, stage and epoch only.
-
-    Called with the epoch, and with the number of batches to leave out at its beginning: those are not fetched.
-
-    With ``augment`` a batch is ``views`` random views of its B items, one after the other, (views · B) rows with the
-    labels repeated. An item's view depends on seed, stage, epoch and item only.
-
-    Of several ranks each is given its part of a batch's items, and the labels of all.
-
-    ``labels_on``: where the labels are given, if not on ``device``.
-    """
-    labels_N = torch.from_numpy(np.asarray(y_N, dtype=np.float32))
-
-    def uniforms(epoch: int) -> list[Tensor]:
-        draws = (generator(seed, stage, "views", epoch, view) for view in range(views))
-        return [torch.rand(len(split), augment.draws, generator=draw) for draw in draws] if augment else []
-
-    def epoch_batches(epoch: int, first: int = 0) -> Iterator[Batch]:
-        uniforms_NP = uniforms(epoch)
-        places = order(len(split), seed, stage, epoch).split(batch_size)[first:]
-        own = [shard(index_B) for index_B in places]
-        read = inputs(split, [index_B.numpy() for index_B in own], device)
-        for whole_B, index_B, x in zip(places, own, read, strict=True):
-            y_B = to_device(labels_N[whole_B], labels_on or device)
-            if augment is None:
-                yield to_input(x), y_B
-            else:
-                uniform_BP = torch.cat([u_NP[index_B] for u_NP in uniforms_NP])
-                yield augment(torch.cat([x] * views), uniform_BP), y_B.repeat(views)
-
-    return epoch_batches
-
-
-def order(rows: int, seed: int, stage: str, epoch: int) -> Tensor:
-    """Row numbers (N,) in the order in which an epoch visits them."""
-    return torch.randperm(rows, generator=generator(seed, stage, "order", epoch))
-
-
-def batch_ids(split: Split, batch_size: int, seed: int, stage: str) -> Callable[[int, int], list[str]]:
-    """The ids of the rows that `batches_of` puts into an epoch's batch, both counted from 1."""
-
-    def ids(epoch: int, step: int) -> list[str]:
-        index_B = order(len(split), seed, stage, epoch).split(batch_size)[step - 1]
-        return [str(name) for name in split.ids[index_B.numpy()]]
-
-    return ids
-
-
-@torch.no_grad()
-def apply(
-    model: nn.Module, split: Split, batch_size: int, device: torch.device, to_input: Callable[[Any], Any] = unchanged
-) -> Tensor:
-    """The model's outputs for all rows of a split, in order, on the CPU; in evaluation mode.
-
-    Of several ranks each computes its part of a batch, and all get all of it.
-    """
-    model.eval()
-    places = np.split(np.arange(len(split)), range(batch_size, len(split), batch_size))
-    parts = [
-        gather(model(to_input(x)).float(), len(index_B)).cpu()
-        for index_B, x in zip(places, inputs(split, [shard(index_B) for index_B in places], device), strict=True)
-    ]
-    return torch.cat(parts)
-
-
-def inputs(split: Split, places: Sequence[np.ndarray], device: torch.device) -> Iterator[Any]:
-    """What the split's `fetch` gives for each list of rows, on the device."""
-    for x in ahead(lambda index_B: pinned(split.fetch(index_B), device), places, split.workers):
-        yield to_device(x, device)
 
 
 def state_on_cpu(model: nn.Module) -> dict[str, Tensor]:

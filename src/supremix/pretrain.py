@@ -9,9 +9,10 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from supremix.batches import batch_ids, batches_of
 from supremix.checkpoint import Checkpoints
 from supremix.data.contract import Data
-from supremix.engine import Fitted, Report, batch_ids, batches_of, fit
+from supremix.engine import Fitted, Report, fit
 from supremix.losses import SupReMixLoss
 from supremix.readings import Histograms, Readings
 from supremix.seeding import generator

@@ -65,7 +65,7 @@ class Checksums:
 
     def of(self, cfg: DictConfig) -> tuple[str | None, str | None]:
         """The checksum, or None and what is to be done where the data is not there."""
-        from supremix.experiment import build
+        from supremix.building import build
 
         key = json.dumps(OmegaConf.to_container(cfg.dataset.load, resolve=True), sort_keys=True)
         if key not in self.known:
