@@ -161,6 +161,15 @@ def test_a_loss_that_is_not_a_number_stops_the_run():
         )
 
 
+def test_a_last_batch_of_one_row_under_batch_norm_names_the_way_out():
+    rows = data().train
+    model = nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 1), nn.Flatten(0))
+    wrapped, optimizer = Fabric(accelerator="cpu", devices=1).setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    batches = batches_of(rows, rows.y, len(rows) - 1, CPU, 0, "t")
+    with pytest.raises(UserError, match=r"last batch of an epoch has one row.*choose another batch_size"):
+        fit(Fabric(accelerator="cpu"), wrapped, optimizer, batches, nn.functional.mse_loss, 2, quiet, (0, "t"))
+
+
 def test_the_probe_encodes_each_split_once_and_reads_the_test_set_at_the_end():
     reads = {"train": [], "val": [], "test": []}
     order = []

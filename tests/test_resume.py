@@ -15,7 +15,8 @@ from torch import nn
 
 from supremix import experiment
 from supremix.backbones.mlp import MLP
-from supremix.checkpoint import Checkpoints
+from supremix.checkpoint import Checkpoints, restore, snapshot
+from supremix.commandline import ending_on_signals
 from supremix.engine import fit
 from supremix.errors import Busy, Stopped, UserError
 from supremix.stopping import stoppable, unbroken
@@ -343,6 +344,32 @@ def test_a_signal_inside_a_step_lets_it_end_and_saves_it(tmp_path):
     assert (state["progress"]["epoch"], state["progress"]["step"], state["progress"]["rows"]) == (1, 1, 2)
     for key, value in model.state_dict().items():
         assert torch.equal(state["parts"]["model"][key], value)
+
+
+def stopped_without_space():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except Stopped:
+        raise UserError("x.ckpt: cannot be written (no space): make space") from None
+
+
+def test_what_kept_a_stopped_run_from_saving_is_told_before_the_stop(capsys):
+    with pytest.raises(SystemExit) as end, ending_on_signals():
+        stopped_without_space()
+    assert end.value.code == 143
+    assert capsys.readouterr().err.splitlines() == [
+        "error: x.ckpt: cannot be written (no space): make space",
+        "stopped by SIGTERM: the same command goes on from what is saved",
+    ]
+
+
+def test_a_stage_that_began_on_another_kind_of_device_is_refused_in_words():
+    generator, cpu = torch.Generator(), torch.device("cpu")
+    state = snapshot({}, [generator], cpu, {"epoch": 2})
+    assert restore(state, {}, [generator], cpu) == {"epoch": 2}
+    state["random"]["cuda"], state["random"]["own"] = torch.zeros(16, dtype=torch.uint8), [torch.zeros(16)]
+    with pytest.raises(UserError, match=r"cannot go on on cpu: run it with trainer.accelerator=cuda"):
+        restore(state, {}, [generator], cpu)
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])

@@ -34,11 +34,12 @@ class Recorder:
     """Stands in for wandb.init and its run."""
 
     def __init__(self, fail_modes=(), fail_log=False):
-        self.calls, self.rows, self.summary, self.finished = [], [], {}, 0
+        self.calls, self.order, self.rows, self.summary, self.finished = [], [], [], {}, 0
         self.fail_modes, self.fail_log = fail_modes, fail_log
 
     def init(self, **arguments):
         self.calls.append(arguments)
+        self.order.append("init")
         if arguments["mode"] in self.fail_modes:
             raise TimeoutError("no answer")
         return SimpleNamespace(
@@ -52,6 +53,7 @@ class Recorder:
 
     def finish(self, exit_code=0):
         self.finished += 1
+        self.order.append("finish")
 
 
 @pytest.fixture
@@ -91,6 +93,13 @@ def test_a_reused_encoder_mirrors_its_curve_again(tmp_path, recorder):
     curves = [row["pretrain/loss"] for row in made.rows if "pretrain/loss" in row]
     assert curves[:2] == curves[2:]
     assert len(curves) == 4
+
+
+def test_the_run_whose_encoder_is_probed_is_mirrored_before_the_probe(tmp_path, recorder):
+    made = recorder()
+    _, record = run_small(tmp_path, *OFFLINE, "method=vanilla_probe")
+    assert [call["id"] for call in made.calls] == [record["stage1_id"], record["id"]]
+    assert made.order == ["init", "finish", "init", "finish"]  # W&B ends a run where the next one begins
 
 
 def test_without_a_key_auto_goes_offline_and_asks_nobody(tmp_path, recorder):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from supremix.train import cli
 from tests.running import SMALL
 
 
@@ -49,6 +50,16 @@ def test_a_mistake_is_one_line_on_stderr_and_quick(tmp_path, arguments, message)
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith("error: ")
     assert seconds < 10  # of the processor: 3 s alone, more where processes share a core
+
+
+def test_an_error_of_a_run_that_is_no_known_mistake_keeps_its_traceback(tmp_path, monkeypatch):
+    def broken(cfg):
+        raise ValueError("shapes (3,) and (4,) differ")
+
+    monkeypatch.setattr("supremix.experiment.run", broken)
+    monkeypatch.setattr(sys, "argv", ["train", *SMALL, f"paths.runs={tmp_path}"])
+    with pytest.raises(ValueError, match="differ"):
+        cli()
 
 
 def test_a_failed_job_does_not_stop_a_sweep_but_fails_it(tmp_path):

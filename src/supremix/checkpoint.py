@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from supremix.errors import writing_to
+from supremix.errors import UserError, writing_to
 
 FORMAT = 1
 DIGEST = hashlib.sha256().digest_size
@@ -113,12 +113,22 @@ def snapshot(
 def restore(
     state: dict[str, Any], parts: Mapping[str, Any], generators: Sequence[torch.Generator], device: torch.device
 ) -> dict[str, Any]:
-    """Put parts and generators where `snapshot` found them; return the progress, its tensors on the CPU."""
+    """Put parts and generators where `snapshot` found them; return the progress, its tensors on the CPU.
+
+    Raises UserError where that was on a GPU and this is not, or the other way round: a random stream has another form
+    there, and cannot go on here.
+    """
+    if (state["random"]["cuda"] is not None) != (device.type == "cuda"):
+        began, here = ("cpu", "cuda") if device.type == "cuda" else ("cuda", "cpu")
+        raise UserError(
+            f"this run began on another kind of device, and its random numbers cannot go on on {here}: run it with "
+            f"trainer.accelerator={began}, or remove the folder of the checkpoint named above to begin anew"
+        )
     for name, part in parts.items():
         part.load_state_dict(state["parts"][name])
     random = state["random"]
     torch.set_rng_state(random["cpu"])
-    if random["cuda"] is not None and device.type == "cuda":
+    if random["cuda"] is not None:
         torch.cuda.set_rng_state(random["cuda"], device)
     for generator, own in zip(generators, random["own"], strict=True):
         generator.set_state(own)

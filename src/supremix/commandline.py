@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.conf import HydraConf
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -30,6 +29,8 @@ MISTAKES = (UserError, HydraException, OmegaConfBaseException)
 INTERNALS = ("object_type", "Config search", "provider=", "^")
 NOT_SWEPT = ("-", "hydra", "paths.", "trainer.", "tracking")
 
+_began = False  # whether a job of the driver did
+
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
@@ -43,6 +44,8 @@ def ending_on_signals() -> Iterator[None]:
         ranks.leave()
     except Stopped as stop:
         if ranks.tells():
+            if isinstance(stop.__cause__, UserError):  # which kept it from saving
+                print(f"error: {stop.__cause__}", file=sys.stderr)
             print(stop, file=sys.stderr)
         sys.exit(stop.code)
     except (Exception, SystemExit) as error:
@@ -54,7 +57,9 @@ def ending_on_signals() -> Iterator[None]:
 @contextmanager
 def driving() -> Iterator[None]:
     """What is around the driver's jobs: a mistake of the user ends them with one line on stderr and exit code 1."""
+    global _began
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
+    _began = False
     sys.argv[1:] = with_sweep_tag(sys.argv[1:])
     try:
         with ending_on_signals():
@@ -62,8 +67,8 @@ def driving() -> Iterator[None]:
     except MISTAKES as error:
         sys.exit(f"error: {one_line(error)}")
     except (ValueError, OSError) as error:
-        if HydraConfig.initialized():
-            raise  # of a run; before one, of Hydra itself: dataset=5, or a sweep's folder that cannot be made
+        if _began:
+            raise  # of a run, and no mistake that is known; before one, of Hydra: dataset=5, a folder it cannot make
         sys.exit(f"error: {error}: choose options by name, as in dataset=uci_airfoil, and paths.runs to be a folder")
 
 
@@ -111,6 +116,8 @@ def quoted(text: str) -> str:
 
 def check_job(cfg: DictConfig, job: HydraConf) -> None:
     """Refuse what Hydra lets through: keys that nothing reads, and a sweep on the ranks of one run."""
+    global _began
+    _began = True
     if job.mode == RunMode.MULTIRUN:
         try:
             ranks.check_alone()

@@ -17,7 +17,7 @@ from supremix.errors import Stopped
 from supremix.seeding import derive
 from supremix.sharding import gather, seed_step
 from supremix.stopping import unbroken
-from supremix.watch import Watch, largest_gradient
+from supremix.watch import Watch, largest_gradient, small_batches
 
 Row = dict[str, float]
 Report = Callable[[int, Row], None]
@@ -59,6 +59,7 @@ class Fitted:
     rows: int = 0
 
 
+@small_batches()
 @ranks.stopping_together()
 def fit(
     fabric: Fabric,

@@ -15,7 +15,7 @@ from supremix import identity, ranks
 from supremix.building import build, contrastive_loss, loaded_data
 from supremix.seeding import repeatable
 from supremix.settings import check, check_bins
-from supremix.stages import Job, learn, reference
+from supremix.stages import Job, learn, reference, source_config
 from supremix.stopping import stoppable
 from supremix.store import Store, read_record, settled
 from supremix.transfer import data_configs
@@ -58,9 +58,11 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
             if cfg.trainer.threads is not None:
                 torch.set_num_threads(cfg.trainer.threads)
             repeatable(cfg.trainer.deterministic)
+            # Before this run's own mirror: W&B has one run in work at a time.
+            source = run(source_config(configs[-1])) if cfg.method.source is not None else None
             fabric = ranks.fabric(cfg.trainer.accelerator, cfg.trainer.precision)
             tracker = Tracker(cfg.tracking, run_id, science, run_tags(cfg))
-            job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished, run)
+            job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished, source)
             if cfg.transfer is not None:
                 origin = replace(job, cfg=configs[1], data=loaded[1], criterion=criteria[1])
                 job = replace(job, origin=replace(origin, science=identity.scientific(configs[1])))

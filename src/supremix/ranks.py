@@ -64,9 +64,12 @@ def fabric(accelerator: str, precision: Any) -> "Fabric":
     from lightning_fabric.plugins.environments import TorchElasticEnvironment
     from lightning_fabric.strategies import DDPStrategy
     from lightning_fabric.utilities.exceptions import MisconfigurationException
+    from torch.accelerator import is_available
     from torch.cuda import device_count
     from torch.nn.parallel import DistributedDataParallel
 
+    if precision == "16-mixed" and (accelerator == "cpu" or not is_available()):  # where Fabric takes bfloat16 instead
+        raise UserError("trainer.precision=16-mixed needs a GPU: use bf16-mixed or 32-true on a processor")
     try:
         if count() == 1:
             return Fabric(accelerator=accelerator, devices=1, precision=precision)

@@ -53,14 +53,27 @@ NAME = Rule("give a name", lambda value: isinstance(value, str) and value != "")
 GROUP = Rule(
     "it is a group of settings, not a value: set the keys below it", lambda value: isinstance(value, DictConfig)
 )
+SCHEDULER = Rule(
+    "give a group with the _target_ of a scheduler that goes by the epoch alone, not ReduceLROnPlateau",
+    lambda value: GROUP.fits(value) and not str(value.get("_target_")).endswith("ReduceLROnPlateau"),
+)
+NAMES = Rule(
+    "give a list of names, as in [pilot,gpu]",
+    lambda value: isinstance(value, ListConfig) and all(NAME.fits(name) for name in value),
+)
+SECONDS = Rule("give a number of seconds above 0", lambda value: NUMBER.fits(value) and 0 < value < float("inf"))
 HISTOGRAMS = Rule("give {bins: 50, hardest: 1000, epochs: [1, 10]}", names_epochs)
 
 RULES = {  # of keys, wherever they are there; a group stands before what lies below it
     "seed": whole(0),
+    "paths.data": NAME,
+    "paths.prepared": NAME,
+    "paths.runs": NAME,
     "dataset.name": NAME,
     "dataset.load": GROUP,
     "dataset.load.split_seed": whole(0),
     "dataset.permute_labels": or_null(whole(0)),
+    "dataset.subset": GROUP,
     "dataset.subset.train_size": or_null(whole(2)),
     "backbone.name": NAME,
     "backbone.build": GROUP,
@@ -89,7 +102,7 @@ RULES = {  # of keys, wherever they are there; a group stands before what lies b
     "method.pretrain.optimizer": GROUP,
     "method.pretrain.optimizer.lr": NUMBER,
     "method.pretrain.optimizer.weight_decay": NUMBER,
-    "method.pretrain.scheduler": or_null(GROUP),
+    "method.pretrain.scheduler": or_null(SCHEDULER),
     "protocol.name": NAME,
     "protocol.train_backbone": FLAG,
     "protocol.epochs": whole(1),
@@ -101,8 +114,9 @@ RULES = {  # of keys, wherever they are there; a group stands before what lies b
     "protocol.optimizer": GROUP,
     "protocol.optimizer.lr": NUMBER,
     "protocol.optimizer.weight_decay": NUMBER,
-    "protocol.scheduler": or_null(GROUP),
+    "protocol.scheduler": or_null(SCHEDULER),
     "trainer.devices": whole(1),
+    "trainer.precision": choice("32-true", "bf16-mixed", "16-mixed"),
     "trainer.threads": or_null(whole(1)),
     "trainer.workers": whole(0),
     "trainer.log_every": whole(1),
@@ -112,6 +126,10 @@ RULES = {  # of keys, wherever they are there; a group stands before what lies b
     "trainer.compile": or_null(Rule("name a backend of torch.compile, such as inductor", NAME.fits)),
     "trainer.checkpoint": GROUP,
     "trainer.checkpoint.minutes": or_null(Rule("give a number of minutes, 0 or more", NUMBER.fits)),
+    "tracking.mode": choice("auto", "online", "offline", "disabled"),
+    "tracking.tags": NAMES,
+    "tracking.sweep": or_null(NAME),
+    "tracking.finish_timeout": SECONDS,
 }
 
 

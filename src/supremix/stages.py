@@ -5,7 +5,6 @@ got wrong was checked.
 """
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +44,7 @@ class Job:
     fabric: "Fabric"
     tracker: "Tracker"
     unfinished: Path  # the claimed run's folder for checkpoints
-    another: Callable[[DictConfig], Path]  # executes another run, or finds it finished; its directory
+    source: Path | None  # the finished run whose encoder is taken, where one is
     origin: "Job | None" = None  # with transfer: the same on the dataset that the encoder comes from
 
 
@@ -76,8 +75,8 @@ def learn(job: Job) -> "Outcome":
         )
     accelerate(backbone, job.fabric.device, cfg.trainer.channels_last, cfg.trainer.compile)
     encoder = None
-    if cfg.method.source is not None:
-        encoder = trained_before(origin, backbone)
+    if job.source is not None:
+        encoder = trained_before(job.source, backbone)
     elif origin.criterion is not None:
         encoder = pretrained(origin, backbone, origin.criterion)
     stage = adapt.Stage2(
@@ -109,14 +108,18 @@ def shapes(module: nn.Module) -> dict[str, torch.Size]:
     return {key: value.shape for key, value in module.state_dict().items()}
 
 
-def trained_before(job: Job, backbone: Any) -> dict[str, Any]:
-    """Give the backbone the weights that the run named by ``method.source`` chose; return what stands for stage 1."""
-    from supremix import record
-
-    cfg = job.cfg.copy()
+def source_config(cfg: DictConfig) -> DictConfig:
+    """The config of the run named by ``method.source``, whose encoder is taken."""
+    cfg = cfg.copy()
     cfg.protocol, cfg.method = cfg.method.source.protocol, cfg.method.source.method
     cfg.imbalance = dict.fromkeys(cfg.imbalance)  # as for a pre-trained encoder: it acts on the last stage alone
-    directory = job.another(cfg)
+    return cfg
+
+
+def trained_before(directory: Path, backbone: Any) -> dict[str, Any]:
+    """Give the backbone the weights that a finished run chose; return what stands for stage 1."""
+    from supremix import record
+
     record.load_weights(backbone, directory / "best.safetensors", "backbone.")
     return {"id": read_record(directory)["id"], "pretrain": None}
 

@@ -9,10 +9,8 @@ from typing import Any, Literal
 
 from supremix import ranks
 from supremix.background import Background
-from supremix.errors import UserError
 from supremix.uploads import mark_uploaded
 
-MODES = ("auto", "online", "offline", "disabled")
 INIT_TIMEOUT = 5  # seconds; wandb 0.31 without a network gives up after about 9
 START_PATIENCE = 60.0  # seconds for a failed online start and the offline one after it, on a busy machine
 GRACE = 5.0  # seconds for what wandb does around its own time limits
@@ -28,15 +26,10 @@ class Tracker:
     """
 
     def __init__(self, settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -> None:
-        mode, timeout = settings.mode, settings.finish_timeout
-        if mode not in MODES:
-            raise UserError(f"tracking.mode={mode!r}: use one of {', '.join(MODES)}")
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-            raise UserError(f"tracking.finish_timeout={timeout!r}: give a number of seconds above 0")
-        self._finish_timeout = timeout
+        self._finish_timeout = settings.finish_timeout
         self._run: Any = None
         self._background: Background | None = None
-        if mode == "disabled" or _hung or not ranks.first():
+        if settings.mode == "disabled" or _hung or not ranks.first():
             return
         self._background = Background()
         self._background.put(lambda: self._start(settings, run_id, config, tags))

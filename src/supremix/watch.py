@@ -1,7 +1,8 @@
 """Stops a fit whose numbers are no longer finite, and says where that began."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -52,6 +53,20 @@ class Watch:
             f"the {what} became {value} in epoch {epoch}, step {step}, on the rows {', '.join(ids[:IDS_SHOWN])}{more}: "
             f"lower the learning rate or check these inputs; last good checkpoint: {self._last_good() or 'none'}"
         )
+
+
+@contextmanager
+def small_batches() -> Iterator[None]:
+    """Turn what PyTorch says of batch normalisation over a single value into UserError."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise UserError(
+            "the last batch of an epoch has one row, over which batch normalisation has no variance: choose another "
+            f"batch_size or dataset.subset.train_size ({error})"
+        ) from error
 
 
 def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
