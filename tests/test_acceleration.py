@@ -155,6 +155,24 @@ def test_a_compiled_run_has_the_same_id_weights_names_and_results(tmp_path):
             torch.testing.assert_close(ours[key], value)
 
 
+class Pairs(nn.Module):
+    """A backbone whose contrastive stage calls another method than its forward pass."""
+
+    def sentences(self, x):
+        return torch.sin(x) * 2
+
+    def forward(self, x):
+        return self.sentences(x) + 1
+
+
+def test_sentence_vectors_are_compiled_too():
+    pairs = Pairs()
+    accelerate(pairs, torch.device("cpu"), False, "eager")
+    torch._dynamo.utils.counters.clear()
+    assert torch.equal(pairs.sentences(torch.ones(3)), torch.sin(torch.ones(3)) * 2)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
 def test_a_missing_compiler_is_told_before_anything_is_trained(tmp_path):
     @torch._dynamo.register_backend
     def no_compiler(graph, example_inputs):

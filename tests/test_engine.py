@@ -161,6 +161,15 @@ def test_a_loss_that_is_not_a_number_stops_the_run():
         )
 
 
+def test_labels_that_are_compared_keep_all_their_digits():
+    rows = data().train
+    y_N = np.linspace(103.38, 140.987, len(rows))
+    for labels_on, dtype in ((CPU, torch.float64), (None, torch.float32)):
+        batches = batches_of(rows, y_N, 16, CPU, 0, "t", labels_on=labels_on)
+        got_N = torch.cat([y_B for _, y_B in batches(1)]).sort().values
+        assert torch.equal(got_N, torch.from_numpy(y_N).to(dtype))
+
+
 def test_a_last_batch_of_one_row_under_batch_norm_names_the_way_out():
     rows = data().train
     model = nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 1), nn.Flatten(0))

@@ -105,13 +105,15 @@ def fail_on(rank, how):
     ranks.from_first(lambda: None)
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    raise {"mistake": UserError("row 7 is damaged"), "bug": ValueError("a bug")}[how]
+    long = UserError("row 7 is damaged" + "!" * 200_000)  # more than a pipe takes before somebody reads
+    raise {"mistake": UserError("row 7 is damaged"), "long": long, "bug": ValueError("a bug")}[how]
 
 
 @pytest.mark.parametrize(
     ("how", "error", "message"),
     [
         ("mistake", UserError, "^row 7 is damaged$"),
+        ("long", UserError, "^row 7 is damaged!{1000,}$"),
         ("kill", UserError, "one of the ranks ended with signal 9"),
         ("bug", RuntimeError, r"on rank 1:\nTraceback(.*\n)*ValueError: a bug"),
     ],

@@ -271,4 +271,5 @@ def test_references_are_no_rivals_and_without_baselines_variants_are():
     texts = under(collect(spec, found(mae, panels=("",))), spec.panels[0])
     assert "+44.2 % against the best variant, γ = 1" in texts[0]
     assert texts[1].startswith("γ = 5 − γ = 1, the best other row, MAE")
-    assert len(texts) == 3
+    assert texts[2] == "References with a lower MAE than γ = 5, not counted above: Ridge (1.00)"
+    assert len(texts) == 4

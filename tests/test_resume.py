@@ -1,5 +1,6 @@
 """Killed and started again: the same bits as if never interrupted; many processes at once; stop signals."""
 
+import errno
 import os
 import random
 import signal
@@ -153,6 +154,20 @@ def test_a_checkpoint_with_code_in_it_is_refused(tmp_path, capsys):
     assert checkpoints.load() is None
     assert not (tmp_path / "harm").exists()
     assert "not a whole checkpoint" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_cannot_be_read_just_now_is_kept(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path, "t", 0)
+    checkpoints.save(1, 1, {"x": 1})
+
+    def fail(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.read_bytes", fail)
+        with pytest.raises(UserError, match=r"step-000000001.ckpt: cannot be read.*again"):
+            checkpoints.load()
+    assert checkpoints.load()["x"] == 1
 
 
 def test_a_lock_of_a_killed_process_blocks_nobody(tmp_path, capfd):
@@ -370,6 +385,21 @@ def test_a_stage_that_began_on_another_kind_of_device_is_refused_in_words():
     state["random"]["cuda"], state["random"]["own"] = torch.zeros(16, dtype=torch.uint8), [torch.zeros(16)]
     with pytest.raises(UserError, match=r"cannot go on on cpu: run it with trainer.accelerator=cuda"):
         restore(state, {}, [generator], cpu)
+
+
+def test_ranks_that_do_not_save_do_not_look_at_the_device_either(tmp_path, monkeypatch):
+    looks = []
+    monkeypatch.setattr("supremix.engine.ranks.first", lambda: False)
+    monkeypatch.setattr("supremix.watch.Watch.check", lambda self: looks.append(1))
+    model = nn.Sequential(nn.Linear(1, 1), nn.Flatten(0))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    fit(
+        fabric, wrapped, optimizer, lambda epoch, first: iter([(torch.ones(2, 1), torch.ones(2))] * 5),
+        nn.functional.mse_loss, 3, lambda epoch, row: None, (0, "t"), checkpoints=Checkpoints(tmp_path, "t", 0),
+    )  # fmt: skip
+    assert len(looks) == 3  # at the end of each epoch
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])

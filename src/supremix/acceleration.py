@@ -1,5 +1,7 @@
 """How a backbone runs: its layout in memory, and whether it is compiled. Results differ by rounding alone."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -39,3 +41,6 @@ def compile_forward(module: nn.Module, device: torch.device, backend: str) -> No
             "install a C++ compiler, name another backend, or use null"
         ) from None
     module.compile(backend=backend)
+    if hasattr(module, "sentences"):  # what contrastive learning of sentences calls
+        sentences: Any = module.sentences
+        module.sentences = torch.compile(sentences, backend=backend)

@@ -36,9 +36,10 @@ def batches_of(
 
     Of several ranks each is given its part of a batch's items, and the labels of all.
 
-    ``labels_on``: where the labels are given, if not on ``device``.
+    ``labels_on``: where the labels are given, if not on ``device``; in float64 then, since they are to be compared with
+    each other, and in float32, as targets of a network are, otherwise.
     """
-    labels_N = torch.from_numpy(np.asarray(y_N, dtype=np.float32))
+    labels_N = torch.from_numpy(np.asarray(y_N, dtype=np.float32 if labels_on is None else np.float64))
 
     def uniforms(epoch: int) -> list[Tensor]:
         draws = (generator(seed, stage, "views", epoch, view) for view in range(views))

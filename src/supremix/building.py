@@ -39,7 +39,7 @@ def naming(key: str) -> Iterator[None]:
     """What a config node's values make its target raise, as a UserError that names the node."""
     try:
         yield
-    except (InstantiationException, ValueError, TypeError, RuntimeError) as error:
+    except (InstantiationException, ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
         if isinstance(cause, UserError):
             raise cause from None

@@ -63,6 +63,8 @@ class Checkpoints:
         for path in self._found():
             try:
                 state = _read(path)
+            except (UserError, MemoryError):  # which say nothing of the file
+                raise
             except Exception as error:  # unpickling damaged content can fail in any way
                 instead = "the one before it" if path != self._found()[-1] else f"the beginning of {self.stage}"
                 message = f"warning: {path}: not a whole checkpoint ({error}); going on from {instead}"
@@ -83,7 +85,13 @@ class Checkpoints:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror or error}): "
+            "run again, or remove it to go on from the one before it"
+        ) from error
     if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
         raise ValueError("its content is not what its checksum says")
     state = torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)

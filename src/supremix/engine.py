@@ -143,7 +143,7 @@ def fit(
                         reader.read(epoch, output.detach(), y_B)
                     at.step += 1
                     watch.note(epoch, at.step, loss, norm)
-                    if checkpoints is not None and checkpoints.due():
+                    if checkpoints is not None and ranks.first() and checkpoints.due():
                         save()
                 ranks.stop_if_asked()
             watch.check()

@@ -27,7 +27,7 @@ from supremix.stopping import SIGNALS, stoppable
 PRELOADED = ["supremix.experiment", "supremix.record", "supremix.pretrain", "hydra"]
 HOST = "127.0.0.1"
 SECONDS_TO_END = 10  # for ranks that have lost one of them
-TOLD_AT_MOST = 20_000  # characters of a traceback: no more than a pipe holds that nobody reads
+TOLD_AT_MOST = 20_000  # characters: no more than a pipe holds that nobody reads
 
 
 def start(devices: int, work: Callable[..., Any], *arguments: Any) -> None:
@@ -123,8 +123,10 @@ def _rank(environment: dict[str, str], told: Connection, work: Callable[..., Any
             work(*arguments)
         ranks.leave()
         return
-    except (UserError, Busy, Stopped) as error:
-        why: BaseException = error
+    except UserError as error:
+        why: BaseException = UserError(str(error)[:TOLD_AT_MOST])
+    except (Busy, Stopped) as error:
+        why = error
     except (HydraException, OmegaConfBaseException) as error:
         why = UserError(one_line(error))
     except Exception:

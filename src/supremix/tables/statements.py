@@ -49,7 +49,7 @@ def under(results: Results, panel: Panel) -> list[str]:
     pairs += [pair for pair in best_other.items() if pair not in pairs]
     texts = [_gain(results, panel, gain)] if (gain := spec.gain_of(panel)) else []
     texts += [_comparison(results, panel, a, b, is_best=best_other.get(a) == b) for a, b in pairs]
-    return texts + _intervals(results, panel)
+    return texts + _better_references(results, panel) + _intervals(results, panel)
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,20 @@ def _gain(results: Results, panel: Panel, gain: Gain) -> str:
     paper = paper_gain(results, panel, gain)
     beside = f"; the paper: {paper}" if paper else ""
     return f"Gain of {gain.row} in {name}, (other − ours) / ours: {', '.join(parts)}{beside}"
+
+
+def _better_references(results: Results, panel: Panel) -> list[str]:
+    """The references that beat the row whose gain is stated, where there are any: no gain counts them."""
+    gain, column = results.spec.gain_of(panel), results.spec.gain_column(panel)
+    ours = results.mean(panel, gain.row, column) if gain else None
+    if gain is None or ours is None:
+        return []
+    rows = (row.name for row in results.spec.rows_of(panel) if row.kind == "reference")
+    means = {name: mean for name in rows if (mean := results.mean(panel, name, column)) is not None}
+    digits = digits_of(results, panel, column)
+    better = [f"{name} ({mean:.{digits}f})" for name, mean in means.items() if mean < ours]
+    what = f"References with a lower {_metric(results, panel)} than {gain.row}, not counted above"
+    return [f"{what}: {', '.join(better)}"] if better else []
 
 
 def _comparison(results: Results, panel: Panel, a: str, b: str, is_best: bool) -> str:
