@@ -29,7 +29,7 @@ def lay_out(module: nn.Module) -> None:
             weight.data = weight.data.contiguous(memory_format=LAYOUTS[weight.ndim])
 
 
-def compile_forward(module: nn.Module, device: torch.device, backend: str) -> None:
+def compile_forward(module: Any, device: torch.device, backend: str) -> None:
     """Have the module's calls compiled; first a trial, since a missing compiler shows only at the first call."""
     torch.compiler.reset()  # what earlier runs of a sweep left counts towards the limit of versions of a function
     try:
@@ -42,5 +42,4 @@ def compile_forward(module: nn.Module, device: torch.device, backend: str) -> No
         ) from None
     module.compile(backend=backend)
     if hasattr(module, "sentences"):  # what contrastive learning of sentences calls
-        sentences: Any = module.sentences
-        module.sentences = torch.compile(sentences, backend=backend)
+        module.sentences = torch.compile(module.sentences, backend=backend)
