@@ -40,7 +40,7 @@ def test_means_and_histograms_are_those_of_all_pairs_read():
             positive += some[0]
             negative += some[1]
             lonely.append(np.mean([(y_N == y).sum().item() == 1 for y in y_N]))
-        row = readings.close(epoch)
+        row = readings.close()
         expected = {"anchors_without_positive": lonely, "positive_logit": positive, "negative_logit": negative}
         assert row == pytest.approx({name: np.mean(values) for name, values in expected.items()}, abs=1e-6)
         if epoch == 2:
@@ -67,11 +67,11 @@ def test_the_ends_of_the_range_are_counted_and_few_negatives_are_all_kept():
 def test_an_epoch_without_a_positive_pair_has_no_mean_and_pairs_of_vectors_have_none_at_all():
     readings = Readings(SupConLoss(0.5))
     readings.read(1, torch.eye(3), torch.arange(3.0))
-    row = readings.close(1)
+    row = readings.close()
     assert np.isnan(row["positive_logit"])
     assert row["negative_logit"] == 0
     readings.read(2, torch.ones(3, 2, 5), torch.arange(3.0))
-    assert readings.close(2) == {"anchors_without_positive": 1.0}
+    assert readings.close() == {"anchors_without_positive": 1.0}
 
 
 def test_what_was_read_can_be_put_back():
@@ -81,7 +81,7 @@ def test_what_was_read_can_be_put_back():
     first.read(1, *batch(0))
     second.state = {name: value.clone() for name, value in first.state.items()}
     second.read(1, *batch(1))
-    assert second.close(1) == whole.close(1)
+    assert second.close() == whole.close()
     for name, values in whole.arrays().items():
         np.testing.assert_array_equal(second.arrays()[name], values)
 

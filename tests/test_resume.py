@@ -232,7 +232,7 @@ class MeanLabel:
     def read(self, epoch, output, y_B):
         self.state["label"] = self.state.get("label", 0) + y_B.mean() * output.mean()
 
-    def close(self, epoch):
+    def close(self):
         return {"label": float(self.state.pop("label"))}
 
     def state_dict(self):

@@ -29,7 +29,7 @@ class Reader(Protocol):
     def read(self, epoch: int, output: Any, y_B: Tensor) -> None:
         """Take in what the model gave for a batch, without gradient, and the batch's labels."""
 
-    def close(self, epoch: int) -> Row:
+    def close(self) -> Row:
         """The epoch's statistics."""
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -152,7 +152,7 @@ def fit(
                 model.eval()
                 row["val"] = float(score())
             with unbroken():
-                row |= reader.close(epoch) if reader is not None else {}
+                row |= reader.close() if reader is not None else {}
                 if scheduler is not None:
                     scheduler.step()
                 if score is not None and row["val"] < at.lowest:

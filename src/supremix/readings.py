@@ -56,7 +56,7 @@ class Readings:
             self._add(f"positive/{epoch}", _below_edges(logits_NN, positive_NN, self.histograms.bins))
             self._keep_hardest(f"hardest/{epoch}", logits_NN.masked_fill(~negative_NN, -torch.inf))
 
-    def close(self, epoch: int) -> Row:
+    def close(self) -> Row:
         """The epoch's row, and a clean slate for the next epoch: means over the batches read, and over their pairs.
 
         ``anchors_without_positive`` is the share of anchors that the loss leaves out; ``positive_logit`` and

@@ -10,9 +10,10 @@ from supremix.tables.stats import gain_percent, paired
 
 def selection_rule(spec: Spec) -> str:
     """How each number was chosen, for the table's header."""
+    seeds = f"{len(spec.seeds)} seed{'s' * (len(spec.seeds) > 1)}"
     return (
-        f"Mean ± standard deviation (ddof 1) over {len(spec.seeds)} seeds. The epoch is the one with the lowest "
-        "validation error; the test set is read once, at the end. Δ is the difference to the paper's value."
+        f"Mean ± standard deviation (ddof 1) over {seeds}. The epoch is the one with the lowest validation "
+        "error; the test set is read once, at the end. Δ is the difference to the paper's value."
     )
 
 
@@ -125,7 +126,10 @@ def _better_references(results: Results, panel: Panel) -> list[str]:
 def _comparison(results: Results, panel: Panel, a: str, b: str, is_best: bool) -> str:
     column, planned = results.spec.gain_column(panel), len(results.spec.seeds)
     digits = digits_of(results, panel, column) + 1
-    name = f"{a} − {b}{', the best other row' if is_best else ''}, {_metric(results, panel)}"
+    rank = ", the best other row" if is_best else ""
+    if is_best and None in results.rivals(panel, a).values():
+        rank += " so far"
+    name = f"{a} − {b}{rank}, {_metric(results, panel)}"
     result = paired(results.of(panel, a, column), results.of(panel, b, column))
     if planned == 1:
         return f"{name}: one seed tells nothing"
