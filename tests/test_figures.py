@@ -205,7 +205,9 @@ def test_figure_three_holds_the_counts_that_the_encoders_kept(tmp_path):
     picked = next(line for line in numbers if (line["pairs"], line["epoch"], line["count"]) == ("hardest", "10", "200"))
     assert (float(picked["from"]), float(picked["to"])) == pytest.approx((0.4, 0.6))
     assert "SupCon, positive pairs: mean logit -0.27 (epoch 1), 0.45 (epoch 10)" in text
-    assert "logits.npz: no histograms of logits" in text
+    encoder, run = frozen.store.encoder("encoder-2"), frozen.store.run("run-1")
+    assert f"{encoder / 'logits.npz'}: no histograms of logits" in text
+    assert f"remove {encoder} and {run}, and run again" in text
 
 
 def test_figure_two_marks_a_missing_panel(tmp_path):
@@ -217,6 +219,10 @@ def test_figure_two_marks_a_missing_panel(tmp_path):
     assert shown["SupReMix, true labels"] == shown["SupCon, permuted labels"] == ["missing"]
     assert len(drawn.numbers) == 20
     assert "rank correlation" in drawn.says[0]
+    (run,) = frozen.runs()
+    (run.folder / "predictions.npz").unlink()
+    (said,) = DRAW["tsne"](frozen.figure, [run]).unusable
+    assert said.endswith(f"; remove {run.folder} and run again")
 
 
 def test_series_differ_without_colour_and_axes_have_labels(tmp_path):
@@ -253,6 +259,8 @@ def test_nothing_to_draw_is_one_line_that_names_the_preparation(tmp_path, capsys
     error = capsys.readouterr().err
     assert error.startswith("error: Figure 5")
     assert error.count("\n") == 1
+    assert reproduce_figure.main([*arguments, "--size", "twin"]) == 1
+    assert "its data is not prepared, made before the first run at SIZE=twin\n" in capsys.readouterr().err
 
 
 def test_a_figure_runs_what_is_missing_once_and_draws_it(tmp_path, capsys):

@@ -93,7 +93,9 @@ def histograms_of(run: Run) -> dict[str, np.ndarray]:
         with np.load(path) as arrays:
             return {name: arrays[name] for name in ("epochs", "edges", *LOGITS)}
     except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: no histograms of logits ({error}); remove {path.parent} and run again") from None
+        raise UserError(
+            f"{path}: no histograms of logits ({error}); remove {path.parent} and {run.folder}, and run again"
+        ) from None
 
 
 def mean_logits(run: Run) -> np.ndarray:

@@ -68,8 +68,7 @@ def write(figure: Figure, cells: list[Cell], store: Store, folder: Path) -> None
     runs = [stored_run(store, cell) for cell in cells if done(store, cell)]
     missing = [f"{cell.label}: {_why(cell)}" for cell in cells if not done(store, cell)]
     if not runs:
-        way = f": its data is not prepared, see python {figure.spec.prepare} --help" if _unprepared(cells) else ""
-        raise UserError(f"{figure.spec.title}: nothing to draw, no run is finished{way}")
+        raise UserError(f"{figure.spec.title}: nothing to draw, no run is finished{_way(figure, cells)}")
     drawn = DRAW[figure.drawing](figure, runs)
     if not drawn.numbers:
         raise UserError(f"{figure.spec.title}: nothing to draw; {drawn.unusable[0]}")
@@ -107,8 +106,12 @@ def markdown(figure: Figure, runs: list[Run], drawn: Drawn, missing: list[str], 
     return "\n".join(lines) + "\n"
 
 
-def _unprepared(cells: list[Cell]) -> bool:
-    return any(cell.run_id is None for cell in cells)
+def _way(figure: Figure, cells: list[Cell]) -> str:
+    """What to do, after a colon, where data is not prepared."""
+    if all(cell.run_id is not None for cell in cells):
+        return ""
+    made = next((cell.hint for cell in cells if cell.hint), "") if figure.spec.size else ""
+    return f": its data is not prepared, {made or f'see python {figure.spec.prepare} --help'}"
 
 
 def _why(cell: Cell) -> str:

@@ -27,7 +27,7 @@ def test_features(title: str, run: Path) -> Features:
         with np.load(path) as arrays:
             return Features(title, arrays["test_features"], arrays["test_y"])
     except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: holds no test features ({error}); run it again") from None
+        raise UserError(f"{path}: holds no test features ({error}); remove {run} and run again") from None
 
 
 def draw(figure: Figure, runs: list[Run]) -> Drawn:
