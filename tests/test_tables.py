@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from data_prep import stsb_dir, uci_airfoil
+from scripts import reproduce_table
 from supremix import identity
 from supremix.commandline import CONF
 from supremix.errors import UserError
@@ -216,6 +217,23 @@ def test_all_tables_are_rendered_from_the_store_and_a_fuller_one_is_kept(tmp_pat
     assert (out / "README.md").read_text() == overview
     reproduce.reproduce("2", conf, out / "table_1", IN_PROCESS, elsewhere)
     assert kept == {name: (out / "table_1" / name).read_text() for name in files.NAMES}
+
+
+def test_rendering_again_finds_the_folder_by_the_tables_name_and_refuses_what_it_would_ignore(
+    tmp_path, monkeypatch, capsys
+):
+    shutil.copytree("results/twins", tmp_path / "results" / "twins")
+    monkeypatch.chdir(tmp_path)
+    assert reproduce_table.main(["twins", "--rerender"]) == 0
+    assert "results/twins/table.md" in capsys.readouterr().out
+    for ignored in (["--seeds", "0"], ["--jobs", "1"], ["--launcher", "basic"], ["method.window=9"]):
+        assert reproduce_table.main(["twins", "--rerender", *ignored]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: --rerender runs nothing: leave out ")
+        assert error.count("\n") == 1
+    with pytest.raises(SystemExit):
+        reproduce_table.main(["twins", "--rerender", "--plan"])
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_states_of_a_cell(tmp_path):

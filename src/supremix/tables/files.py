@@ -55,9 +55,11 @@ def small(cell: Cell, record: Record) -> Record:
     return {key: value for key, value in record.items() if key != "config"} | {"cell": place}
 
 
-def rerender(name: str, conf: Path, folder: Path, size: Size = PAPER) -> Path:
+def rerender(name: str, conf: Path, out: Path | None, size: Size = PAPER) -> Path:
     """Render a table again from the records that stand beside it; needs neither data nor store."""
-    write(*read(size.spec(load(conf / "table" / f"{name}.yaml")), folder), folder)
+    spec = size.spec(load(conf / "table" / f"{name}.yaml"))
+    folder = out or spec.folder
+    write(*read(spec, folder), folder)
     return folder
 
 
