@@ -27,9 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.tables import overview
     from supremix.tables import size as sizes
     from supremix.tables.files import rerender
+    from supremix.tables.render import markdown
     from supremix.tables.reproduce import computed, planned, reproduce
 
     chosen = options.seeds or options.jobs or options.launcher != parser.get_default("launcher") or overrides
+    folder: Path | None
     try:
         if options.rerender and chosen:
             raise UserError("--rerender runs nothing: leave out --seeds, --jobs, --launcher and overrides")
@@ -41,17 +43,21 @@ def main(arguments: list[str] | None = None) -> int:
             print(no_runs if overview.kind(path) else planned(options.table, CONF, overrides, seeds, size))
             return 0
         if overview.kind(path):
-            folder = computed(options.table, CONF, options.out, overrides, size)
+            table, folder = computed(options.table, CONF, options.out, overrides, size)
+            text = overview.markdown(table)
         elif options.rerender:
             folder = rerender(options.table, CONF, options.out, size)
+            text = (folder / "table.md").read_text()
         else:
             with ending_on_signals():
-                _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds, size)
+                results, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds, size)
+            text = markdown(results)
     except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
-    print((folder / "table.md").read_text())
-    print("\n".join(str(path) for path in sorted(folder.iterdir())))
+    print(text)
+    if folder:
+        print("\n".join(str(path) for path in sorted(folder.iterdir())))
     return 0
 
 
