@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -363,3 +364,13 @@ def test_identities_of_runs_on_real_data_stay(number, script, file, real_data, t
     cells = plan(spec, CONF, [f"paths.prepared={tmp_path}"])
     frozen = json.loads((Path(__file__).parent / "assets" / "run_ids.json").read_text())[number]
     assert {"/".join(filter(None, (cell.panel, cell.row))): cell.run_id for cell in cells} == frozen
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_that_runs_are_composed_and_nothing_of_it_stays(tmp_path, monkeypatch, capsys, terminal):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    reproduce.planned("quickstart", CONF, [f"paths.runs={tmp_path}"], [0])
+    said = capsys.readouterr().err
+    assert ("composing 7 runs of Quick start: diabetes progression" in said) == terminal
+    assert said.endswith("\x1b[2K") if terminal else said == ""  # which clears the line

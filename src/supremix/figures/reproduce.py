@@ -10,9 +10,10 @@ from supremix.figures import logits, sizes, tsne
 from supremix.figures.canvas import Drawn, Run, save
 from supremix.figures.spec import Figure, load
 from supremix.store import Store, read_record
+from supremix.tables.composing import shown_plan
 from supremix.tables.keeping import kept, place, settings_of, stated
 from supremix.tables.launchers import IN_PROCESS, Launcher
-from supremix.tables.plan import Cell, composed, plan, with_seeds
+from supremix.tables.plan import Cell, composed, with_seeds
 from supremix.tables.reproduce import done, run_missing
 from supremix.tables.size import PAPER, Size
 
@@ -57,7 +58,7 @@ def reproduce(
     settings, overrides = settings_of(overrides or []), size.line(overrides or [])
     failed: list[str] = []
     if stored_only:
-        cells, store = plan(figure.spec, conf, overrides), Store(composed(conf, overrides).paths.runs)
+        cells, store = shown_plan(figure.spec, conf, overrides), Store(composed(conf, overrides).paths.runs)
     else:
         cells, store, failed = run_missing(figure.spec, conf, launcher, overrides)
     try:

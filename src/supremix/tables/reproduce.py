@@ -10,11 +10,12 @@ from supremix.commandline import quoted
 from supremix.errors import UserError
 from supremix.store import Store, finished, read_record
 from supremix.tables import files, overview
+from supremix.tables.composing import shown_plan
 from supremix.tables.keeping import place, settings_of
 from supremix.tables.launch import launch
 from supremix.tables.launchers import IN_PROCESS, Launcher
 from supremix.tables.listing import listing, state
-from supremix.tables.plan import Cell, composed, plan, with_seeds
+from supremix.tables.plan import Cell, composed, with_seeds
 from supremix.tables.results import Results, collect
 from supremix.tables.size import PAPER, Size
 from supremix.tables.spec import Spec, load, results_folder
@@ -80,16 +81,16 @@ def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None
     """What is done and what is left of table ``name``, as text; runs and prepares nothing."""
     spec = with_seeds(size.spec(load(conf / "table" / f"{name}.yaml")), seeds)
     overrides = size.line(overrides)
-    return listing(spec.title, plan(spec, conf, overrides), Store(composed(conf, overrides).paths.runs))
+    return listing(spec.title, shown_plan(spec, conf, overrides), Store(composed(conf, overrides).paths.runs))
 
 
 def run_missing(
     spec: Spec, conf: Path, launcher: Launcher, overrides: list[str]
 ) -> tuple[list[Cell], Store, list[str]]:
     """Prepare the data where it is not there, and run what the store lacks; all cells, the store, a line a failure."""
-    cells = plan(spec, conf, overrides)
+    cells = shown_plan(spec, conf, overrides)
     if any([_prepared(commands, conf.parent) for commands in _preparations(spec, cells)]):
-        cells = plan(spec, conf, overrides)
+        cells = shown_plan(spec, conf, overrides)
     paths = composed(conf, overrides).paths
     store = Store(paths.runs)
     missing = [cell for cell in cells if not done(store, cell)]

@@ -6,9 +6,10 @@ from pathlib import Path
 from supremix.store import Store
 from supremix.tables import files
 from supremix.tables import overview as computed
+from supremix.tables.composing import shown_plan
 from supremix.tables.grid import MISSING, digits_of
 from supremix.tables.keeping import settings_of
-from supremix.tables.plan import composed, plan
+from supremix.tables.plan import composed
 from supremix.tables.render import md_line
 from supremix.tables.reproduce import stored
 from supremix.tables.results import Results
@@ -39,7 +40,7 @@ def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPE
     settings, overrides = settings_of(overrides), size.line(overrides)
     store, tables = Store(composed(conf, overrides).paths.runs), specs(conf, size)
     for spec in tables:
-        cells, folder = plan(spec, conf, overrides), out / spec.name
+        cells, folder = shown_plan(spec, conf, overrides), out / spec.name
         results, found = stored(spec, cells, store, settings)
         if not (why := files.why_kept(results, found, folder)):
             files.write(results, found, folder)
