@@ -12,7 +12,7 @@ help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Data: SUPREMIX_DATA=DIR holds raw files (default: data), SUPREMIX_RUNS=DIR the store (default: runs)."
-	@echo "  SIZE=twin runs, plans and renders any of them on small synthetic data, in minutes, under results/twin."
+	@echo "  SIZE=twin runs, plans and renders any table or figure on small synthetic data, in minutes, under results/twin."
 	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table or figure; JOBS=N runs N at a time,"
 	@echo "  by default as many as there are cores; LAUNCHER=slurm (or basic, joblib, submitit_local, ray) says what starts them."
 

@@ -15,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     parser.add_argument("--out", type=Path, default=Path("outputs/quickstart"), help="folder of table and picture")
     options, overrides = parser.parse_known_args(arguments)
+    folder = options.out
 
     from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line
     from supremix.figures.canvas import save
@@ -26,9 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         launcher, overrides = from_options(options, overrides)
         with ending_on_signals():
-            spec, cells, folder = reproduce("quickstart", CONF, options.out, launcher, overrides)
+            results, cells, _ = reproduce("quickstart", CONF, folder, launcher, overrides)
         store = Store(composed(CONF, overrides).paths.runs)
-        first = {cell.row: store.run(str(cell.run_id)) for cell in cells if cell.seed == spec.seeds[0]}
+        first = {cell.row: store.run(str(cell.run_id)) for cell in cells if cell.seed == results.spec.seeds[0]}
         panels = [test_features(name, first[name]) for name in PICTURED]
         picture, _ = tsne(panels, "disease progression (label units)", columns=len(panels))
         save(picture, folder / "tsne", synthetic=False)

@@ -28,12 +28,15 @@ def main(arguments: list[str] | None = None) -> int:
         launcher, overrides = from_options(options, overrides)
         seeds, size = seeds_of(options.seeds), sizes.load(CONF, options.size)
         with ending_on_signals():
-            folder = reproduce(options.figure, CONF, options.out, launcher, overrides, seeds, options.stored, size)
+            text, folder = reproduce(
+                options.figure, CONF, options.out, launcher, overrides, seeds, options.stored, size
+            )
     except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
-    print((folder / "figure.md").read_text())
-    print("\n".join(f"{folder / name}" for name in ("figure.md", "figure.png", "figure.svg", "figure.csv")))
+    print(text)
+    if folder:
+        print("\n".join(f"{folder / name}" for name in ("figure.md", "figure.png", "figure.svg", "figure.csv")))
     return 0
 
 

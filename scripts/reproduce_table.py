@@ -17,18 +17,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
     parser.add_argument("--out", type=Path, help="folder of the rendered table (default: results/[SIZE/]table_<N>)")
     parser.add_argument("--seeds", help="comma-separated, in place of the table's own")
-    parser.add_argument("--plan", action="store_true", help="run nothing: list the runs and what they wait for")
-    parser.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--plan", action="store_true", help="run nothing: list the runs and what they wait for")
+    instead.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
     options, overrides = parser.parse_known_args(arguments)
 
     from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line, seeds_of
+    from supremix.errors import UserError
     from supremix.tables import overview
     from supremix.tables import size as sizes
     from supremix.tables.files import rerender
+    from supremix.tables.render import markdown
     from supremix.tables.reproduce import computed, planned, reproduce
-    from supremix.tables.spec import results_folder
 
+    chosen = options.seeds or options.jobs or options.launcher != parser.get_default("launcher") or overrides
+    folder: Path | None
     try:
+        if options.rerender and chosen:
+            raise UserError("--rerender runs nothing: leave out --seeds, --jobs, --launcher and overrides")
         launcher, overrides = from_options(options, overrides)
         path, size = CONF / "table" / f"{options.table}.yaml", sizes.load(CONF, options.size)
         seeds = seeds_of(options.seeds)
@@ -37,18 +43,21 @@ def main(arguments: list[str] | None = None) -> int:
             print(no_runs if overview.kind(path) else planned(options.table, CONF, overrides, seeds, size))
             return 0
         if overview.kind(path):
-            folder = computed(options.table, CONF, options.out, overrides, size)
+            table, folder = computed(options.table, CONF, options.out, overrides, size)
+            text = overview.markdown(table)
         elif options.rerender:
-            folder = options.out or results_folder(size.name) / f"table_{options.table}"
-            rerender(options.table, CONF, folder, size)
+            folder = rerender(options.table, CONF, options.out, size)
+            text = (folder / "table.md").read_text()
         else:
             with ending_on_signals():
-                _, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds, size)
+                results, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds, size)
+            text = markdown(results)
     except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
-    print((folder / "table.md").read_text())
-    print("\n".join(str(path) for path in sorted(folder.iterdir())))
+    print(text)
+    if folder:
+        print("\n".join(str(path) for path in sorted(folder.iterdir())))
     return 0
 
 

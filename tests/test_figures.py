@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ class Frozen:
         return [stored_run(self.store, cell) for cell in self.cells if self.store.run(str(cell.run_id)).exists()]
 
     def write(self, folder):
-        write(self.figure, self.cells, self.store, folder)
+        write(self.figure, self.cells, self.store, folder, [])
         with (folder / "figure.csv").open(newline="") as file:
             return list(csv.DictReader(file)), (folder / "figure.md").read_text()
 
@@ -196,6 +197,8 @@ def test_an_encoder_of_an_earlier_version_is_named_and_left_out(tmp_path):
     numbers, text = frozen.write(tmp_path / "out")
     assert {line["n"] for line in numbers if line["row"] == "SupCon"} == {"1"}
     assert f"{history}: no mean logits, as in runs of earlier versions; remove {history.parent}" in text
+    assert "| SupReMix · seed 1 | run-3 |" in text
+    assert "| SupCon · seed 1 |" not in text  # which is no run that the figure is made of
 
 
 def test_figure_three_holds_the_counts_that_the_encoders_kept(tmp_path):
@@ -205,7 +208,9 @@ def test_figure_three_holds_the_counts_that_the_encoders_kept(tmp_path):
     picked = next(line for line in numbers if (line["pairs"], line["epoch"], line["count"]) == ("hardest", "10", "200"))
     assert (float(picked["from"]), float(picked["to"])) == pytest.approx((0.4, 0.6))
     assert "SupCon, positive pairs: mean logit -0.27 (epoch 1), 0.45 (epoch 10)" in text
-    assert "logits.npz: no histograms of logits" in text
+    encoder, run = frozen.store.encoder("encoder-2"), frozen.store.run("run-1")
+    assert f"{encoder / 'logits.npz'}: no histograms of logits" in text
+    assert f"remove {encoder} and {run}, and run again" in text
 
 
 def test_figure_two_marks_a_missing_panel(tmp_path):
@@ -217,6 +222,10 @@ def test_figure_two_marks_a_missing_panel(tmp_path):
     assert shown["SupReMix, true labels"] == shown["SupCon, permuted labels"] == ["missing"]
     assert len(drawn.numbers) == 20
     assert "rank correlation" in drawn.says[0]
+    (run,) = frozen.runs()
+    (run.folder / "predictions.npz").unlink()
+    (said,) = DRAW["tsne"](frozen.figure, [run]).unusable.values()
+    assert said.endswith(f"; remove {run.folder} and run again")
 
 
 def test_series_differ_without_colour_and_axes_have_labels(tmp_path):
@@ -253,6 +262,34 @@ def test_nothing_to_draw_is_one_line_that_names_the_preparation(tmp_path, capsys
     error = capsys.readouterr().err
     assert error.startswith("error: Figure 5")
     assert error.count("\n") == 1
+    assert reproduce_figure.main([*arguments, "--size", "twin"]) == 1
+    assert "its data is not prepared, made before the first run at SIZE=twin\n" in capsys.readouterr().err
+
+
+def test_a_figure_of_more_runs_or_of_other_settings_is_kept_in_its_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    more, fewer = gaps(tmp_path / "more"), Frozen(tmp_path / "fewer", figure(5, [0, 1]))
+    fewer.add("SupCon", history=epochs((0.5, 0.4)))
+
+    def drawn(frozen, settings=(), out=None):
+        return write(frozen.figure, frozen.cells, frozen.store, out, list(settings))
+
+    own = Path("results/figure_5")
+    assert drawn(fewer)[1] == own
+    assert drawn(more)[1] == own
+    before = {name: (own / name).read_bytes() for name in FILES}
+    text, folder = drawn(fewer)
+    assert folder is None
+    assert "| SupCon · seed 0 | run-0 |" in text
+    assert "it holds 4 runs as specified; this has 1 run as specified; --out FOLDER" in capsys.readouterr().err
+    text, folder = drawn(more, ["method.window=9"])
+    assert folder is None
+    assert "\n**Settings**: `method.window=9`\n" in text
+    assert "this has 4 runs with `method.window=9`" in capsys.readouterr().err
+    assert before == {name: (own / name).read_bytes() for name in FILES}
+    assert drawn(more, ["method.window=9"], own)[1] == own
+    assert drawn(more, ["method.window=9"])[1] == own
+    assert drawn(more)[1] is None
 
 
 def test_a_figure_runs_what_is_missing_once_and_draws_it(tmp_path, capsys):
@@ -264,9 +301,11 @@ def test_a_figure_runs_what_is_missing_once_and_draws_it(tmp_path, capsys):
     overrides = [*SMALL, f"paths.runs={tmp_path / 'runs'}"]
     with pytest.raises(UserError, match="nothing to draw"):
         reproduce("small", conf, tmp_path / "out", overrides=overrides, stored_only=True)
-    folder = reproduce("small", conf, tmp_path / "out", named("joblib", 1), overrides)
+    text, folder = reproduce("small", conf, tmp_path / "out", named("joblib", 1), overrides)
     written = {name: (folder / name).read_bytes() for name in FILES}
     assert b"SupReMix" in written["figure.csv"]
+    assert "**Settings**: `dataset=diabetes dataset.recipe.pretrain.epochs=2 " in text
+    assert "tracking" not in text
     capsys.readouterr()
     reproduce("small", conf, tmp_path / "out", named("joblib", 1), overrides)
     assert "2 of 2 runs finished" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import csv
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from supremix.data.prepare import write_manifest, write_meta
 from supremix.errors import UserError
 from supremix.tables import overview, summary
 from supremix.tables.plan import composed
+from supremix.tables.reproduce import computed
 
 
 def airfoil(root, labels, synthetic=False):
@@ -124,7 +126,7 @@ def test_only_these_tables_are_of_this_kind(tmp_path):
         overview.compute(wrong, CONF, [])
 
 
-def test_a_table_with_more_datasets_than_are_prepared_here_is_kept(tmp_path):
+def test_a_table_with_more_datasets_than_are_prepared_here_is_kept(tmp_path, monkeypatch):
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)
     for path in (conf / "table").glob("*.yaml"):
@@ -139,6 +141,36 @@ def test_a_table_with_more_datasets_than_are_prepared_here_is_kept(tmp_path):
     written = (out / "table_12" / "table.md").read_text()
     assert "as in the paper" in written
     assert "(table_12/table.md) |  | computed |" in (out / "README.md").read_text()
-    (line,) = summary.render_stored(conf, out, [f"paths.prepared={tmp_path / 'empty'}", here[1]])
-    assert line.endswith("fewer values than stand there: left as it is")
+    empty = [f"paths.prepared={tmp_path / 'empty'}", here[1]]
+    (line,) = summary.render_stored(conf, out, empty)
+    assert "computed; " in line
+    assert "table_12 is left as it is: it holds 6 values as specified; this has 0 values as specified; --out" in line
+    monkeypatch.chdir(tmp_path)
+    table, folder = computed("12", conf, None, empty)
+    assert folder is None
+    assert "not prepared" in table.notes[0]
     assert (out / "table_12" / "table.md").read_text() == written
+    assert computed("12", conf, None, here)[1] == Path("results/table_12")
+
+    # one written by hand, or by another version, counts for nothing
+    (out / "table_12" / "table.csv").write_text("table,row,column\ntable_12,a,b\n")
+    (line,) = summary.render_stored(conf, out, empty)
+    assert line.endswith(": computed")
+
+
+def test_a_computed_table_of_other_settings_says_so_and_takes_no_place_but_one_of_its_own(
+    tmp_path, monkeypatch, capsys
+):
+    from scripts.reproduce_table import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["13"]) == 0
+    before = (tmp_path / "results" / "table_13" / "table.md").read_text()
+    assert "Settings" not in before
+    assert main(["13", "method.window=9", "tracking=none"]) == 0
+    said = capsys.readouterr()
+    assert "- **Settings**: `method.window=9`\n" in said.out
+    assert "as specified; this has 60 values with `method.window=9`; --out FOLDER" in said.err
+    assert (tmp_path / "results" / "table_13" / "table.md").read_text() == before
+    assert main(["13", "method.window=9", "--out", "mine"]) == 0
+    assert "% Settings: `method.window=9`\n" in (tmp_path / "mine" / "table.tex").read_text()

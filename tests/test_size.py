@@ -215,7 +215,8 @@ def test_computed_tables_show_the_twins(place, tmp_path, capfd):
     spec = yaml.safe_load((CONF / "table" / "12.yaml").read_text())
     spec["datasets"] = [one for one in spec["datasets"] if one["dataset"] == "uci_airfoil"]
     (conf / "table" / "12.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
-    text = (computed("12", conf, None, [], TWIN) / "table.md").read_text()
+    _, folder = computed("12", conf, None, [], TWIN)
+    text = (folder / "table.md").read_text()
     assert "| synthetic data | target | range |" in text
     assert re.search(r"\| UCI-airfoil \| scaled sound pressure level, dB \| .* \| 1 \| 160 \| 40 \| 40 \|", text)
     assert reproduce_table.main(["13", *ONE_SEED]) == 0

@@ -2,18 +2,20 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from data_prep import stsb_dir, uci_airfoil
-from supremix import identity
+from scripts import reproduce_table
+from supremix import commandline, identity
 from supremix.commandline import CONF
 from supremix.errors import UserError
 from supremix.record import VARIANTS
 from supremix.store import Store, write_json
-from supremix.tables import files, listing, reproduce, summary
+from supremix.tables import files, keeping, listing, reproduce, summary
 from supremix.tables.launch import run_cell
 from supremix.tables.launchers import IN_PROCESS, named
 from supremix.tables.overview import kind
@@ -211,11 +213,84 @@ def test_all_tables_are_rendered_from_the_store_and_a_fuller_one_is_kept(tmp_pat
     kept = {name: (out / "table_1" / name).read_text() for name in files.NAMES}
     elsewhere = [*overrides[1:], f"paths.runs={tmp_path / 'empty'}"]
     lines = list(summary.render_stored(conf, out, elsewhere))
-    assert lines[0] == "Table 1: 0 of 8 runs, fewer than stand there: left as it is"
+    assert lines[0] == (
+        f"Table 1: 0 of 8 runs; {out / 'table_1'} is left as it is: it holds 4 runs as specified; this has 0 runs as "
+        "specified; --out FOLDER writes this one somewhere else"
+    )
     assert kept == {name: (out / "table_1" / name).read_text() for name in files.NAMES}
     assert (out / "README.md").read_text() == overview
-    reproduce.reproduce("2", conf, out / "table_1", IN_PROCESS, elsewhere)
+    lines = list(summary.render_stored(conf, out, [*overrides, "dataset.scaling=raw"]))
+    assert "this has 0 runs with `dataset.scaling=raw`" in lines[0]
     assert kept == {name: (out / "table_1" / name).read_text() for name in files.NAMES}
+
+
+def test_a_fuller_table_or_one_of_other_settings_is_kept_in_its_folder_and_the_new_one_printed(
+    tmp_path, monkeypatch, capfd
+):
+    conf, overrides = two_tables(tmp_path)
+    monkeypatch.setattr(commandline, "CONF", conf)
+    monkeypatch.chdir(tmp_path)
+    own, other = Path("results/table_1"), Path("other")
+    run = ["1", "--launcher", "basic", *overrides]
+    assert reproduce_table.main(run) == 0
+    before = {name: (own / name).read_text() for name in files.NAMES}
+    assert "Settings" not in before["table.md"]
+    assert "settings" not in before[files.STATE]
+    capfd.readouterr()
+
+    assert reproduce_table.main([*run, "--seeds", "0"]) == 0
+    said = capfd.readouterr()
+    assert "| Ridge | 1 | " in said.out
+    assert str(own) not in said.out
+    assert f"{own} is left as it is: it holds 4 runs as specified; this has 2 runs as specified; --out" in said.err
+    scaled = [*run, "dataset.scaling=raw", "trainer.threads=1"]
+    assert reproduce_table.main(scaled) == 0
+    assert "this has 4 runs with `dataset.scaling=raw`; --out FOLDER" in capfd.readouterr().err
+    assert before == {name: (own / name).read_text() for name in files.NAMES}
+
+    assert reproduce_table.main([*scaled, "--out", str(other)]) == 0
+    assert "\n**Settings**: `dataset.scaling=raw`\n" in (other / "table.md").read_text()
+    assert "\n% Settings: `dataset.scaling=raw`\n" in (other / "table.tex").read_text()
+    assert json.loads((other / files.STATE).read_text())["settings"] == ["dataset.scaling=raw"]
+    written = {name: (other / name).read_text() for name in files.NAMES}
+    files.rerender("1", conf, other)
+    assert written == {name: (other / name).read_text() for name in files.NAMES}
+    other.rename(tmp_path / "kept")
+    own.rename(other)
+    (tmp_path / "kept").rename(own)
+    assert reproduce_table.main(run) == 0
+    assert "it holds 4 runs with `dataset.scaling=raw`; this has 4 runs as specified" in capfd.readouterr().err
+    assert reproduce_table.main([*run, "--seeds", "0", "--out", str(own)]) == 0
+    assert "| Ridge | 1 | " in (own / "table.md").read_text()
+
+
+def test_settings_are_what_can_change_a_result():
+    line = [
+        "tracking=none",
+        "method.window=9",
+        "+trainer.x=1",
+        "paths.runs=a",
+        "hydra/launcher=basic",
+        "~tracking.tags",
+    ]
+    assert keeping.settings_of([*line, "b=2", "a=1", "b=1"]) == ["a=1", "b=2", "b=1", "method.window=9"]
+
+
+def test_rendering_again_finds_the_folder_by_the_tables_name_and_refuses_what_it_would_ignore(
+    tmp_path, monkeypatch, capsys
+):
+    shutil.copytree("results/twins", tmp_path / "results" / "twins")
+    monkeypatch.chdir(tmp_path)
+    assert reproduce_table.main(["twins", "--rerender"]) == 0
+    assert "results/twins/table.md" in capsys.readouterr().out
+    for ignored in (["--seeds", "0"], ["--jobs", "1"], ["--launcher", "basic"], ["method.window=9"]):
+        assert reproduce_table.main(["twins", "--rerender", *ignored]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: --rerender runs nothing: leave out ")
+        assert error.count("\n") == 1
+    with pytest.raises(SystemExit):
+        reproduce_table.main(["twins", "--rerender", "--plan"])
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_states_of_a_cell(tmp_path):
@@ -289,3 +364,13 @@ def test_identities_of_runs_on_real_data_stay(number, script, file, real_data, t
     cells = plan(spec, CONF, [f"paths.prepared={tmp_path}"])
     frozen = json.loads((Path(__file__).parent / "assets" / "run_ids.json").read_text())[number]
     assert {"/".join(filter(None, (cell.panel, cell.row))): cell.run_id for cell in cells} == frozen
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_that_runs_are_composed_and_nothing_of_it_stays(tmp_path, monkeypatch, capsys, terminal):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    reproduce.planned("quickstart", CONF, [f"paths.runs={tmp_path}"], [0])
+    said = capsys.readouterr().err
+    assert ("composing 7 runs of Quick start: diabetes progression" in said) == terminal
+    assert said.endswith("\x1b[2K") if terminal else said == ""  # which clears the line

@@ -30,12 +30,12 @@ class Run:
 
 @dataclass
 class Drawn:
-    """A picture, the numbers in it by column, what they say, and what was there and could not be drawn."""
+    """A picture, the numbers in it by column, what they say, and which runs could not be drawn, by label, and why."""
 
     picture: Picture
     numbers: list[dict[str, Any]] = field(default_factory=list)
     says: list[str] = field(default_factory=list)
-    unusable: list[str] = field(default_factory=list)
+    unusable: dict[str, str] = field(default_factory=dict)
 
 
 def save(picture: Picture, path: Path, synthetic: bool) -> None:

@@ -29,7 +29,7 @@ def draw_histograms(figure: Figure, runs: list[Run]) -> Drawn:
             try:
                 arrays = histograms_of(found[row.name])
             except UserError as error:
-                drawn.unusable.append(str(error))
+                drawn.unusable[found[row.name].cell.label] = str(error)
         for axis, (kind, words) in zip(pair, LOGITS.items(), strict=True):
             axis.set(title=f"{row.name}, {words}", ylabel=figure.labels["y"], xlim=(-1.02, 1.02))
             if arrays is None:
@@ -57,7 +57,7 @@ def draw_gap(figure: Figure, runs: list[Run]) -> Drawn:
             try:
                 means.append(mean_logits(run))
             except UserError as error:
-                drawn.unusable.append(str(error))
+                drawn.unusable[run.cell.label] = str(error)
         if not means:
             continue
         logits_SE2 = np.stack([one[: min(map(len, means))] for one in means])
@@ -93,7 +93,9 @@ def histograms_of(run: Run) -> dict[str, np.ndarray]:
         with np.load(path) as arrays:
             return {name: arrays[name] for name in ("epochs", "edges", *LOGITS)}
     except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: no histograms of logits ({error}); remove {path.parent} and run again") from None
+        raise UserError(
+            f"{path}: no histograms of logits ({error}); remove {path.parent} and {run.folder}, and run again"
+        ) from None
 
 
 def mean_logits(run: Run) -> np.ndarray:

@@ -10,10 +10,15 @@ from supremix.figures import logits, sizes, tsne
 from supremix.figures.canvas import Drawn, Run, save
 from supremix.figures.spec import Figure, load
 from supremix.store import Store, read_record
+from supremix.tables.composing import shown_plan
+from supremix.tables.keeping import kept, place, settings_of, stated
 from supremix.tables.launchers import IN_PROCESS, Launcher
-from supremix.tables.plan import Cell, composed, plan, with_seeds
+from supremix.tables.plan import Cell, composed, with_seeds
 from supremix.tables.reproduce import done, run_missing
 from supremix.tables.size import PAPER, Size
+
+RUNS = "| run | id | encoder |"
+"""Heads the list of a figure's runs, in figure.md."""
 
 DRAW: dict[str, Callable[[Figure, list[Run]], Drawn]] = {
     "tsne": tsne.draw,
@@ -32,12 +37,15 @@ def reproduce(
     seeds: list[int] | None = None,
     stored_only: bool = False,
     size: Size = PAPER,
-) -> Path:
-    """Bring figure ``name`` up to date, write it to ``out`` and return that folder.
+) -> tuple[str, Path | None]:
+    """Bring figure ``name`` up to date and write it to ``out``.
+
+    Returns what figure.md says, and the folder: none where a fuller figure in the default folder was left there.
 
     Args:
         conf: the config folder, which holds ``figure/<name>.yaml``.
-        out: folder of the drawn figure; ``results/<figure>``, or ``results/<size>/<figure>``, by default.
+        out: folder of the drawn figure; by default ``results/<figure>``, or ``results/<size>/<figure>``, unless one of
+            more runs, or of runs of other settings, stands there.
         launcher: what starts the runs.
         overrides, seeds: in addition to, and in place of, the specification's.
         stored_only: run nothing, draw what the store holds.
@@ -47,40 +55,49 @@ def reproduce(
     """
     figure = load(conf / "figure" / f"{name}.yaml")
     figure = replace(figure, spec=with_seeds(size.spec(figure.spec), seeds))
-    overrides = size.line(overrides or [])
+    settings, overrides = settings_of(overrides or []), size.line(overrides or [])
     failed: list[str] = []
     if stored_only:
-        cells, store = plan(figure.spec, conf, overrides), Store(composed(conf, overrides).paths.runs)
+        cells, store = shown_plan(figure.spec, conf, overrides), Store(composed(conf, overrides).paths.runs)
     else:
         cells, store, failed = run_missing(figure.spec, conf, launcher, overrides)
-    folder = out or figure.spec.folder
     try:
-        write(figure, cells, store, folder)
+        text, folder = write(figure, cells, store, out, settings)
     except UserError as error:
         raise UserError(f"{error}; {failed[0]}" if failed else str(error)) from None
     if failed:
         raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as missing; the first: {failed[0]}")
-    return folder
+    return text, folder
 
 
-def write(figure: Figure, cells: list[Cell], store: Store, folder: Path) -> None:
-    """Write figure.png, figure.svg, figure.csv and figure.md; UserError, and no file, where nothing is finished."""
+def write(
+    figure: Figure, cells: list[Cell], store: Store, out: Path | None, settings: list[str]
+) -> tuple[str, Path | None]:
+    """Write figure.png, figure.svg, figure.csv and figure.md; UserError, and no file, where nothing is finished.
+
+    Returns what figure.md says and the folder, as ``reproduce`` does.
+    """
     runs = [stored_run(store, cell) for cell in cells if done(store, cell)]
     missing = [f"{cell.label}: {_why(cell)}" for cell in cells if not done(store, cell)]
     if not runs:
-        way = f": its data is not prepared, see python {figure.spec.prepare} --help" if _unprepared(cells) else ""
-        raise UserError(f"{figure.spec.title}: nothing to draw, no run is finished{way}")
+        raise UserError(f"{figure.spec.title}: nothing to draw, no run is finished{_way(figure, cells)}")
     drawn = DRAW[figure.drawing](figure, runs)
     if not drawn.numbers:
-        raise UserError(f"{figure.spec.title}: nothing to draw; {drawn.unusable[0]}")
+        raise UserError(f"{figure.spec.title}: nothing to draw; {next(iter(drawn.unusable.values()))}")
+    used = [run for run in runs if run.cell.label not in drawn.unusable]
     synthetic = any(run.record["synthetic"] for run in runs)
+    text, page = markdown(figure, used, drawn, missing, synthetic, settings), figure.spec.folder / "figure.md"
+    folder = place(out, figure.spec.folder, kept(page, _runs_in(page), len(used), settings))
+    if folder is None:
+        return text, None
     with writing_to(folder, "make space, or name another folder with --out"):
         save(drawn.picture, folder / "figure", synthetic)
         with (folder / "figure.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, [*drawn.numbers[0], "synthetic"], lineterminator="\n")
             writer.writeheader()
             writer.writerows(row | {"synthetic": synthetic} for row in drawn.numbers)
-        (folder / "figure.md").write_text(markdown(figure, runs, drawn, missing, synthetic))
+        (folder / "figure.md").write_text(text)
+    return text, folder
 
 
 def stored_run(store: Store, cell: Cell) -> Run:
@@ -90,25 +107,39 @@ def stored_run(store: Store, cell: Cell) -> Run:
     return Run(cell, record, store.run(str(cell.run_id)), store.encoder(encoder) if encoder else None)
 
 
-def markdown(figure: Figure, runs: list[Run], drawn: Drawn, missing: list[str], synthetic: bool) -> str:
+def markdown(
+    figure: Figure, runs: list[Run], drawn: Drawn, missing: list[str], synthetic: bool, settings: list[str]
+) -> str:
     """What the figure shows, what is missing in it, and the runs it is made of."""
     spec = figure.spec
     lines = [f"# {spec.title}", "", "![the figure](figure.png)", ""]
+    for line in stated(settings):
+        lines += [line, ""]
     if synthetic:
         lines += ["**Synthetic data**: made by a generator, not to be compared with the paper.", ""]
     lines += [f"- {text}" for text in drawn.says]
     if figure.paper and not synthetic:
         lines.append(f"- The paper: {figure.paper}")
     lines += [f"- {note}" for note in spec.notes]
-    absent = missing + drawn.unusable
+    absent = [*missing, *drawn.unusable.values()]
     lines += ["", f"Missing: {len(absent)}", "", *(f"- {text}" for text in absent)] if absent else []
-    lines += ["", "| run | id | encoder |", "|---|---|---|"]
+    lines += ["", RUNS, "|---|---|---|"]
     lines += [f"| {run.cell.label} | {run.record['id']} | {run.record['stage1_id'] or '–'} |" for run in runs]
     return "\n".join(lines) + "\n"
 
 
-def _unprepared(cells: list[Cell]) -> bool:
-    return any(cell.run_id is None for cell in cells)
+def _runs_in(page: Path) -> int:
+    """How many runs a drawn figure is made of; 0 where there is none."""
+    lines = page.read_text().splitlines() if page.is_file() else []
+    return sum(line.startswith("| ") for line in lines if line != RUNS)
+
+
+def _way(figure: Figure, cells: list[Cell]) -> str:
+    """What to do, after a colon, where data is not prepared."""
+    if all(cell.run_id is not None for cell in cells):
+        return ""
+    made = next((cell.hint for cell in cells if cell.hint), "") if figure.spec.size else ""
+    return f": its data is not prepared, {made or f'see python {figure.spec.prepare} --help'}"
 
 
 def _why(cell: Cell) -> str:

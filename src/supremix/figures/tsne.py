@@ -27,14 +27,14 @@ def test_features(title: str, run: Path) -> Features:
         with np.load(path) as arrays:
             return Features(title, arrays["test_features"], arrays["test_y"])
     except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: holds no test features ({error}); run it again") from None
+        raise UserError(f"{path}: holds no test features ({error}); remove {run} and run again") from None
 
 
 def draw(figure: Figure, runs: list[Run]) -> Drawn:
     """A row of panels for each row of the specification, a column for each of its panels; its first seed."""
     spec = figure.spec
     found = {(run.cell.row, run.cell.panel): run for run in runs if run.cell.seed == spec.seeds[0]}
-    panels, says, unusable = [], [], []
+    panels, says, unusable = [], [], {}
     for row in spec.rows:
         for column in spec.panels:
             title = f"{row.name}, {column.name}" if column.name else row.name
@@ -44,7 +44,7 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
                 try:
                     panel = test_features(title, run.folder)
                 except UserError as error:
-                    unusable.append(str(error))
+                    unusable[run.cell.label] = str(error)
                 else:
                     mae = run.record["metrics"]["test"]["best"]["mae"]
                     says.append(f"{title}: test MAE {mae:.2f}; {order_sentence(panel)}")

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from supremix.errors import UserError, writing_to
+from supremix.tables.keeping import kept
 from supremix.tables.latex import latex
 from supremix.tables.plan import Cell, with_seeds
 from supremix.tables.render import as_csv, markdown
@@ -21,13 +22,13 @@ NAMES = ("table.md", "table.csv", "table.tex", RECORDS, STATE)
 
 
 def write(results: Results, found: Iterable[Found], folder: Path) -> None:
-    """Write table.md, table.csv, table.tex, the records they are made of, and what stood in the way of the others."""
+    """Write table.md, table.csv, table.tex, the records they are made of, and what else went into them."""
     state = {
         "seeds": results.spec.seeds,
         "synthetic": results.synthetic,
         "failed": sorted(map(list, results.failed)),
         "unprepared": results.unprepared,
-    }
+    } | ({"settings": results.settings} if results.settings else {})
     texts = {
         RECORDS: "".join(json.dumps(small(*pair), sort_keys=True) + "\n" for pair in found),
         STATE: json.dumps(state, indent=1, sort_keys=True) + "\n",
@@ -36,6 +37,11 @@ def write(results: Results, found: Iterable[Found], folder: Path) -> None:
         "table.tex": latex(results),
     }
     write_texts(folder, texts)
+
+
+def why_kept(results: Results, found: list[Found], folder: Path) -> str | None:
+    """Why the table in a folder stays, rather than to be replaced by this one; None where it need not."""
+    return kept(folder / "table.md", finished_cells(folder), len(found), results.settings)
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
@@ -55,9 +61,11 @@ def small(cell: Cell, record: Record) -> Record:
     return {key: value for key, value in record.items() if key != "config"} | {"cell": place}
 
 
-def rerender(name: str, conf: Path, folder: Path, size: Size = PAPER) -> Path:
+def rerender(name: str, conf: Path, out: Path | None, size: Size = PAPER) -> Path:
     """Render a table again from the records that stand beside it; needs neither data nor store."""
-    write(*read(size.spec(load(conf / "table" / f"{name}.yaml")), folder), folder)
+    spec = size.spec(load(conf / "table" / f"{name}.yaml"))
+    folder = out or spec.folder
+    write(*read(spec, folder), folder)
     return folder
 
 
@@ -71,7 +79,7 @@ def read(spec: Spec, folder: Path) -> tuple[Results, list[Found]]:
         raise UserError(f"{folder}: no readable records ({error}); run the table first") from None
     spec = with_seeds(spec, state.get("seeds") or sorted({*spec.seeds, *(cell.seed for cell, _ in found)}))
     failed = {(panel, row, seed) for panel, row, seed in state.get("failed", [])}
-    return collect(spec, found, failed, state.get("unprepared")), found
+    return collect(spec, found, failed, state.get("unprepared"), state.get("settings")), found
 
 
 def finished_cells(folder: Path) -> int:

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from supremix.data.manifest import Manifest, read_manifest
 from supremix.data.prepare import SPLITS, read_meta
 from supremix.errors import UserError
 from supremix.tables.files import write_texts
+from supremix.tables.keeping import kept, settings_of, stated
 from supremix.tables.latex import tex
 from supremix.tables.plan import composed
 from supremix.tables.render import md_line
@@ -43,12 +44,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Overview:
-    """A table of entries, row by row, with statements and notes under it."""
+    """A table of entries, row by row, with statements and notes under it; the settings are the user's."""
 
     name: str
     title: str
     entries: list[Entry]
     notes: list[str]
+    settings: list[str] = field(default_factory=list)
 
 
 def kind(path: Path) -> str | None:
@@ -66,10 +68,10 @@ def compute(path: Path, conf: Path, overrides: list[str], size: Size = PAPER) ->
         table = make[spec["kind"]](spec, conf, overrides, size)
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(f"{path}: {type(error).__name__}: {error}") from None
-    if not size.name:
-        return table
-    synthetic = [replace(entry, synthetic=True) for entry in table.entries]
-    return replace(table, title=size.title(table.title), entries=synthetic, notes=[size.note])
+    if size.name:
+        synthetic = [replace(entry, synthetic=True) for entry in table.entries]
+        table = replace(table, title=size.title(table.title), entries=synthetic, notes=[size.note])
+    return replace(table, settings=settings_of(overrides))
 
 
 def unprepared(path: Path, conf: Path, overrides: list[str], size: Size) -> list[str]:
@@ -85,13 +87,19 @@ def write(overview: Overview, folder: Path) -> None:
     write_texts(folder, texts)
 
 
+def why_kept(overview: Overview, folder: Path) -> str | None:
+    """Why the table in a folder stays, rather than to be replaced by this one; None where it need not."""
+    count = sum(entry.here is not None for entry in overview.entries)
+    return kept(folder / "table.md", filled(folder), count, overview.settings, "value")
+
+
 def filled(folder: Path) -> int:
     """How many cells of a written table have a value of ours; 0 where there is no such table."""
     path = folder / "table.csv"
     if not path.is_file():
         return 0
     with path.open(newline="") as file:
-        return sum(bool(row["here"]) for row in csv.DictReader(file))
+        return sum(bool(row.get("here")) for row in csv.DictReader(file))
 
 
 def datasets(spec: Mapping[str, Any], conf: Path, overrides: list[str], size: Size) -> Overview:
@@ -163,15 +171,17 @@ def markdown(overview: Overview) -> str:
     """The table and the statements under it."""
     header, *lines = _grid(overview)
     table = [md_line(header), md_line(["---"] * len(header)), *map(md_line, lines)]
-    return "\n".join([f"# {overview.title}", "", *table, "", *(f"- {note}" for note in overview.notes)]) + "\n"
+    notes = [*stated(overview.settings), *overview.notes]
+    return "\n".join([f"# {overview.title}", "", *table, "", *(f"- {note}" for note in notes)]) + "\n"
 
 
 def latex(overview: Overview) -> str:
     """The same as a LaTeX ``tabular`` (booktabs)."""
     header, *lines = ([*map(tex, line)] for line in _grid(overview))
+    notes = [*(text.replace("**", "") for text in stated(overview.settings)), *overview.notes]
     out = [f"% {tex(overview.title)}", f"\\begin{{tabular}}{{{'l' * len(header)}}}", "\\toprule"]
     out += [" & ".join(header) + r" \\", "\\midrule", *(" & ".join(line) + r" \\" for line in lines)]
-    out += ["\\bottomrule", "\\end{tabular}", *(f"% {tex(note)}" for note in overview.notes)]
+    out += ["\\bottomrule", "\\end{tabular}", *(f"% {tex(note)}" for note in notes)]
     return "\n".join(out) + "\n"
 
 

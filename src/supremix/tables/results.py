@@ -16,7 +16,7 @@ class Results:
     """A table's values, (panel, row, column) → seed → value, and what stands in the way of the others.
 
     runs: (panel, row) → seeds whose run is finished. failed: cells whose run failed. unprepared: datasets that are not
-    there, each with the scripts that prepare it.
+    there, each with the scripts that prepare it. settings: the user's, on top of the specification's.
     """
 
     spec: Spec
@@ -25,6 +25,7 @@ class Results:
     synthetic: bool
     failed: set[Place] = field(default_factory=set)
     unprepared: dict[str, list[str]] = field(default_factory=dict)
+    settings: list[str] = field(default_factory=list)
 
     def of(self, panel: Panel, row_name: str, column: str) -> dict[int, float]:
         """Values by seed; empty where nothing is finished or the column has no meaning for the row."""
@@ -63,6 +64,7 @@ def collect(
     found: list[tuple[Cell, dict[str, Any]]],
     failed: set[Place] | None = None,
     unprepared: dict[str, list[str]] | None = None,
+    settings: list[str] | None = None,
 ) -> Results:
     """Gather the test metrics of the finished cells; records of rows that the table no longer has count for nothing."""
     values: dict[tuple[str, str, str], dict[int, float]] = {}
@@ -78,4 +80,4 @@ def collect(
             if value is not None and math.isfinite(value):
                 values.setdefault((cell.panel, cell.row, column), {})[cell.seed] = value
     synthetic = bool(spec.size) or any(record["synthetic"] for _, record in found)
-    return Results(spec, values, runs, synthetic, failed or set(), unprepared or {})
+    return Results(spec, values, runs, synthetic, failed or set(), unprepared or {}, settings or [])

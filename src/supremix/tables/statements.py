@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from supremix.tables.grid import MISSING, digits_of
+from supremix.tables.keeping import stated
 from supremix.tables.results import Results
 from supremix.tables.spec import Gain, Panel, Spec
 from supremix.tables.stats import gain_percent, paired
@@ -18,8 +19,8 @@ def selection_rule(spec: Spec) -> str:
 
 
 def warnings(results: Results) -> list[str]:
-    """What a reader must know first: synthetic data, datasets that are not there, failed runs."""
-    lines = []
+    """What a reader must know first: settings, synthetic data, datasets that are not there, failed runs."""
+    lines = stated(results.settings)
     if results.synthetic:
         lines.append("**Synthetic data**: made by a generator, not to be compared with the paper.")
     if results.unprepared:

@@ -6,8 +6,10 @@ from pathlib import Path
 from supremix.store import Store
 from supremix.tables import files
 from supremix.tables import overview as computed
+from supremix.tables.composing import shown_plan
 from supremix.tables.grid import MISSING, digits_of
-from supremix.tables.plan import composed, plan
+from supremix.tables.keeping import settings_of
+from supremix.tables.plan import composed
 from supremix.tables.render import md_line
 from supremix.tables.reproduce import stored
 from supremix.tables.results import Results
@@ -32,23 +34,22 @@ def paths(conf: Path) -> list[Path]:
 def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPER) -> Iterator[str]:
     """Render every table into ``out`` without running anything; yield a line on each.
 
-    A table that holds more finished runs than the store does is left as it is. The overview is written last.
+    A table that holds more finished runs than the store does, or runs of other settings, is left as it is. The overview
+    is written last.
     """
-    overrides = size.line(overrides)
+    settings, overrides = settings_of(overrides), size.line(overrides)
     store, tables = Store(composed(conf, overrides).paths.runs), specs(conf, size)
     for spec in tables:
-        cells, folder = plan(spec, conf, overrides), out / spec.name
-        results, found = stored(spec, cells, store)
-        kept = files.finished_cells(folder) > len(found)
-        if not kept:
+        cells, folder = shown_plan(spec, conf, overrides), out / spec.name
+        results, found = stored(spec, cells, store, settings)
+        if not (why := files.why_kept(results, found, folder)):
             files.write(results, found, folder)
-        yield f"{spec.title}: {len(found)} of {len(cells)} runs" + (", fewer than stand there: left as it is" * kept)
+        yield "; ".join(filter(None, [f"{spec.title}: {len(found)} of {len(cells)} runs", why]))
     others = [computed.compute(path, conf, overrides, size) for path in paths(conf) if computed.kind(path)]
     for table in others:
-        kept = computed.filled(out / table.name) > sum(entry.here is not None for entry in table.entries)
-        if not kept:
+        if not (why := computed.why_kept(table, out / table.name)):
             computed.write(table, out / table.name)
-        yield f"{table.title}: computed" + (", fewer values than stand there: left as it is" * kept)
+        yield "; ".join(filter(None, [f"{table.title}: computed", why]))
     files.write_texts(out, {"README.md": overview(tables, others, out)})
 
 
