@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("outputs/quickstart"), help="folder of table and picture")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, hydra_overrides, one_line
     from supremix.figures.canvas import save
     from supremix.figures.tsne import test_features, tsne
     from supremix.store import Store
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.tables.reproduce import reproduce
 
     try:
-        launcher, overrides = from_options(options, overrides)
+        launcher, overrides = from_options(options, hydra_overrides(overrides))
         with ending_on_signals():
             spec, cells, folder = reproduce("quickstart", CONF, options.out, launcher, overrides)
         store = Store(composed(CONF, overrides).paths.runs)

@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line, seeds_of
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, hydra_overrides, one_line, seeds_of
     from supremix.tables import overview
     from supremix.tables import size as sizes
     from supremix.tables.files import rerender
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.tables.spec import results_folder
 
     try:
-        launcher, overrides = from_options(options, overrides)
+        launcher, overrides = from_options(options, hydra_overrides(overrides))
         path, size = CONF / "table" / f"{options.table}.yaml", sizes.load(CONF, options.size)
         seeds = seeds_of(options.seeds)
         if options.plan:
