@@ -162,6 +162,11 @@ CASES = [
           ("scripts.wandb_sync", "--plna"),
           ("scripts.wandb_dashboard", "sweep", "--plna"),
       ]),
+    # overrides that would do nothing
+    *(Case(f"{command}: {override}", [override, says], [*arguments, override], command=command)
+      for override, says in [("seed=3", "use --seeds"), ("++seed=3", "use --seeds"), ("+foo=1", "nothing reads"),
+                             ("+method.foo=1", "nothing reads")]
+      for command, *arguments in [(TABLE, "quickstart", "--plan"), (FIGURE, "2", "--stored", *OUT)]),
     Case("dashboard: a table without runs", ["table 12 is computed"], ["--dry-run", "table", "12"],
          command="scripts.wandb_dashboard"),
 ]  # fmt: skip
