@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, overrides = parser.parse_known_args(arguments)
     folder = options.out
 
-    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, hydra_overrides, one_line
     from supremix.figures.canvas import save
     from supremix.figures.tsne import test_features, tsne
     from supremix.store import Store
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.tables.reproduce import reproduce
 
     try:
-        launcher, overrides = from_options(options, overrides)
+        launcher, overrides = from_options(options, hydra_overrides(overrides))
         with ending_on_signals():
             results, cells, _ = reproduce("quickstart", CONF, folder, launcher, overrides)
         store = Store(composed(CONF, overrides).paths.runs)

@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder of the tables (default: results, or results/SIZE)")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, one_line
+    from supremix.commandline import CONF, MISTAKES, hydra_overrides, one_line
     from supremix.tables import size as sizes
     from supremix.tables.spec import results_folder
     from supremix.tables.summary import render_stored
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         size = sizes.load(CONF, options.size)
         out = options.out or results_folder(size.name)
-        for line in render_stored(CONF, out, overrides, size):
+        for line in render_stored(CONF, out, hydra_overrides(overrides), size):
             print(line, flush=True)
     except MISTAKES as error:
         print(f"error: {one_line(error)}", file=sys.stderr)

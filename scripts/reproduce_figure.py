@@ -20,12 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stored", action="store_true", help="run nothing, draw what the store holds")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line, seeds_of
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, hydra_overrides, one_line, seeds_of
     from supremix.figures.reproduce import reproduce
     from supremix.tables import size as sizes
 
     try:
-        launcher, overrides = from_options(options, overrides)
+        launcher, overrides = from_options(options, hydra_overrides(overrides))
         seeds, size = seeds_of(options.seeds), sizes.load(CONF, options.size)
         with ending_on_signals():
             text, folder = reproduce(

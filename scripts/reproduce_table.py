@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     instead.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line, seeds_of
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, hydra_overrides, one_line, seeds_of
     from supremix.errors import UserError
     from supremix.tables import overview
     from supremix.tables import size as sizes
@@ -33,9 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = options.seeds or options.jobs or options.launcher != parser.get_default("launcher") or overrides
     folder: Path | None
     try:
+        launcher, overrides = from_options(options, hydra_overrides(overrides))
         if options.rerender and chosen:
             raise UserError("--rerender runs nothing: leave out --seeds, --jobs, --launcher and overrides")
-        launcher, overrides = from_options(options, overrides)
         path, size = CONF / "table" / f"{options.table}.yaml", sizes.load(CONF, options.size)
         seeds = seeds_of(options.seeds)
         if options.plan:

@@ -21,12 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, ending_on_signals, one_line, seeds_of
+    from supremix.commandline import CONF, MISTAKES, ending_on_signals, hydra_overrides, one_line, seeds_of
     from supremix.search import search
 
     try:
         seeds = seeds_of(options.seeds) or [0]
-        launcher, overrides = from_options(options, overrides)
+        launcher, overrides = from_options(options, hydra_overrides(overrides))
         at_once = max(1, (options.jobs or os.cpu_count() or 1) // len(seeds))
         with ending_on_signals():
             folder = search(CONF, overrides, seeds, options.trials, at_once, launcher)

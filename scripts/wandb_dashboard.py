@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -11,9 +12,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Anything else is a Hydra override, as it was given for the runs"
     )
-    parser.add_argument("--entity", default=os.environ.get("WANDB_ENTITY", ""), help="W&B team (default: your own)")
-    parser.add_argument("--dry-run", action="store_true", help="save nothing: say what it would show")
-    parser.add_argument("--out", type=Path, help="save nothing online: write the view's JSON to this file")
     kinds = parser.add_subparsers(dest="kind", required=True)
     table = kinds.add_parser("table", help="curves and final metrics by row, and the numbers beside the paper's")
     table.add_argument("table", help="a name under conf/table, such as 5")
@@ -23,10 +21,17 @@ def main(arguments: list[str] | None = None) -> int:
     swept = "method.temperature,method.window,method.beta"
     sweep.add_argument("--over", default=swept, help=f"comma-separated keys of the config (default: {swept})")
     sweep.add_argument("--tags", default="supremix", help="comma-separated; those of its runs, such as the sweep's own")
+    for part in (parser, table, sweep):  # before the kind or after it; what is not given there stays
+        unset: dict[str, Any] = {} if part is parser else {"default": argparse.SUPPRESS}
+        entity = {"default": os.environ.get("WANDB_ENTITY", "")} | unset
+        part.add_argument("--entity", help="W&B team (default: your own)", **entity)
+        part.add_argument("--dry-run", action="store_true", help="save nothing: say what it would show", **unset)
+        part.add_argument("--out", type=Path, help="save nothing online: write the view's JSON to this file", **unset)
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, one_line
+    from supremix.commandline import CONF, MISTAKES, hydra_overrides, one_line
     from supremix.errors import UserError
+    from supremix.tables import overview
     from supremix.tables import size as sizes
     from supremix.tables.plan import composed, plan
     from supremix.tables.spec import load
@@ -37,11 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
             from supremix import dashboards
         except ModuleNotFoundError as error:
             raise UserError(f"{error}: pip install '.[dashboards]'") from None
-        cfg = composed(CONF, overrides)
+        cfg = composed(CONF, hydra_overrides(overrides))
         place = {"entity": options.entity, "project": cfg.tracking.project}
         if options.kind == "table":
-            size = sizes.load(CONF, options.size)
-            spec = size.spec(load(CONF / "table" / f"{options.table}.yaml"))
+            path, size = CONF / "table" / f"{options.table}.yaml", sizes.load(CONF, options.size)
+            if overview.kind(path):
+                raise UserError(f"table {options.table} is computed, it has no runs to show")
+            spec = size.spec(load(path))
             cells = plan(spec, CONF, size.line(overrides))
             view: dashboards.View = dashboards.table_report(spec, cells, **place)
         else:

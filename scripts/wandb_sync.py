@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     from hydra.errors import HydraException
 
-    from supremix.commandline import CONF, one_line
+    from supremix.commandline import CONF, hydra_overrides, one_line
     from supremix.errors import UserError
     from supremix.store import Store
     from supremix.tables.plan import composed
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.uploads import pending, sync
 
     try:
-        cfg = composed(CONF, overrides)
+        cfg = composed(CONF, hydra_overrides(overrides))
         folder = Path(cfg.tracking.dir) / "wandb"
         waiting = pending(folder, Store(cfg.paths.runs))
         print(f"{folder}: {len(waiting.ready)} to upload, {len(waiting.unfinished)} of runs that are not finished")

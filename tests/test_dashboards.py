@@ -154,3 +154,10 @@ def test_the_runs_of_a_sweep_have_one_tag_however_it_is_launched(tmp_path, capsy
         assert with_sweep_tag(other) == other
     tags = run_tags(config(tmp_path, tag, "tracking.tags=[mine]"))
     assert tags == sorted(["diabetes", "linear_probe", "supremix", "mine", tag.partition("=")[2]])
+
+
+def test_options_stand_before_or_after_the_kind(tmp_path, capsys):
+    kind = ["sweep", "--over", "method.window", "dataset=diabetes"]
+    for given in (["--dry-run"], ["--out", str(tmp_path / "view.json")]):
+        assert main([*given, *kind]) == main([*kind, *given]) == 0
+    assert capsys.readouterr().err == ""

@@ -17,12 +17,14 @@ from tests.running import SMALL
 
 pytest.importorskip("optuna", reason="searching needs the extra [sweep]")
 
-SHORT = [*SMALL, "method=supremix", "dataset.recipe.pretrain.epochs=1", "dataset.recipe.stage2.epochs=1"]
+SHORT = [*SMALL[:-3], "method=supremix", "dataset.recipe.pretrain.epochs=1", "dataset.recipe.stage2.epochs=1"]
 SPACE = ["method.temperature=tag(log,interval(0.1,5))", "method.window=interval(10,100)", "method.beta=[2,8],[8,2]"]
 
 
 def arguments(folder, *overrides, trials=4, seeds=(0,)):
-    return CONF, [*SHORT, f"paths.runs={folder / 'runs'}", *overrides], list(seeds), trials, 1, IN_PROCESS
+    given = {override.partition("=")[0] for override in overrides}
+    short = [override for override in SHORT if override.partition("=")[0] not in given]
+    return CONF, [*short, f"paths.runs={folder / 'runs'}", *overrides], list(seeds), trials, 1, IN_PROCESS
 
 
 def trials_of(folder):
@@ -100,8 +102,23 @@ def test_mistakes_are_told_in_one_line(tmp_path):
 
 
 def test_the_space_is_in_hydra_s_own_words():
-    space, fixed = split(["method.window=range(1,4)", "method.temperature=interval(0.5,2)", "seed=3", "+a.b='x, y'"])
-    assert fixed == ["seed=3", "+a.b='x, y'"]
+    space, fixed = split(["method.window=range(1,4)", "method.temperature=interval(0.5,2)", "a.c=3", "+a.b='x, y'"])
+    assert fixed == ["a.c=3", "+a.b='x, y'"]
     assert space["method.window"].choices == ("1", "2", "3")
     temperature = space["method.temperature"]
     assert (temperature.low, temperature.high, temperature.log) == (0.5, 2.0, False)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["seed=0,1,2"], "seed=0,1,2: .*use --seeds"),
+        (["method.window=1,2", "++seed=3"], r"\+\+seed=3: .*use --seeds"),
+        (["method.window=choice(30,60)", "method.window=3"], "method.window=3: method.window is given twice"),
+        (["method.window=3", "+method.window=1,2"], "method.window is given twice"),
+        (["method.window=1,2", "method.window=interval(3,4)"], "method.window is given twice"),
+    ],
+)
+def test_what_a_trial_would_not_be_trained_with_is_refused(overrides, says):
+    with pytest.raises(UserError, match=says):
+        split(overrides)

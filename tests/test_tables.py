@@ -100,6 +100,12 @@ def test_a_wrong_specification_names_the_file(tmp_path):
         load(CONF / "table" / "nosuch.yaml")
 
 
+def test_a_key_that_some_rows_alone_read_may_be_added():
+    """The first row of the quick start pre-trains nothing, so that it has no optimizer there."""
+    spec = with_seeds(load(CONF / "table" / "quickstart.yaml"), [0])
+    assert len(plan(spec, CONF, ["+method.pretrain.optimizer.foreach=true"])) == len(spec.rows)
+
+
 def small_table(tmp_path, seeds=(0,), extra=()):
     overrides = [*SMALL, f"paths.runs={tmp_path / 'runs'}", *extra]
     return reproduce.reproduce("quickstart", CONF, tmp_path / "out", named("joblib", 1), overrides, list(seeds))

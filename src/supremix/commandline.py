@@ -141,3 +141,11 @@ def check_added_keys(cfg: DictConfig, overrides: Any) -> None:
             parent = parent[part]
         if "_target_" not in parent:
             raise UserError(f"{override}: nothing reads the key {key!r}: leave out the '+' and check the spelling")
+
+
+def hydra_overrides(leftovers: list[str]) -> list[str]:
+    """What a script's parser left, all of it overrides; UserError for an option that the script does not have."""
+    for argument in leftovers:
+        if argument.startswith("--"):
+            raise UserError(f"unknown option {argument}: see --help")
+    return leftovers

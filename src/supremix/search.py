@@ -83,14 +83,21 @@ def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_o
 
 
 def split(overrides: list[str]) -> "tuple[dict[str, BaseDistribution], list[str]]":
-    """The space, key by key, and the overrides that have one value only."""
+    """The space, key by key, and the overrides that have one value only; UserError where a trial would have others."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     space: dict[str, BaseDistribution] = {}
     fixed = []
+    given = set()
     for parsed in OverridesParser.create().parse_overrides(overrides):
         line = str(parsed.input_line)
         key, value = line.partition("=")[0], parsed.value()
+        bare = key.lstrip("+~")
+        if bare == "seed":
+            raise UserError(f"{line}: every trial runs with the same seeds: use --seeds")
+        if bare in given:
+            raise UserError(f"{line}: {bare} is given twice: leave out one")
+        given.add(bare)
         if isinstance(value, IntervalSweep):
             try:
                 space[key] = FloatDistribution(float(value.start or 0), float(value.end or 0), log="log" in value.tags)

@@ -88,8 +88,8 @@ CASES = [
     Case("table: mistyped override", ["'datset'", "shows all keys"], ["quickstart", "datset=x", *OUT], command=TABLE),
     Case("table: mistyped override of a computed one", ["'datset'", "shows all keys"], ["13", "datset=x", *OUT],
          command=TABLE),
-    Case("table: mistyped option", ["--sedes", "https://hydra.cc"], ["quickstart", "--plan", "--sedes", "1"],
-         command=TABLE),
+    Case("table: mistyped option", ["unknown option --sedes: see --help"],
+         ["quickstart", "--plan", "--sedes", "1"], command=TABLE),
     Case("table: no such number", ["99.yaml", "there are", "quickstart"], ["99"], command=TABLE),
     Case("table: seeds as text", ["--seeds a,b", "whole numbers"], ["quickstart", "--plan", "--seeds", "a,b"],
          command=TABLE),
@@ -152,4 +152,21 @@ CASES = [
          command="data_prep.make_twin"),
     Case("twin into a file", ["raw/ukb_twin", "cannot be written"], ["ukb", "--size", "tiny", "--out", f"{HERE}/raw"],
          lambda folder: (folder / "raw").touch(), command="data_prep.make_twin"),
+    # options that a script does not have
+    *(Case(f"{command}: mistyped option", ["unknown option --plna: see --help"], arguments, command=command)
+      for command, *arguments in [
+          (FIGURE, "2", "--plna"),
+          (RENDER, "--plna", *OUT),
+          ("scripts.quickstart", "--plna"),
+          ("scripts.search", "--plna", "method.window=1,2"),
+          ("scripts.wandb_sync", "--plna"),
+          ("scripts.wandb_dashboard", "sweep", "--plna"),
+      ]),
+    # overrides that would do nothing
+    *(Case(f"{command}: {override}", [override, says], [*arguments, override], command=command)
+      for override, says in [("seed=3", "use --seeds"), ("++seed=3", "use --seeds"), ("+foo=1", "nothing reads"),
+                             ("+method.foo=1", "nothing reads")]
+      for command, *arguments in [(TABLE, "quickstart", "--plan"), (FIGURE, "2", "--stored", *OUT)]),
+    Case("dashboard: a table without runs", ["table 12 is computed"], ["--dry-run", "table", "12"],
+         command="scripts.wandb_dashboard"),
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from supremix import identity
+from supremix.commandline import check_added_keys
 from supremix.errors import UserError
 from supremix.tables.spec import Spec
 from supremix.transfer import data_configs
@@ -39,12 +40,16 @@ class Cell:
 
 
 def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
-    """Every cell of the table; ``overrides`` come after the table's own."""
+    """Every cell of the table; ``overrides`` come after the table's own, UserError for those that would do nothing."""
+    for override in overrides:
+        if override.lstrip("+~").partition("=")[0] == "seed":
+            raise UserError(f"{override}: every run of a table has a seed of its own: use --seeds")
+    lines = [[*spec.overrides, *panel.overrides, *row.overrides, *overrides] for panel, row in spec.cells()]
+    cfgs = [composed(conf, line) for line in lines]
+    _check_added(overrides, cfgs)
     cells: list[Cell] = []
     checksums = Checksums()
-    for panel, row in spec.cells():
-        line = [*spec.overrides, *panel.overrides, *row.overrides, *overrides]
-        cfg = composed(conf, line)
+    for (panel, row), line, cfg in zip(spec.cells(), lines, cfgs, strict=True):
         sums, absent = checksums.all(cfg)
         dataset, hint = absent or (cfg.dataset.name, None)
         if hint and spec.size:
@@ -55,6 +60,19 @@ def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
             about = (dataset, cfg.method.name, hint)
             cells.append(Cell(panel.name, row.name, seed, [*line, f"seed={seed}"], run_id, stage1_id, *about))
     return cells
+
+
+def _check_added(overrides: list[str], cfgs: list[DictConfig]) -> None:
+    """Raise UserError for ``+key=value`` that no row reads; one row may have what another does not."""
+    for override in overrides:
+        refused = []
+        for cfg in cfgs:
+            try:
+                check_added_keys(cfg, OmegaConf.create([override]))
+            except UserError as error:
+                refused.append(error)
+        if refused and len(refused) == len(cfgs):
+            raise refused[0]
 
 
 class Checksums:
