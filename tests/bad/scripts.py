@@ -170,7 +170,6 @@ CASES = [
           ("overrides: [dataset=diabetes]", "overrides: [dataset=diabetes, seed=3]", ["seeds: [0, 1, 2]"]),
           ("overrides: [method=supcr]", "overrides:", ["row 'SupCR': overrides: it is empty"]),
           ("overrides: [method=supcr]", "overrides: method=supcr", ["row 'SupCR': overrides: 'method=supcr'", "list"]),
-          ("name: quickstart", "title: 3\nname: quickstart", ["title"]),
           ("name: SupCR", "name: 3", ["row 3: name: 3 does not fit", "in quotes"]),
           ("seeds: [0, 1, 2]", "seeds: []", ["seeds: [] does not fit", "at least one"]),
           ("seeds: [0, 1, 2]", "digits: two\nseeds: [0, 1, 2]", ["digits: 'two'", "whole number"]),
