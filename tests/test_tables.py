@@ -13,9 +13,10 @@ from scripts import reproduce_table
 from supremix import commandline, identity
 from supremix.commandline import CONF
 from supremix.errors import UserError
+from supremix.imbalance.shots import SHOTS
 from supremix.record import VARIANTS
 from supremix.store import Store, write_json
-from supremix.tables import files, keeping, listing, reproduce, summary
+from supremix.tables import checks, files, keeping, listing, reproduce, summary
 from supremix.tables.launch import run_cell
 from supremix.tables.launchers import IN_PROCESS, named
 from supremix.tables.overview import kind
@@ -71,6 +72,11 @@ def test_an_infinite_window_runs(tmp_path):
     assert record["metrics"]["test"]["best"]["mae"] > 0
 
 
+def test_a_specification_is_checked_against_the_names_that_records_have():
+    assert checks.VARIANTS == VARIANTS
+    assert (*SHOTS, "missing") == checks.GROUPS
+
+
 def test_a_wrong_specification_names_the_file(tmp_path):
     text = (CONF / "table" / "quickstart.yaml").read_text() + "panels: [{name: a}]\n"
     path = tmp_path / "t.yaml"
@@ -85,7 +91,7 @@ def test_a_wrong_specification_names_the_file(tmp_path):
         ("[0, 1, 2]", "[0, 1, 1]", "seed 1 stands there twice"),
         ("name: SupCR,", "name: SupCon,", "'SupCon'.* stands there twice"),
         ("{name: a}", "{name: a, metric: {}}", "metric"),
-        ("{name: a}", "{name: a, gain: {row: SupReMix, metric: pearson, against: []}}", "pearson is no error"),
+        ("{name: a}", "{name: a, gain: {row: SupReMix, metric: pearson, against: [Vanilla]}}", "pearson is no error"),
         ("{name: a}", "{name: a, paper_key: last}", "last/mae, which is no column of the panel 'a'"),
         ("method=supremix]", "method=supremix], panels: [b]", "'SupReMix' names the panel 'b'"),
         ("method=supremix]", "method=supremix], paper: {b: {mae: 1}}", "'SupReMix' names the panel 'b'"),

@@ -162,6 +162,38 @@ CASES = [
           ("scripts.wandb_sync", "--plna"),
           ("scripts.wandb_dashboard", "sweep", "--plna"),
       ]),
+    # what is plausible in a specification, and wrong
+    *(spec(f"table with {new}", QUICK.replace(old, new, 1), *says)
+      for old, new, says in [
+          ("overrides: [dataset=diabetes]", "overrides:", [": overrides: it is empty", "[] for none"]),
+          ("overrides: [dataset=diabetes]", "overrides: [dataset: diabetes]", ["list of overrides"]),
+          ("overrides: [dataset=diabetes]", "overrides: [dataset=diabetes, seed=3]", ["seeds: [0, 1, 2]"]),
+          ("overrides: [method=supcr]", "overrides:", ["row 'SupCR': overrides: it is empty"]),
+          ("overrides: [method=supcr]", "overrides: method=supcr", ["row 'SupCR': overrides: 'method=supcr'", "list"]),
+          ("name: SupCR", "name: 3", ["row 3: name: 3 does not fit", "in quotes"]),
+          ("seeds: [0, 1, 2]", "seeds: []", ["seeds: [] does not fit", "at least one"]),
+          ("seeds: [0, 1, 2]", "digits: two\nseeds: [0, 1, 2]", ["digits: 'two'", "whole number"]),
+          ("seeds: [0, 1, 2]", "paper_key: first\nseeds: [0, 1, 2]", ["paper_key: 'first'", "best, last, ridge"]),
+          ("best/rmse", "bset/rmse", ["metrics: 'bset/rmse'", "best, last, ridge"]),
+          ("best/rmse", "best/rmes", ["metrics: 'best/rmes'", "mae, rmse"]),
+          ("best/rmse", "best/rmse_fwe", ["metrics: 'best/rmse_fwe'", "_many, _medium, _few, _missing"]),
+          ("best/rmse: RMSE", "best/rmse:", ["metrics", "best/mae: MAE"]),
+          ("[method=supcr]", "[method=supcr], paper: {mea: 44.0}", ["row 'SupCR': paper: mea", "best/mae, best/rmse"]),
+          ("[method=supcr]", '[method=supcr], paper: {mae: "44.0"}', ["paper: mae: '44.0' is no number", "quotes"]),
+          ("[method=supcr]", "[method=supcr], paper:", ["row 'SupCR': paper: it is empty", "{mae: 4.5}"]),
+          ("[method=supcr]", "[method=supcr], panels: all", ["row 'SupCR': panels: 'all'", "names of panels"]),
+          ("against: [Vanilla, SupCon]", "against: Vanilla", ["gain", "against: [a row"]),
+          ("against: [Vanilla, SupCon]", "against: []", ["gain", "against: [a row"]),
+          ("- [SupReMix, SupCon]", "- SupReMix", ["comparisons", "pairs"]),
+          ("  - Not a table of the paper.", "    Not a table of the paper.", ["notes: 'Not a", "list of texts"]),
+          ("notes:", "prepare: 3\nnotes:", ["prepare: 3", "script"]),
+      ]),
+    spec("table with metrics in a list", QUICK.replace("  best/mae: MAE\n  best/rmse: RMSE\n  best/pearson: Pearson\n"
+         "  ridge/mae: MAE, ridge probe\n", "  - best/mae\n"), "metrics: ['best/mae']", "best/mae: MAE"),
+    spec("table without a row", QUICK.partition("rows:")[0] + "rows:\n", "rows", "at least one row"),
+    spec("table with rows by name", QUICK.partition("rows:")[0] + "rows:\n  - SupCon\n", "rows", "such as - {name"),
+    spec("table with a numbered title", QUICK.replace('title: "Quick start: diabetes progression after one year, '
+         'linear probe"', "title: 3"), "title: 3", "in quotes"),
     # overrides that would do nothing
     *(Case(f"{command}: {override}", [override, says], [*arguments, override], command=command)
       for override, says in [("seed=3", "use --seeds"), ("++seed=3", "use --seeds"), ("+foo=1", "nothing reads"),

@@ -13,6 +13,7 @@ from yaml import YAMLError
 
 from supremix.errors import UserError
 from supremix.metrics import HIGHER_IS_BETTER
+from supremix.tables.checks import misfits, paper_misfits
 
 KINDS = ("reference", "baseline", "variant", "ours")
 """What a row is: a floor to beat, a rival, another setting of the method, or the method as it is proposed."""
@@ -177,9 +178,11 @@ def reading(path: Path, what: str) -> Iterator[Any]:
 
 def built(raw: dict[str, Any]) -> Spec:
     """The specification with this content; KeyError, TypeError or ValueError where it does not fit."""
+    for misfit in misfits(raw):
+        raise ValueError(misfit)
     panels = [Panel(**panel | _pairs(panel)) for panel in raw.get("panels", [{"name": ""}])]
     spec = Spec(**raw | _pairs(raw) | {"panels": panels, "rows": [Row(**row) for row in raw["rows"]]})
-    for problem in _problems(spec):
+    for problem in _problems(spec) or paper_misfits(spec):
         raise ValueError(problem)
     return spec
 
@@ -225,9 +228,6 @@ def _problems(spec: Spec) -> list[str]:
             f"comparisons and gain name the row {name!r}, which the table does not have"
             for name in mentioned
             if name not in names
-        ]
-        found += [
-            f"metrics: {column!r} is not variant/metric" for column in part.metrics or {} if column.count("/") != 1
         ]
         if part.gain and higher_is_better(f"best/{part.gain.metric}"):
             found.append(f"gain: {part.gain.metric} is no error: choose a metric of which less is better")
