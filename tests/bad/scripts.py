@@ -163,7 +163,7 @@ CASES = [
           ("scripts.wandb_dashboard", "sweep", "--plna"),
       ]),
     # what is plausible in a specification, and wrong
-    *(spec(f"table with {new}", QUICK.replace(old, new, 1), *says)
+    *(spec(f"table with {new} for {old}", QUICK.replace(old, new, 1), *says)
       for old, new, says in [
           ("overrides: [dataset=diabetes]", "overrides:", [": overrides: it is empty", "[] for none"]),
           ("overrides: [dataset=diabetes]", "overrides: [dataset: diabetes]", ["list of overrides"]),
