@@ -160,12 +160,13 @@ def slow(items):
 
 
 SLOW = """
-import sys
+import signal, sys
 from pathlib import Path
 from supremix.data.prep_tools import command
 from supremix.data.jobs import cut, run_pieces
 from test_jobs import MANY, slow
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background of a shell
     sys.exit(command(lambda: run_pieces(Path(sys.argv[1]), cut(MANY, 1, None), slow, 2, "items")))
 """

@@ -1,11 +1,14 @@
 """How the ranks of a run start, stop, fail and go on, and what they leave; their numbers are in test_sharding."""
 
+import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from contextlib import nullcontext
+from multiprocessing.context import ForkServerProcess
 
 import numpy as np
 import pytest
@@ -91,10 +94,36 @@ def test_a_signal_to_the_process_that_waits_saves_and_ends_all(tmp_path):
     with pytest.raises(Stopped), stoppable():
         experiment.run(cfg)
     assert time.monotonic() - started < 60
-    assert not launching.multiprocessing.active_children()
+    assert not ranks_at_work()
     (folder,) = (tmp_path / "runs" / "encoders").glob("*.partial")
     with experiment.Store(tmp_path / "runs").claimed(folder.with_suffix(""), wait=False):
         pass  # its lock is free
+
+
+def ranks_at_work():
+    """Child processes that are ranks; a sweep by joblib leaves workers of its own."""
+    return [child for child in multiprocessing.active_children() if isinstance(child, ForkServerProcess)]
+
+
+SIGNALLED = """
+import multiprocessing, signal
+from multiprocessing import resource_tracker
+from supremix import launching
+
+if __name__ == "__main__":
+    resource_tracker.ensure_running()  # which would unblock signals if it began later
+    launching.start(1, print)
+    process = multiprocessing.get_context("forkserver").Process(target=signal.raise_signal, args=(signal.SIGTERM,))
+    process.start()
+    process.join()
+    print(process.exitcode)
+"""
+
+
+def test_other_processes_of_the_server_that_forks_ranks_hear_signals(tmp_path):
+    (tmp_path / "signalled.py").write_text(SIGNALLED)
+    said = subprocess.run([sys.executable, "signalled.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert said.stdout.split() == [str(-signal.SIGTERM)], said.stderr
 
 
 def fail_on(rank, how):
@@ -121,7 +150,7 @@ def fail_on(rank, how):
 def test_what_one_rank_fails_of_is_told_and_ends_the_others(how, error, message):
     with pytest.raises(error, match=message):
         launching.start(2, fail_on, 1, how)
-    assert not launching.multiprocessing.active_children()
+    assert not ranks_at_work()
 
 
 def normalise():
