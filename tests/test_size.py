@@ -162,22 +162,22 @@ def test_the_wandb_table_is_marked_and_kept_from_the_real_ones(monkeypatch):
     assert logged == [("table_5-twin", {"table": "table_5-twin"}, ["table_5-twin"]), ("table_5-twin", {True})]
 
 
+ONE_SEED = ["--size", "twin", "--seeds", "0", "--jobs", "1", "trainer.accelerator=cpu", "tracking=none"]
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder to work in, in which the first figure leaves the twin of UCI-airfoil."""
+    """A folder to work in, with a figure that was made there from nothing: its runs, and the twin of UCI-airfoil."""
     root = tmp_path_factory.mktemp("size")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setenv("SUPREMIX_PREPARED", str(root / "prepared"))
         patch.setenv("SUPREMIX_RUNS", str(root / "runs"))
+        assert reproduce_figure.main(["2", *ONE_SEED]) == 0
         yield root
 
 
-ONE_SEED = ["--size", "twin", "--seeds", "0", "--jobs", "1", "trainer.accelerator=cpu", "tracking=none"]
-
-
 def test_a_figure_runs_from_nothing(place):
-    assert reproduce_figure.main(["2", *ONE_SEED]) == 0
     folder = place / "results" / "twin" / "figure_2"
     assert b"Synthetic data" in (folder / "figure.png").read_bytes()
     assert "SYNTHETIC DATA" in (folder / "figure.svg").read_text()
