@@ -114,6 +114,11 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "\\'") + "'"
 
 
+def key_of(override: str) -> str:
+    """The key that a Hydra override sets, adds or removes."""
+    return override.lstrip("+~").partition("=")[0]
+
+
 def check_job(cfg: DictConfig, job: HydraConf) -> None:
     """Refuse what Hydra lets through: keys that nothing reads, and a sweep on the ranks of one run."""
     global _began
@@ -135,7 +140,7 @@ def check_added_keys(cfg: DictConfig, overrides: Any) -> None:
     for override in given:
         if not override.startswith("+"):
             continue
-        key = override.lstrip("+").partition("=")[0]
+        key = key_of(override)
         parent = cfg
         for part in key.split(".")[:-1]:
             parent = parent[part]

@@ -23,11 +23,10 @@ from supremix.errors import UserError
 from supremix.identity import stage_1
 from supremix.imbalance.bins import training_bins
 from supremix.imbalance.shots import shots
-from supremix.metrics import METRICS, grouped, regression_metrics
+from supremix.metrics import METRICS, VARIANTS, grouped, regression_metrics
 from supremix.store import RECORD_SCHEMA, Store, write_json
 from supremix.transfer import resolved
 
-VARIANTS = ("best", "last", "ridge")  # epoch chosen on validation, last epoch, closed-form probe
 BETA_MEAN = "method/beta_mean"  # of the Beta distribution that a mixture's share of its anchor is drawn from
 
 

@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep
 from omegaconf import DictConfig, OmegaConf
 
+from supremix.commandline import key_of
 from supremix.errors import Busy, UserError
 from supremix.identity import digest
 from supremix.locking import acquired
@@ -92,7 +93,7 @@ def split(overrides: list[str]) -> "tuple[dict[str, BaseDistribution], list[str]
     for parsed in OverridesParser.create().parse_overrides(overrides):
         line = str(parsed.input_line)
         key, value = line.partition("=")[0], parsed.value()
-        bare = key.lstrip("+~")
+        bare = key_of(line)
         if bare == "seed":
             raise UserError(f"{line}: every trial runs with the same seeds: use --seeds")
         if bare in given:

@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from supremix.metrics import METRICS
+from supremix.metrics import METRICS, VARIANTS
 
 if TYPE_CHECKING:
     from supremix.tables.spec import Spec
 
-VARIANTS, GROUPS = ("best", "last", "ridge"), ("many", "medium", "few", "missing")
-"""Of a record's metrics: `supremix.record` knows them too, but takes seconds to import."""
+GROUPS = ("many", "medium", "few", "missing")
+"""Parts of the rows that a record's metrics are taken over; `supremix.imbalance.shots` is slow to import."""
 
 
 def _texts(value: Any) -> bool:

@@ -5,14 +5,14 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from supremix.commandline import NOT_SWEPT
+from supremix.commandline import NOT_SWEPT, key_of
 
 SETTINGS = "**Settings**: "
 
 
 def settings_of(overrides: Iterable[str]) -> list[str]:
     """The user's overrides that can change a result, by key; of one key in their order, for the last one counts."""
-    own = (override for override in overrides if not override.lstrip("+~").startswith(NOT_SWEPT))
+    own = (override for override in overrides if not key_of(override).startswith(NOT_SWEPT))
     return sorted(own, key=lambda override: override.partition("=")[0])
 
 

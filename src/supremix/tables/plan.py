@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from supremix import identity
-from supremix.commandline import check_added_keys
+from supremix.commandline import check_added_keys, key_of
 from supremix.errors import UserError
 from supremix.tables.spec import Spec
 from supremix.transfer import data_configs
@@ -42,7 +42,7 @@ class Cell:
 def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
     """Every cell of the table; ``overrides`` come after the table's own, UserError for those that would do nothing."""
     for override in overrides:
-        if override.lstrip("+~").partition("=")[0] == "seed":
+        if key_of(override) == "seed":
             raise UserError(f"{override}: every run of a table has a seed of its own: use --seeds")
     lines = [[*spec.overrides, *panel.overrides, *row.overrides, *overrides] for panel, row in spec.cells()]
     cfgs = [composed(conf, line) for line in lines]
