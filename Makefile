@@ -43,11 +43,12 @@ test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(or $(JOBS),auto)
 
 test-tables: $(STAMP) ## Run all sixteen tables and four figures at SIZE=twin from an empty store, with a line on each
-	OMP_NUM_THREADS=1 $(PY) -m pytest tests/all_tables.py
+	OMP_NUM_THREADS=1 $(PY) -m pytest tests/long/all_tables.py
 
-lint: $(STAMP) ## Check style and formatting
+lint: $(STAMP) ## Check style, formatting, and that imports run one way
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(VENV)/bin/lint-imports
 
 types: $(STAMP) ## Check types
 	$(PY) -m mypy

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.batches import batches_of
-from supremix.data.contract import Split
+from supremix.data.dataset import Split
 from supremix.data.images import AUGMENTATIONS, fetch
-from supremix.data.pieces import describe, open_pieces
-from supremix.data.views import CROP_SCALE, JITTER, JITTER_PROBABILITY, ShiftedViews
-from supremix.data.views3d import Exemplar3D
+from supremix.data.prepared.pieces import describe, open_pieces
+from supremix.data.views.images import CROP_SCALE, JITTER, JITTER_PROBABILITY, ShiftedViews
+from supremix.data.views.volumes import Exemplar3D
+from supremix.training.batches import batches_of
 
 WORKERS, BATCH = 2, 128
 SIZES = {224: 32, 64: 256}  # pixels a side, and images that are augmented at a time
@@ -135,9 +135,9 @@ def items_per_second(split: Split, batch_size: int, rounds: int, device: str = "
 
 def measure_gpu(split: Split, rounds: int) -> dict:
     """A ResNet-50's contrastive step in bfloat16, fed from disk, against the same step on one batch on the GPU."""
-    from supremix.backbones.resnet2d import ResNet2d
-    from supremix.heads import ProjectionHead
     from supremix.losses import SupReMixLoss
+    from supremix.models.heads import ProjectionHead
+    from supremix.models.resnet2d import ResNet2d
 
     device, augment = torch.device("cuda"), AUGMENTATIONS["color_crop"]
     model = torch.nn.Sequential(ResNet2d(50, 64), ProjectionHead(2048, 2048, 128)).to(device)

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from supremix.acceleration import lay_out
-from supremix.backbones.resnet2d import ResNet2d
 from supremix.data.images import AUGMENTATIONS
-from supremix.heads import FaceProjectionHead
 from supremix.losses import SupReMixLoss
+from supremix.models.acceleration import lay_out
+from supremix.models.heads import FaceProjectionHead
+from supremix.models.resnet2d import ResNet2d
 
 ITEMS, PIXELS, WIDTH = 128, 224, 64
 STEPS = 20

@@ -14,8 +14,8 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from supremix import adapt
-from supremix.data.contract import Data, Split, TargetScale
+from supremix.data.dataset import Data, Split, TargetScale
+from supremix.training import adapt
 
 ROWS, WIDTH, BATCH, EPOCHS = {"train": 12208, "val": 2140, "test": 2140}, 2048, 128, 100
 THREADS = 2

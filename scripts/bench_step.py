@@ -12,12 +12,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from supremix.backbones.mlp import MLP
-from supremix.data.contract import Data, Split, TargetScale
-from supremix.heads import ProjectionHead
+from supremix.data.dataset import Data, Split, TargetScale
 from supremix.losses import SupReMixLoss
-from supremix.pretrain import Stage1, pretrain
-from supremix.seeding import generator
+from supremix.models.heads import ProjectionHead
+from supremix.models.mlp import MLP
+from supremix.runtime.seeding import generator
+from supremix.training.pretrain import Stage1, pretrain
 
 ROWS, BATCH, EPOCHS = 1203, 32, 4
 

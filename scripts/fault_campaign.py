@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")  # a process is a fork of one that has everything imported
-PRELOADED = ["supremix.experiment", "supremix.record", "supremix.tables.reproduce"]
+PRELOADED = ["supremix.experiment.run", "supremix.experiment.record", "supremix.tables.reproduce"]
 SETTINGS = ["tracking=none", "trainer.accelerator=cpu", "trainer.checkpoint.minutes=0.003"]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 PAUSE = (0.3, 4.0)  # seconds from one kill to the next
@@ -35,8 +35,9 @@ def work(folder: Path, seeds: list[int]) -> None:
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    from supremix.commandline import CONF, ending_on_signals
-    from supremix.tables.launchers import named
+    from supremix.runtime.ending import ending_on_signals
+    from supremix.settings.compose import CONF
+    from supremix.suite.launchers import named
     from supremix.tables.reproduce import reproduce
 
     with ending_on_signals():

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from supremix.tables.launchers import add_options, from_options
+from supremix.suite.launchers import add_options, from_options
 
 PICTURED = ("Vanilla", "SupCon", "SupCR", "SupReMix")
 
@@ -17,11 +17,13 @@ def main(arguments: list[str] | None = None) -> int:
     options, overrides = parser.parse_known_args(arguments)
     folder = options.out
 
-    from supremix.commandline import CONF, MISTAKES, ending_on_signals, hydra_overrides, one_line
+    from supremix.cli.options import hydra_overrides
+    from supremix.errors import MISTAKES, one_line
     from supremix.figures.canvas import save
     from supremix.figures.tsne import test_features, tsne
-    from supremix.store import Store
-    from supremix.tables.plan import composed
+    from supremix.runtime.ending import ending_on_signals
+    from supremix.settings.compose import CONF, composed
+    from supremix.store.folders import Store
     from supremix.tables.reproduce import reproduce
 
     try:

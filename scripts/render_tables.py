@@ -14,10 +14,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder of the tables (default: results, or results/SIZE)")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, hydra_overrides, one_line
-    from supremix.tables import size as sizes
-    from supremix.tables.spec import results_folder
-    from supremix.tables.summary import render_stored
+    from supremix.cli.options import hydra_overrides
+    from supremix.errors import MISTAKES, one_line
+    from supremix.settings.compose import CONF
+    from supremix.suite import size as sizes
+    from supremix.suite.spec import results_folder
+    from supremix.tables.index import render_stored
 
     try:
         size = sizes.load(CONF, options.size)

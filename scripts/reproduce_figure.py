@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from supremix.tables.launchers import add_options, from_options
+from supremix.suite.launchers import add_options, from_options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,9 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stored", action="store_true", help="run nothing, draw what the store holds")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, ending_on_signals, hydra_overrides, one_line, seeds_of
+    from supremix.cli.options import hydra_overrides, seeds_of
+    from supremix.errors import MISTAKES, one_line
     from supremix.figures.reproduce import reproduce
-    from supremix.tables import size as sizes
+    from supremix.runtime.ending import ending_on_signals
+    from supremix.settings.compose import CONF
+    from supremix.suite import size as sizes
 
     try:
         launcher, overrides = from_options(options, hydra_overrides(overrides))

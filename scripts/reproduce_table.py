@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from supremix.tables.launchers import add_options, from_options
+from supremix.suite.launchers import add_options, from_options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,13 +22,15 @@ def main(arguments: list[str] | None = None) -> int:
     instead.add_argument("--rerender", action="store_true", help="only render again, from the records beside the table")
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, ending_on_signals, hydra_overrides, one_line, seeds_of
-    from supremix.errors import UserError
-    from supremix.tables import overview
-    from supremix.tables import size as sizes
+    from supremix.cli.options import hydra_overrides, seeds_of
+    from supremix.errors import MISTAKES, UserError, one_line
+    from supremix.runtime.ending import ending_on_signals
+    from supremix.settings.compose import CONF
+    from supremix.suite import size as sizes
+    from supremix.tables import computed
     from supremix.tables.files import rerender
     from supremix.tables.render import markdown
-    from supremix.tables.reproduce import computed, planned, reproduce
+    from supremix.tables.reproduce import compute, planned, reproduce
 
     chosen = options.seeds or options.jobs or options.launcher != parser.get_default("launcher") or overrides
     folder: Path | None
@@ -40,11 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
         seeds = seeds_of(options.seeds)
         if options.plan:
             no_runs = f"table {options.table} is computed, it has no runs"
-            print(no_runs if overview.kind(path) else planned(options.table, CONF, overrides, seeds, size))
+            print(no_runs if computed.kind(path) else planned(options.table, CONF, overrides, seeds, size))
             return 0
-        if overview.kind(path):
-            table, folder = computed(options.table, CONF, options.out, overrides, size)
-            text = overview.markdown(table)
+        if computed.kind(path):
+            table, folder = compute(options.table, CONF, options.out, overrides, size)
+            text = computed.markdown(table)
         elif options.rerender:
             folder = rerender(options.table, CONF, options.out, size)
             text = (folder / "table.md").read_text()

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 
-from supremix.tables.launchers import add_options, from_options
+from supremix.suite.launchers import add_options, from_options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,8 +21,11 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, ending_on_signals, hydra_overrides, one_line, seeds_of
+    from supremix.cli.options import hydra_overrides, seeds_of
+    from supremix.errors import MISTAKES, one_line
+    from supremix.runtime.ending import ending_on_signals
     from supremix.search import search
+    from supremix.settings.compose import CONF
 
     try:
         seeds = seeds_of(options.seeds) or [0]

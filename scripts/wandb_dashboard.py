@@ -29,24 +29,25 @@ def main(arguments: list[str] | None = None) -> int:
         part.add_argument("--out", type=Path, help="save nothing online: write the view's JSON to this file", **unset)
     options, overrides = parser.parse_known_args(arguments)
 
-    from supremix.commandline import CONF, MISTAKES, hydra_overrides, one_line
-    from supremix.errors import UserError
-    from supremix.tables import overview
-    from supremix.tables import size as sizes
-    from supremix.tables.plan import composed, plan
-    from supremix.tables.spec import load
-    from supremix.tracking import has_key
+    from supremix.cli.options import hydra_overrides
+    from supremix.errors import MISTAKES, UserError, one_line
+    from supremix.settings.compose import CONF, composed
+    from supremix.suite import size as sizes
+    from supremix.suite.plan import plan
+    from supremix.suite.spec import load
+    from supremix.tables import computed
+    from supremix.tracking.mirror import has_key
 
     try:
         try:
-            from supremix import dashboards
+            from supremix.tables import dashboards
         except ModuleNotFoundError as error:
             raise UserError(f"{error}: pip install '.[dashboards]'") from None
         cfg = composed(CONF, hydra_overrides(overrides))
         place = {"entity": options.entity, "project": cfg.tracking.project}
         if options.kind == "table":
             path, size = CONF / "table" / f"{options.table}.yaml", sizes.load(CONF, options.size)
-            if overview.kind(path):
+            if computed.kind(path):
                 raise UserError(f"table {options.table} is computed, it has no runs to show")
             spec = size.spec(load(path))
             cells = plan(spec, CONF, size.line(overrides))

@@ -15,12 +15,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     from hydra.errors import HydraException
 
-    from supremix.commandline import CONF, hydra_overrides, one_line
-    from supremix.errors import UserError
-    from supremix.store import Store
-    from supremix.tables.plan import composed
-    from supremix.tracking import has_key
-    from supremix.uploads import pending, sync
+    from supremix.cli.options import hydra_overrides
+    from supremix.errors import UserError, one_line
+    from supremix.settings.compose import CONF, composed
+    from supremix.store.folders import Store
+    from supremix.tracking.mirror import has_key
+    from supremix.tracking.uploads import pending, sync
 
     try:
         cfg = composed(CONF, hydra_overrides(overrides))

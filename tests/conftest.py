@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wandb_server import Server, serving
+from tests.tracking.wandb_server import Server, serving
 
 
 @pytest.fixture(scope="session")
@@ -30,13 +30,13 @@ def wandb_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     """W&B keeps to the test's folder, knows no key, and has not been found unreachable."""
     import wandb
 
-    from supremix import tracking
+    from supremix.tracking import mirror
 
     for name in ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setattr(tracking, "_unreachable", False)
+    monkeypatch.setattr(mirror, "_unreachable", False)
     yield
     wandb.teardown()  # it remembers keys
 

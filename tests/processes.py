@@ -11,7 +11,9 @@ from typing import Any
 from omegaconf import DictConfig
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.processes", "supremix.experiment", "supremix.record", "supremix.train"])
+CONTEXT.set_forkserver_preload(
+    ["tests.processes", "supremix.experiment.run", "supremix.experiment.record", "supremix.train"]
+)
 
 
 def start(work: Callable[..., None], *arguments: Any, log: Path) -> Any:
@@ -37,8 +39,8 @@ def _logged(log: Path, work: Callable[..., None], *arguments: Any) -> None:
 
 def run_all(configs: list[DictConfig], journal: Path) -> None:
     """Run the configs in turn; a line in the journal for each run and encoder that is written."""
-    from supremix import experiment
-    from supremix.store import Store
+    from supremix.experiment import run as experiment
+    from supremix.store.folders import Store
 
     writing = Store.writing
 
@@ -55,7 +57,7 @@ def run_all(configs: list[DictConfig], journal: Path) -> None:
 def run_until(cfg: DictConfig, stage: str, batch: int, signum: int) -> None:
     """Run, saving after every third step, and send this process a signal before the stage's batch of that number."""
     interrupt(stage, batch, signum)
-    from supremix import experiment
+    from supremix.experiment import run as experiment
 
     experiment.run(cfg)
 
@@ -73,7 +75,7 @@ def train_until(overrides: list[str], stage: str, batch: int, signum: int) -> No
 
 def stopped_once(cfg: DictConfig) -> str:
     """A cell that is sent a scheduler's signal in pre-training, the first time it is run."""
-    from supremix.tables.launch import run_cell
+    from supremix.suite.launch import run_cell
 
     mark = Path(cfg.paths.runs).parent / "signalled"
     if cfg.method.loss is not None and not mark.exists():
@@ -85,7 +87,7 @@ def stopped_once(cfg: DictConfig) -> str:
 def search_until(arguments: tuple[Any, ...], run: int) -> None:
     """Search, and kill this process when its run of that number begins."""
     from supremix.search import search
-    from supremix.tables import launch
+    from supremix.suite import launch
 
     original, begun = launch.run_free_cell, itertools.count(1)
 
@@ -100,8 +102,8 @@ def search_until(arguments: tuple[Any, ...], run: int) -> None:
 
 def interrupt(stage: str, batch: int, signum: int) -> None:
     """Arrange for the signal, in this process only."""
-    from supremix import adapt, pretrain
-    from supremix.checkpoint import Checkpoints
+    from supremix.training import adapt, pretrain
+    from supremix.training.checkpoint import Checkpoints
 
     module = {"pretrain": pretrain, "adapt": adapt}[stage]
     original, asked, served = module.batches_of, itertools.count(1), itertools.count()

@@ -5,10 +5,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from supremix.commandline import CONF
-from supremix.experiment import run
-from supremix.store import read_record
-from supremix.tables.plan import composed
+from supremix.experiment.run import run
+from supremix.settings.compose import CONF, composed
+from supremix.store.folders import read_record
 
 SMALL = [
     "dataset=diabetes",

@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+INTERNALS = ("object_type", "Config search", "provider=", "^")
+
 
 class UserError(Exception):
     """A mistake in the data or the settings; its message says what is wrong, where, and what to do.
@@ -44,3 +49,21 @@ class Stopped(BaseException):
 
     def __str__(self) -> str:
         return f"stopped by {signal.Signals(self.signum).name}: the same command goes on from what is saved"
+
+
+MISTAKES = (UserError, HydraException, OmegaConfBaseException)
+"""What a wrong setting raises. Commands print it in one line, by `one_line`, and exit with code 1."""
+
+
+def one_line(error: BaseException) -> str:
+    """A library's error of several lines, and what caused it, as one line without hints on internals."""
+    text = str(error) + (f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else "")
+    return " ".join(filter(None, (_plain(line.strip()) for line in text.splitlines())))
+
+
+def _plain(line: str) -> str:
+    if line.startswith("To append to your config"):
+        return "(`python -m supremix.train --cfg job` shows all keys)"
+    if line.startswith("full_key: "):
+        return f"({line.removeprefix('full_key: ')})"
+    return "" if line.startswith(INTERNALS) else line

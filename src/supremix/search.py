@@ -13,17 +13,18 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep
 from omegaconf import DictConfig, OmegaConf
 
-from supremix.commandline import key_of
 from supremix.errors import Busy, UserError
-from supremix.identity import digest
-from supremix.locking import acquired
-from supremix.metrics import HIGHER_IS_BETTER
-from supremix.seeding import derive
-from supremix.store import Store, read_record, write_json
-from supremix.tables.launchers import Launcher
-from supremix.tables.plan import composed, plan
-from supremix.tables.reproduce import done, run_missing
-from supremix.tables.spec import Panel, Row, Spec
+from supremix.metrics.regression import HIGHER_IS_BETTER
+from supremix.runtime.locks import acquired
+from supremix.runtime.seeding import derive
+from supremix.settings.compose import composed
+from supremix.settings.identity import digest
+from supremix.settings.overrides import key_of
+from supremix.store.folders import Store, read_record, write_json
+from supremix.suite.launchers import Launcher
+from supremix.suite.plan import plan
+from supremix.suite.run import done, run_missing
+from supremix.suite.spec import Panel, Row, Spec
 
 if TYPE_CHECKING:
     import optuna

@@ -5,8 +5,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from supremix.commandline import CONF, MISTAKES, check_job, driving, one_line
-from supremix.errors import UserError
+from supremix.errors import MISTAKES, UserError, one_line
+from supremix.settings.compose import CONF
+from supremix.settings.driver import check_job, driving
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -15,7 +16,7 @@ def main(cfg: DictConfig) -> None:
     job = HydraConfig.get()
     try:
         check_job(cfg, job)
-        from supremix.experiment import run  # heavy imports stay out of --help and --cfg
+        from supremix.experiment.run import run
 
         run(cfg)
     except MISTAKES as error:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from supremix.data.arrays import read_array
-from supremix.data.contract import SPLITS, Augment, Data, Split, TargetScale, check_trainable
-from supremix.data.manifest import Manifest, read_manifest
-from supremix.data.prepare import check_sums, content_sha256, read_meta, redo
-from supremix.data.views import ColourViews, ShiftedViews, normalised
+from supremix.data.dataset import Augment, Data, Split, TargetScale, check_trainable
+from supremix.data.prepared.arrays import read_array
+from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
+from supremix.data.prepared.manifest import Manifest, read_manifest
+from supremix.data.views.images import ColourViews, ShiftedViews, normalised
 from supremix.errors import UserError
 
 ARRAY = "faces.npy"
@@ -26,7 +26,9 @@ AUGMENTATIONS: dict[str, Augment] = {
 }
 
 
-def prepared(folder: Path | str, *, name: str, pixels: int, bin_size: float | None, augment: str, padding: int) -> Data:
+def load_images(
+    folder: Path | str, *, name: str, pixels: int, bin_size: float | None, augment: str, padding: int
+) -> Data:
     """Load the prepared images in `folder`; they stay on disk until they are fetched.
 
     Args:

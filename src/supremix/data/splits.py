@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from supremix.data.contract import SPLITS
+from supremix.data.prepared.folder import SPLITS
 from supremix.errors import UserError
 
 

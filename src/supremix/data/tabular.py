@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from supremix.data.arrays import read_array
-from supremix.data.contract import SPLITS, Data, Split, TargetScale, check_trainable
-from supremix.data.manifest import FLOAT32_MAX, read_manifest
-from supremix.data.prepare import check_sums, content_sha256, read_meta, redo
+from supremix.data.dataset import Data, Split, TargetScale, check_trainable
+from supremix.data.prepared.arrays import read_array
+from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
+from supremix.data.prepared.manifest import FLOAT32_MAX, read_manifest
 from supremix.data.splits import draw_split
 from supremix.errors import UserError
 
 SCALINGS = ("raw", "standard")
 
 
-def prepared(
+def load_table(
     folder: Path | str,
     *,
     name: str,

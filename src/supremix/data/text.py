@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.arrays import read_array
-from supremix.data.contract import SPLITS, Data, Split, TargetScale, check_trainable
-from supremix.data.manifest import read_manifest
-from supremix.data.prepare import check_sums, content_sha256, read_meta, redo
+from supremix.data.dataset import Data, Split, TargetScale, check_trainable
+from supremix.data.prepared.arrays import read_array
+from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
+from supremix.data.prepared.manifest import read_manifest
 from supremix.errors import UserError
 
 ARRAYS = ("tokens.npy", "lengths.npy", "vectors.npy")
 
 
-def prepared(
+def load_pairs(
     folder: Path | str,
     *,
     name: str,

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.contract import Data, TargetScale, check_trainable
-from supremix.data.manifest import Manifest
-from supremix.data.pieces import Pieces
-from supremix.data.prepare import content_sha256, redo
+from supremix.data.dataset import Data, TargetScale, check_trainable
+from supremix.data.prepared.folder import content_sha256, redo
+from supremix.data.prepared.manifest import Manifest
+from supremix.data.prepared.pieces import Pieces
 from supremix.data.volumes import check_manifest, read_cohort, split_rows
 from supremix.errors import UserError
 
@@ -18,7 +18,7 @@ RAW_SEGMENTS = 8
 """Parts of a series, equally long, whose means regressors on the raw input see."""
 
 
-def prepared(folder: Path | str, *, name: str, bin_size: float | None) -> Data:
+def load_series(folder: Path | str, *, name: str, bin_size: float | None) -> Data:
     """Load the prepared series in `folder`: each parcel standardised over its frames, labels as they are.
 
     A batch is {"x": (B, P, T) float32, zero beyond each row's length, "length": (B,) int64}. Raises UserError where

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.contract import SPLITS, Augment, Data, Split, TargetScale, check_trainable
-from supremix.data.manifest import Manifest, read_manifest
-from supremix.data.pieces import Pieces, open_pieces
-from supremix.data.prepare import check_sums, content_sha256, read_meta, redo
+from supremix.data.dataset import Augment, Data, Split, TargetScale, check_trainable
+from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
+from supremix.data.prepared.manifest import Manifest, read_manifest
+from supremix.data.prepared.pieces import Pieces, open_pieces
 from supremix.errors import UserError
 
 RAW_GRID = 10
 """Side of the grid of block means that regressors on the raw input see."""
 
 
-def prepared(folder: Path | str, *, name: str, bin_size: float | None, views: Augment | None) -> Data:
+def load_volumes(folder: Path | str, *, name: str, bin_size: float | None, views: Augment | None) -> Data:
     """Load the prepared volumes in `folder`: values in [0, 1], labels as they are.
 
     views: random views for contrastive pre-training, used by methods whose recipe has more than one view. Raises

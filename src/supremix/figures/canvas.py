@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure as Picture
 
-from supremix.tables.plan import Cell
+from supremix.suite.plan import Cell
 
 STYLES: list[dict[str, Any]] = [
     # Colours of rising lightness; line and marker tell the series apart without them.

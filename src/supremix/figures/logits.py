@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from supremix.errors import UserError
 from supremix.figures.canvas import STYLES, Drawn, Run
 from supremix.figures.spec import Figure
-from supremix.record import read_history
+from supremix.store.files import read_history
 
 LOGITS = {"positive": "positive pairs", "hardest": "hardest negative pairs"}
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from supremix.errors import UserError, writing_to
-from supremix.figures import logits, sizes, tsne
+from supremix.figures import error_by_size, logits, tsne
 from supremix.figures.canvas import Drawn, Run, save
 from supremix.figures.spec import Figure, load
-from supremix.store import Store, read_record
-from supremix.tables.composing import shown_plan
-from supremix.tables.keeping import kept, place, settings_of, stated
-from supremix.tables.launchers import IN_PROCESS, Launcher
-from supremix.tables.plan import Cell, composed, with_seeds
-from supremix.tables.reproduce import done, run_missing
-from supremix.tables.size import PAPER, Size
+from supremix.settings.compose import composed
+from supremix.store.folders import Store, read_record
+from supremix.suite.keep import kept, place, settings_of, stated
+from supremix.suite.launchers import IN_PROCESS, Launcher
+from supremix.suite.plan import Cell, shown_plan, with_seeds
+from supremix.suite.run import done, run_missing
+from supremix.suite.size import PAPER, Size
 
 RUNS = "| run | id | encoder |"
 """Heads the list of a figure's runs, in figure.md."""
@@ -23,7 +23,7 @@ RUNS = "| run | id | encoder |"
 DRAW: dict[str, Callable[[Figure, list[Run]], Drawn]] = {
     "tsne": tsne.draw,
     "histograms": logits.draw_histograms,
-    "sizes": sizes.draw,
+    "sizes": error_by_size.draw,
     "gap": logits.draw_gap,
 }
 
@@ -103,7 +103,7 @@ def write(
 def stored_run(store: Store, cell: Cell) -> Run:
     """A finished cell's record and folders."""
     record = read_record(store.run(str(cell.run_id)))
-    encoder = record["stage1_id"]
+    encoder = record["pretrain_id"]
     return Run(cell, record, store.run(str(cell.run_id)), store.encoder(encoder) if encoder else None)
 
 
@@ -124,7 +124,7 @@ def markdown(
     absent = [*missing, *drawn.unusable.values()]
     lines += ["", f"Missing: {len(absent)}", "", *(f"- {text}" for text in absent)] if absent else []
     lines += ["", RUNS, "|---|---|---|"]
-    lines += [f"| {run.cell.label} | {run.record['id']} | {run.record['stage1_id'] or '–'} |" for run in runs]
+    lines += [f"| {run.cell.label} | {run.record['id']} | {run.record['pretrain_id'] or '–'} |" for run in runs]
     return "\n".join(lines) + "\n"
 
 

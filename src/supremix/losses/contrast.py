@@ -7,7 +7,7 @@ block, M = N real pairs and N Mix-neg of each.
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +16,6 @@ from torch import Tensor
 from supremix.losses import mixtures, pairs
 from supremix.losses.gram import Gradient, exp_below_, inverse_norm, on_device_of, sort_batch
 from supremix.losses.mixpos import Pass, add_mix_pos
-
-if TYPE_CHECKING:
-    from supremix.losses.supremix import SupReMixLoss
 
 PAIRS_AT_ONCE = 1 << 19
 """Real pairs of a block; there are as many Mix-neg."""
@@ -33,7 +30,7 @@ class Contrast(torch.autograd.Function):
         z_ND: Tensor,
         lam_NN: Tensor | None,
         found: mixtures.Windows,
-        how: "SupReMixLoss",
+        how: Any,
         triplets_at_once: int,
     ) -> Tensor:
         """The loss of embeddings in any order; λ of Mix-neg in label order, None where there are none."""
@@ -63,7 +60,7 @@ class Contrast(torch.autograd.Function):
         return pairs.times_saved(ctx, upstream), None, None, None, None
 
 
-def shares(found: mixtures.Windows, how: "SupReMixLoss") -> np.ndarray:
+def shares(found: mixtures.Windows, how: Any) -> np.ndarray:
     """Share of an anchor's log(denominator) in the loss, and pull of each of its positives, both over τ, (2, N).
 
     ``mean``: over an anchor's positives, then over the anchors that have one (Khosla et al. 2020, L_out).

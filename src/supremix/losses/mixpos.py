@@ -6,7 +6,7 @@ repeats rows, so that it changes no maximum; it is masked where sums are taken.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +14,6 @@ from torch import Tensor
 
 from supremix.losses.gram import Batch, Gradient, exp_below_, inverse_norm, on_device_of
 from supremix.losses.mixtures import Chunk
-
-if TYPE_CHECKING:
-    from supremix.losses.supremix import SupReMixLoss
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Pass:
     """
 
     batch: Batch
-    how: "SupReMixLoss"
+    how: Any
     rows_3N: Tensor
     value: Tensor
     log_N: Tensor

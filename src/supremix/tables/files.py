@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from supremix.errors import UserError, writing_to
-from supremix.tables.keeping import kept
+from supremix.suite.keep import kept
+from supremix.suite.plan import Cell, with_seeds
+from supremix.suite.size import PAPER, Size
+from supremix.suite.spec import Spec, load
 from supremix.tables.latex import latex
-from supremix.tables.plan import Cell, with_seeds
 from supremix.tables.render import as_csv, markdown
 from supremix.tables.results import Results, collect
-from supremix.tables.size import PAPER, Size
-from supremix.tables.spec import Spec, load
 
 Record = dict[str, Any]
 Found = tuple[Cell, Record]

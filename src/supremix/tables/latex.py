@@ -1,8 +1,8 @@
 """A table as LaTeX, for the package booktabs."""
 
-from supremix.tables import grid, statements
+from supremix.suite.spec import Panel
+from supremix.tables import cells, statements
 from supremix.tables.results import Results
-from supremix.tables.spec import Panel
 
 COMMANDS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
@@ -31,8 +31,8 @@ def latex(results: Results) -> str:
 
 
 def _tabular(results: Results, panel: Panel) -> list[str]:
-    header = grid.header(results, panel)
-    rows = [grid.line(results, panel, row) for row in results.spec.rows_of(panel)]
+    header = cells.header(results, panel)
+    rows = [cells.line(results, panel, row) for row in results.spec.rows_of(panel)]
     return [
         f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
         "\\toprule",

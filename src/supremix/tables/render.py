@@ -3,7 +3,7 @@
 import csv
 import io
 
-from supremix.tables import grid, statements
+from supremix.tables import cells, statements
 from supremix.tables.results import Results
 
 COLUMNS = (
@@ -20,9 +20,9 @@ def markdown(results: Results) -> str:
         lines += [warning, ""]
     for panel in spec.panels:
         lines += [f"## {panel.name}", ""] if panel.name else []
-        header = grid.header(results, panel)
+        header = cells.header(results, panel)
         lines += [md_line(header), md_line(["---"] + ["---:"] * (len(header) - 1))]
-        lines += [md_line(grid.line(results, panel, row)) for row in spec.rows_of(panel)]
+        lines += [md_line(cells.line(results, panel, row)) for row in spec.rows_of(panel)]
         lines.append("")
         if texts := [f"- {text}" for text in statements.under(results, panel)]:
             lines += [*texts, ""]

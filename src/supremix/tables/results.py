@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from supremix.tables.plan import Cell
-from supremix.tables.spec import Panel, Row, Spec
-from supremix.tables.stats import Summary, summarise
+from supremix.metrics.seeds import Summary, summarise
+from supremix.suite.plan import Cell
+from supremix.suite.spec import Panel, Row, Spec
 
 Place = tuple[str, str, int]  # panel, row, seed
 

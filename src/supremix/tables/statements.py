@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from supremix.tables.grid import MISSING, digits_of
-from supremix.tables.keeping import stated
+from supremix.metrics.seeds import gain_percent, paired
+from supremix.suite.keep import stated
+from supremix.suite.spec import Gain, Panel, Spec
+from supremix.tables.cells import MISSING, digits_of
 from supremix.tables.results import Results
-from supremix.tables.spec import Gain, Panel, Spec
-from supremix.tables.stats import gain_percent, paired
 
 
 def selection_rule(spec: Spec) -> str:

@@ -1,0 +1,1 @@
+"""The command ``supremix``: one module a sub-command."""

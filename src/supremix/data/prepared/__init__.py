@@ -1,0 +1,1 @@
+"""The prepared folder: manifest, arrays and checksums, and the checks that reader and writer share."""

@@ -1,0 +1,1 @@
+"""One run: data → pre-training → adaptation → metrics → record."""

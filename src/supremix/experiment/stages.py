@@ -1,0 +1,193 @@
+"""The stages of one run: a reference fitted, or an encoder pre-trained or taken from the store, and then adapted.
+
+Modules that are slow to import are imported inside the functions that use them, after everything that a user can have
+got wrong was checked.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+from supremix.data.dataset import Data
+from supremix.errors import UserError
+from supremix.runtime import ranks
+from supremix.runtime.seeding import initialising
+from supremix.settings import identity
+from supremix.settings.build import build
+from supremix.store import files
+from supremix.store.folders import Store, read_record
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from supremix.experiment.record import Outcome
+    from supremix.tracking.mirror import Tracker
+    from supremix.training.imbalance.fds import FDS
+    from supremix.training.imbalance.lds import LDS
+    from supremix.training.loop import Report
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the steps of one run share."""
+
+    cfg: DictConfig
+    science: dict[str, Any]
+    data: Data
+    criterion: nn.Module | None  # None where there is no contrastive stage
+    lds: "LDS | None"
+    fds: "FDS | None"
+    store: Store
+    fabric: "Fabric"
+    tracker: "Tracker"
+    unfinished: Path  # the claimed run's folder for checkpoints
+    source: Path | None  # the finished run whose encoder is taken, where one is
+    origin: "Job | None" = None  # with transfer: the same on the dataset that the encoder comes from
+
+
+def reference(job: Job) -> "Outcome":
+    """A scikit-learn regressor on the inputs."""
+    from supremix.experiment.record import Outcome
+    from supremix.training.reference import fit_reference
+
+    return Outcome(fit_reference(build("method.estimator", job.cfg.method.estimator), job.data))
+
+
+def learn(job: Job) -> "Outcome":
+    """Pre-train (or take the stored encoder, or none), then adapt."""
+    from supremix.experiment.record import Outcome
+    from supremix.models.acceleration import accelerate
+    from supremix.training import adapt
+    from supremix.training.checkpoint import Checkpoints
+    from supremix.training.progress import stage_progress
+
+    cfg, protocol = job.cfg, job.cfg.protocol
+    optimizer = build("protocol.optimizer", protocol.optimizer)  # before the work of stage 1: it may be wrong
+    scheduler = build("protocol.scheduler", protocol.scheduler)
+    backbone, origin = new_backbone(job), job.origin or job
+    if job.origin is not None and shapes(new_backbone(origin)) != shapes(backbone):
+        raise UserError(
+            f"transfer={origin.cfg.dataset.name}: its inputs have another form than those of "
+            f"dataset={cfg.dataset.name}, so its encoder cannot read them: choose another source"
+        )
+    accelerate(backbone, job.fabric.device, cfg.trainer.channels_last, cfg.trainer.compile)
+    encoder = None
+    if job.source is not None:
+        encoder = trained_before(job.source, backbone)
+    elif origin.criterion is not None:
+        encoder = pretrained(origin, backbone, origin.criterion)
+    stage = adapt.Stage2(
+        train_backbone=protocol.train_backbone,
+        epochs=protocol.epochs,
+        batch_size=protocol.batch_size,
+        loss=protocol.loss,
+        bias_init=protocol.bias_init,
+        select=protocol.select,
+        seed=cfg.seed,
+        clip=protocol.clip,
+        lds=job.lds,
+        fds=job.fds,
+    )
+    checkpoints = Checkpoints(job.unfinished, "adapt", cfg.trainer.checkpoint.minutes)
+    with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(job, "adapt")) as report:
+        adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, scheduler, stage, report, checkpoints)
+    return Outcome(adapted.predictions, adapted, encoder)
+
+
+def new_backbone(job: Job) -> Any:
+    """The job's backbone with the seed's random weights."""
+    with initialising(job.cfg.seed, "init", "backbone"):
+        return build("backbone.build", job.cfg.backbone.build, **job.data.input_spec)
+
+
+def shapes(module: nn.Module) -> dict[str, torch.Size]:
+    """What a module's weights must be like for another one to take them over."""
+    return {key: value.shape for key, value in module.state_dict().items()}
+
+
+def source_config(cfg: DictConfig) -> DictConfig:
+    """The config of the run named by ``method.source``, whose encoder is taken."""
+    cfg = cfg.copy()
+    cfg.protocol, cfg.method = cfg.method.source.protocol, cfg.method.source.method
+    cfg.imbalance = dict.fromkeys(cfg.imbalance)  # as for a pre-trained encoder: it acts on the last stage alone
+    return cfg
+
+
+def trained_before(directory: Path, backbone: Any) -> dict[str, Any]:
+    """Give the backbone the weights that a finished run chose; return what stands for stage 1."""
+
+    files.load_weights(backbone, directory / "best.safetensors", "backbone.")
+    return {"id": read_record(directory)["id"], "pretrain": None}
+
+
+def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
+    """Give the backbone its stage-1 weights, from the store where they are finished; return the encoder's record."""
+
+    encoder_id = identity.encoder_id(job.science, job.data.sha256)
+    directory = job.store.encoder(encoder_id)
+    with job.store.making(directory) as unfinished:
+        if unfinished is not None:
+            return train_encoder(job, backbone, criterion, encoder_id, unfinished)
+    if ranks.is_first():
+        print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
+    files.load_weights(backbone, directory / "backbone.safetensors")
+    report = mirror(job, "pretrain")
+    for row in files.read_history(directory):
+        report(int(row.pop("epoch")), row)
+    return read_record(directory)
+
+
+def train_encoder(job: Job, backbone: Any, criterion: nn.Module, encoder_id: str, unfinished: Path) -> dict[str, Any]:
+    """Pre-train the backbone in place and store it; return the encoder's record."""
+    from supremix.experiment import record
+    from supremix.training import pretrain
+    from supremix.training.checkpoint import Checkpoints
+    from supremix.training.logit_statistics import Histograms
+    from supremix.training.progress import stage_progress
+
+    cfg, method = job.cfg, job.cfg.method
+    projection: nn.Module = nn.Identity()
+    if method.projection_head:
+        with initialising(cfg.seed, "init", "projection"):
+            projection = build("method.projection", method.projection, in_features=embedding_width(cfg, backbone))
+    stage = pretrain.Stage1(
+        labels=method.labels,
+        embed=method.embed,
+        views=method.pretrain.views,
+        epochs=method.pretrain.epochs,
+        batch_size=method.pretrain.batch_size,
+        seed=cfg.seed,
+        log_every=cfg.trainer.log_every,
+        clip=method.pretrain.clip,
+        histograms=Histograms(**method.pretrain.histograms) if method.pretrain.histograms else None,
+    )
+    optimizer = build("method.pretrain.optimizer", method.pretrain.optimizer)
+    scheduler = build("method.pretrain.scheduler", method.pretrain.scheduler)
+    checkpoints = Checkpoints(unfinished, "pretrain", cfg.trainer.checkpoint.minutes)
+    with stage_progress(cfg.trainer.progress, "pretrain", stage.epochs, mirror(job, "pretrain")) as report:
+        fitted = pretrain.pretrain(
+            job.fabric, job.data, backbone, projection, criterion, optimizer, scheduler, stage, report, checkpoints
+        )
+    return record.write_encoder(job.store, encoder_id, job.science, backbone, projection, fitted)
+
+
+def embedding_width(cfg: DictConfig, backbone: Any) -> int:
+    """Width of what the projection head is given."""
+    if cfg.method.embed == "items":
+        return backbone.out_dim
+    if not hasattr(backbone, "sentences"):
+        raise UserError(
+            f"method={cfg.method.name} compares sentences, and backbone={cfg.backbone.name} has none: "
+            "use a dataset of sentence pairs"
+        )
+    return backbone.sentence_dim
+
+
+def mirror(job: Job, stage: str) -> "Report":
+    """A report function that hands epoch rows to W&B."""
+    return lambda epoch, row: job.tracker.log(stage, epoch, row)

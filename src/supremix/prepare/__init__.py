@@ -1,0 +1,1 @@
+"""From raw files to prepared folders: one module a dataset."""

@@ -1,0 +1,1 @@
+"""What the preparations of several datasets share."""

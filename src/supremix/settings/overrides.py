@@ -1,0 +1,55 @@
+"""Hydra overrides as text: their keys, their quoting, and those that nothing would read."""
+
+import hashlib
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from supremix.errors import UserError
+
+NOT_SWEPT = ("-", "hydra", "paths.", "trainer.", "tracking")
+
+
+def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
+    """The driver's arguments; those of a sweep (-m) with a W&B tag for its runs, which the same sweep has again.
+
+    The tag does not depend on how and where the sweep runs. One that the user chose, ``tracking.sweep=…``, is left.
+    """
+    chosen = any(argument.startswith(("tracking=none", "tracking.sweep=")) for argument in arguments)
+    if chosen or not {"-m", "--multirun"} & {*arguments}:
+        return [*arguments]
+    science = [argument for argument in arguments if not argument.startswith(NOT_SWEPT)]
+    tag = f"sweep-{hashlib.sha256(' '.join(sorted(science)).encode()).hexdigest()[:8]}"
+    print(f"W&B tag of this sweep's runs: {tag}", file=sys.stderr)
+    return [*arguments, f"tracking.sweep={tag}"]
+
+
+def quoted(text: str) -> str:
+    """Text as a value in a Hydra override, whatever signs are in it."""
+    text = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # backslashes are doubled before a quote, and only there
+    return "'" + text.replace("'", "\\'") + "'"
+
+
+def key_of(override: str) -> str:
+    """The key that a Hydra override sets, adds or removes."""
+    return override.lstrip("+~").partition("=")[0]
+
+
+def check_added_keys(cfg: DictConfig, overrides: Any) -> None:
+    """Raise UserError for ``+key=value`` where ``key`` is not a new argument of a ``_target_``.
+
+    Hydra adds such keys without a check, so a mistyped one would be ignored without a word.
+    """
+    given: Any = OmegaConf.to_container(overrides)  # as they stand: a ${…} in them belongs to another config
+    for override in given:
+        if not override.startswith("+"):
+            continue
+        key = key_of(override)
+        parent = cfg
+        for part in key.split(".")[:-1]:
+            parent = parent[part]
+        if "_target_" not in parent:
+            raise UserError(f"{override}: nothing reads the key {key!r}: leave out the '+' and check the spelling")

@@ -1,0 +1,1 @@
+"""Many runs: specification, plan, launch, listing."""

@@ -1,0 +1,52 @@
+"""Under which settings a table or figure was made, and that a fuller one in its folder, or one of others, is kept."""
+
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from supremix.settings.overrides import NOT_SWEPT, key_of
+
+SETTINGS = "**Settings**: "
+
+
+def settings_of(overrides: Iterable[str]) -> list[str]:
+    """The user's overrides that can change a result, by key; of one key in their order, for the last one counts."""
+    own = (override for override in overrides if not key_of(override).startswith(NOT_SWEPT))
+    return sorted(own, key=lambda override: override.partition("=")[0])
+
+
+def stated(settings: list[str]) -> list[str]:
+    """The line that tells of the settings; none where they are the specification's."""
+    return [f"{SETTINGS}`{shlex.join(settings)}`"] if settings else []
+
+
+def place(out: Path | None, default: Path, why: str | None) -> Path | None:
+    """Where to write: ``out``, else the default folder; None, and the line on stderr, where that has to be kept."""
+    if out is None and why:
+        print(why, file=sys.stderr)
+        return None
+    return out or default
+
+
+def kept(page: Path, standing: int, count: int, settings: list[str], what: str = "run") -> str | None:
+    """Why a rendered table or figure stays as it is, in one line; None where the new one may take its place.
+
+    Args:
+        page: its Markdown, which states its settings.
+        standing: how many finished runs, or other values, it holds.
+        count, settings: how many the new one has, and under which settings.
+    """
+    if not standing:
+        return None
+    lines = page.read_text().splitlines() if page.is_file() else []
+    theirs, ours = [line.removeprefix("- ") for line in lines if SETTINGS in line], stated(settings)
+    if standing <= count and theirs == ours:
+        return None
+    held, here = (
+        f"{number} {what}{'s' * (number != 1)} {'with ' + lines[0].removeprefix(SETTINGS) if lines else 'as specified'}"
+        for number, lines in ((standing, theirs), (count, ours))
+    )
+    return (
+        f"{page.parent} is left as it is: it holds {held}; this has {here}; --out FOLDER writes this one somewhere else"
+    )

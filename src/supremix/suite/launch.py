@@ -1,0 +1,139 @@
+"""Run a table's missing cells through a Hydra launcher, so that a laptop and a cluster run the same table."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig
+
+from supremix.errors import Busy, UserError, one_line
+from supremix.runtime import ranks
+from supremix.store.folders import Store, write_json
+from supremix.suite.launchers import Launcher
+from supremix.suite.plan import Cell, Checksums, ids
+
+
+def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Cell], bool]) -> list[str]:
+    """Run the cells; return one line for each that failed. The others are finished whatever happens to those.
+
+    Cells that another process has in work come last, so that several processes share a table's work.
+
+    Args:
+        done: whether a cell's run is finished; asked while they run, for the progress lines.
+    """
+    ranks.check_alone()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf), job_name="supremix"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        try:
+            cfg = hydra.compose_config(
+                "config", ["hydra.mode=MULTIRUN", *launcher.overrides], run_mode=RunMode.MULTIRUN
+            )
+        except HydraException as error:
+            way = "submitit and Slurm are in the extra [sweep], Ray in [ray]"
+            raise UserError(f"{' '.join(launcher.overrides)}: {one_line(error)} ({way})") from None
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(cfg))
+
+        def launched(job: Callable[[DictConfig], str], some: list[Cell]) -> Iterator[tuple[Cell, JobReturn]]:
+            plugin = Plugins.instance().instantiate_launcher(context, job, cfg)
+            size = launcher.at_once or len(some)
+            for part in (some[first : first + size] for first in range(0, len(some), size)):
+                try:
+                    ended = plugin.launch([cell.overrides for cell in part], initial_job_idx=0)
+                except Exception as error:  # a process died, or a queue refused: the launcher tells of none of its runs
+                    yield from ((cell, _lost(error)) for cell in part if not done(cell))
+                else:
+                    yield from zip(part, ended, strict=True)
+
+        with _progress(cells, done):
+            ended = list(launched(run_free_cell, cells))
+            busy = [cell for cell, one in ended if isinstance(one._return_value, Busy)]
+            if busy:
+                ended += launched(run_cell, busy)
+    return [
+        f"{cell.label}: {one._return_value}"
+        for cell, one in ended
+        if one.status != JobStatus.COMPLETED and not isinstance(one._return_value, Busy)
+    ]
+
+
+def _lost(error: Exception) -> JobReturn:
+    """What stands for a run of which the launcher brought nothing back."""
+    return JobReturn(status=JobStatus.FAILED, _return_value=UserError(f"{type(error).__name__}: {error}"))
+
+
+def run_free_cell(cfg: DictConfig) -> str:
+    """One cell, in whatever process the launcher starts; raises Busy where another process has it in work."""
+    return _run(cfg, wait=False)
+
+
+def run_cell(cfg: DictConfig) -> str:
+    """One cell; waits for another process that has it in work."""
+    return _run(cfg, wait=True)
+
+
+def _run(cfg: DictConfig, wait: bool) -> str:
+    """Run it; a failure is noted in the store, until the run is finished."""
+    from supremix.experiment.run import run
+
+    store = Store(cfg.paths.runs)
+    try:
+        directory = run(cfg, wait)
+    except Busy:
+        raise
+    except Exception as error:
+        with suppress(Exception):  # the failure itself is what must be told
+            _note(store, cfg, error)
+        raise
+    store.failure(directory.name).unlink(missing_ok=True)
+    return str(directory)
+
+
+def _note(store: Store, cfg: DictConfig, error: Exception) -> None:
+    sums, absent = Checksums().all(cfg)
+    if absent is None:
+        run_id, _ = ids(cfg, sums)
+        said = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
+        store.root.mkdir(parents=True, exist_ok=True)
+        write_json(store.failure(run_id), {"error": said})
+
+
+@contextmanager
+def _progress(cells: list[Cell], done: Callable[[Cell], bool]) -> Iterator[None]:
+    """Print a line as cells finish, by looking at the store: launchers report nothing until the end."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_watch, args=(cells, done, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _watch(cells: list[Cell], done: Callable[[Cell], bool], ended: threading.Event) -> None:
+    started, waiting = time.monotonic(), list(cells)
+    while waiting:
+        last_look = ended.wait(1.0)
+        for cell in [cell for cell in waiting if done(cell)]:
+            waiting.remove(cell)
+            count, elapsed = len(cells) - len(waiting), time.monotonic() - started
+            left = elapsed / count * len(waiting)
+            print(
+                f"[{count}/{len(cells)}] {cell.label}  {elapsed:.0f} s, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+        if last_look:
+            return

@@ -1,0 +1,88 @@
+"""The plan of a table as text: what each cell's run has come to, what it waits for, and how long it will take."""
+
+import json
+from collections.abc import Iterable
+from itertools import groupby
+from statistics import median
+from typing import Any
+
+from supremix.store.folders import Store, begun, finished
+from supremix.suite.plan import Cell
+
+STATES = ("done", "unfinished", "failed", "missing")
+Speeds = dict[tuple[str, str], float]
+
+
+def state(store: Store, cell: Cell) -> str:
+    """One of STATES: ``unfinished`` has begun, or its encoder is there; ``failed`` left a note."""
+    if cell.run_id is None:
+        return "missing"
+    if finished(store.run(cell.run_id)):
+        return "done"
+    if store.failure(cell.run_id).exists():
+        return "failed"
+    encoder = store.encoder(cell.pretrain_id) if cell.pretrain_id else None
+    on_the_way = begun(store.run(cell.run_id)) or (encoder and (finished(encoder) or begun(encoder)))
+    return "unfinished" if on_the_way else "missing"
+
+
+def speeds(records: Iterable[dict[str, Any]]) -> Speeds:
+    """Median seconds of finished runs by dataset and method; a run that found its encoder counts with its making."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for record in records:
+        stages = (record["pretrain"] or {}).get("seconds", 0.0) + record["seconds"]["adapt"]
+        whole = max(record["seconds"]["total"], stages)
+        seconds.setdefault((record["dataset"], record["method"]), []).append(whole)
+    return {key: median(values) for key, values in seconds.items()}
+
+
+def listing(title: str, cells: list[Cell], store: Store) -> str:
+    """A line for each row and state with its seeds; then the sums, and what to do for the data that is not there."""
+    known = speeds(store.records())
+    states = [state(store, cell) for cell in cells]
+    lines = [title, ""]
+    for place, group in groupby(zip(cells, states, strict=True), key=lambda pair: (pair[0].panel, pair[0].row)):
+        pairs = list(group)
+        for name in STATES:
+            if some := [cell for cell, its_state in pairs if its_state == name]:
+                seeds = ", ".join(str(cell.seed) for cell in some)
+                at = " · ".join(part for part in place if part)
+                lines.append(f"{name:<11} {at} · seed {seeds}{_detail(store, some[0], name, known)}")
+    sums = ", ".join(f"{states.count(name)} {name}" for name in STATES)
+    left = [cell for cell, its_state in zip(cells, states, strict=True) if its_state != "done"]
+    lines += ["", f"{len(cells)} runs: {sums}", *_work(left, known)]
+    hints = {cell.dataset: cell.hint for cell in cells if cell.hint}
+    return "\n".join(lines + [f"not there: {name}: {hint}" for name, hint in sorted(hints.items())])
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _detail(store: Store, cell: Cell, its_state: str, known: Speeds) -> str:
+    if its_state == "done":
+        return ""
+    if cell.run_id is None:
+        return f"  (needs {cell.dataset}, which is not there)"
+    estimate = known.get((cell.dataset, cell.method))
+    time = f"about {duration(estimate)} each" if estimate else "time unknown"
+    return f"  ({time}; {_error(store, cell)})" if its_state == "failed" else f"  ({time})"
+
+
+def _error(store: Store, cell: Cell) -> str:
+    try:
+        return str(json.loads(store.failure(str(cell.run_id)).read_text())["error"])
+    except (OSError, ValueError, KeyError):
+        return "its note is not readable"
+
+
+def _work(left: list[Cell], known: Speeds) -> list[str]:
+    times = [known.get((cell.dataset, cell.method)) for cell in left]
+    sure = [time for time in times if time is not None]
+    parts = [f"about {duration(sum(sure))} one after the other"] if sure else []
+    parts += [f"{times.count(None)} of unknown length"] if None in times else []
+    return [f"left: {' and '.join(parts)}"] if parts else []

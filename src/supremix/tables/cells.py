@@ -1,0 +1,52 @@
+"""The cells of a rendered table as text, whatever it is rendered to."""
+
+from supremix.metrics.seeds import Summary
+from supremix.suite.spec import Panel, Row, higher_is_better
+from supremix.tables.results import Results
+
+MISSING, FAILED, UNDEFINED, NOTHING = "missing", "failed", "undefined", "–"
+DIGITS_OF_CORRELATIONS = 3
+
+
+def header(results: Results, panel: Panel) -> list[str]:
+    """Headings of a panel: the rows' names have none; the paper's value and the difference where it prints one."""
+    cells = ["synthetic data" if results.synthetic else "", "n"]
+    for column, name in results.spec.metrics_of(panel).items():
+        cells.append(f"{name} {'↑' if higher_is_better(column) else '↓'}")
+        cells += ["paper", "Δ"] if has_paper(results, panel, column) else []
+    return cells
+
+
+def line(results: Results, panel: Panel, row: Row) -> list[str]:
+    """A row's cells, under the headings."""
+    planned, finished = len(results.spec.seeds), results.finished(panel, row.name)
+    cells = [row.name, f"{finished}" if finished == planned else f"{finished} of {planned}"]
+    absent = FAILED if results.failures(panel, row.name) else MISSING
+    for column in results.spec.metrics_of(panel):
+        digits = digits_of(results, panel, column)
+        summary = results.summary(panel, row.name, column)
+        cells.append(_value(summary, digits) if finished == planned else absent)
+        if has_paper(results, panel, column):
+            paper, mean = results.paper(panel, row, column), results.mean(panel, row.name, column)
+            cells.append(NOTHING if paper is None else f"{paper:.{digits}f}")
+            cells.append(NOTHING if paper is None or mean is None else f"{mean - paper:+.{digits}f}")
+    return cells
+
+
+def has_paper(results: Results, panel: Panel, column: str) -> bool:
+    """Whether the paper prints a value in the column."""
+    return any(results.paper(panel, row, column) is not None for row in results.spec.rows_of(panel))
+
+
+def digits_of(results: Results, panel: Panel, column: str) -> int:
+    """Decimals of a column."""
+    return DIGITS_OF_CORRELATIONS if higher_is_better(column) else results.spec.digits_of(panel)
+
+
+def _value(summary: Summary | None, digits: int) -> str:
+    if summary is None:
+        return NOTHING
+    if not summary.complete:
+        return f"{UNDEFINED} in {summary.planned - summary.n}"
+    spread = f" ± {summary.std:.{digits}f}" if summary.n > 1 else ""
+    return f"{summary.mean:.{digits}f}{spread}"

@@ -1,0 +1,95 @@
+"""Every table from what the store holds, and results/README.md, which says how far each one is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from supremix.settings.compose import composed
+from supremix.store.folders import Store
+from supremix.suite.keep import settings_of
+from supremix.suite.plan import shown_plan
+from supremix.suite.size import PAPER, Size
+from supremix.suite.spec import Panel, Spec, load
+from supremix.tables import computed, files
+from supremix.tables.cells import MISSING, digits_of
+from supremix.tables.render import md_line
+from supremix.tables.reproduce import stored
+from supremix.tables.results import Results
+from supremix.tables.statements import gained, paper_gain
+
+HEADER = ["table", "", "finished", "ours", "against the best other, references left out", "the paper"]
+
+
+def specs(conf: Path, size: Size) -> list[Spec]:
+    """The specifications of the paper's tables that runs fill, in their order, at a size."""
+    return [size.spec(load(path)) for path in paths(conf) if computed.kind(path) is None]
+
+
+def paths(conf: Path) -> list[Path]:
+    """The files that specify the paper's tables, in their order."""
+    numbered = [path for path in (conf / "table").glob("*.yaml") if path.stem.isdecimal()]
+    return sorted(numbered, key=lambda path: int(path.stem))
+
+
+def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPER) -> Iterator[str]:
+    """Render every table into ``out`` without running anything; yield a line on each.
+
+    A table that holds more finished runs than the store does, or runs of other settings, is left as it is. The overview
+    is written last.
+    """
+    settings, overrides = settings_of(overrides), size.line(overrides)
+    store, tables = Store(composed(conf, overrides).paths.runs), specs(conf, size)
+    for spec in tables:
+        cells, folder = shown_plan(spec, conf, overrides), out / spec.name
+        results, found = stored(spec, cells, store, settings)
+        if not (why := files.why_kept(results, found, folder)):
+            files.write(results, found, folder)
+        yield "; ".join(filter(None, [f"{spec.title}: {len(found)} of {len(cells)} runs", why]))
+    others = [computed.compute(path, conf, overrides, size) for path in paths(conf) if computed.kind(path)]
+    for table in others:
+        if not (why := computed.why_kept(table, out / table.name)):
+            computed.write(table, out / table.name)
+        yield "; ".join(filter(None, [f"{table.title}: computed", why]))
+    files.write_texts(out, {"README.md": overview(tables, others, out)})
+
+
+def overview(tables: list[Spec], others: list[computed.Overview], out: Path) -> str:
+    """A line for each panel of each table that stands in ``out``, and after them one for each that no run fills."""
+    lines = ["# Results", "", "Made from the records beside each table by `make tables`.", ""]
+    lines += [md_line(HEADER), md_line(["---"] * len(HEADER))]
+    for spec in tables:
+        folder = out / spec.name
+        if not (folder / files.RECORDS).is_file():
+            continue
+        results, _ = files.read(spec, folder)
+        title = f"[{spec.title}]({spec.name}/table.md)"
+        for panel in spec.panels:
+            lines.append(md_line([title, panel.name, _finished(results, panel), *headline(results, panel)]))
+            title = ""
+    lines += [md_line([f"[{table.title}]({table.name}/table.md)", "", "computed", "", "", ""]) for table in others]
+    return "\n".join(lines) + "\n"
+
+
+def headline(results: Results, panel: Panel) -> list[str]:
+    """What the panel's gain amounts to: our value, the gain against the best other row, and the paper's."""
+    spec, gain, column = results.spec, results.spec.gain_of(panel), results.spec.gain_column(panel)
+    if gain is None:
+        return ["", "", ""]
+    name, digits = spec.metrics_of(panel)[column], digits_of(results, panel, column)
+    ours, found = results.summary(panel, gain.row, column), gained(results, panel, gain)
+    values = [MISSING, MISSING, ""]
+    if ours and ours.complete:
+        spread = f" ± {ours.std:.{digits}f}" if ours.n > 1 else ""
+        values[0] = f"{gain.row}: {name} {ours.mean:.{digits}f}{spread}"
+    if found:
+        values[1] = f"{found.over_rival:+.1f} %, {found.rival}"
+    row = next(row for row in spec.rows_of(panel) if row.name == gain.row)
+    paper = results.paper(panel, row, column)
+    if paper is not None:
+        values[2] = ", ".join(filter(None, [f"{name} {paper:.{digits}f}", paper_gain(results, panel, gain)]))
+    return values if not results.synthetic else [*values[:2], "synthetic data"]
+
+
+def _finished(results: Results, panel: Panel) -> str:
+    rows = results.spec.rows_of(panel)
+    count = sum(results.finished(panel, row.name) for row in rows)
+    return f"{count} of {len(rows) * len(results.spec.seeds)}"

@@ -1,0 +1,185 @@
+"""Weights & Biases mirrors a run: config, curves and final metrics. It never stops a run and is never read back."""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from supremix.runtime import ranks
+from supremix.tracking.background import Background
+from supremix.tracking.uploads import mark_uploaded
+
+INIT_TIMEOUT = 5  # seconds; wandb 0.31 without a network gives up after about 9
+START_PATIENCE = 60.0  # seconds for a failed online start and the offline one after it, on a busy machine
+GRACE = 5.0  # seconds for what wandb does around its own time limits
+_unreachable = False  # once the service did not answer, later runs of this process go offline at once
+_hung = False  # once its helper process could not even be ended, later runs of this process go without
+
+
+class Tracker:
+    """One W&B run, from construction to ``finish``; one for each job of a sweep.
+
+    W&B is talked to in a thread of its own, so that a run waits for it at the start and at the end alone, and there
+    for a limited time: its calls block while its helper process is stopped, or while an upload gets no answer.
+    """
+
+    def __init__(self, settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -> None:
+        self._finish_timeout = settings.finish_timeout
+        self._run: Any = None
+        self._background: Background | None = None
+        if settings.mode == "disabled" or _hung or not ranks.is_first():
+            return
+        self._background = Background()
+        self._background.put(lambda: self._start(settings, run_id, config, tags))
+        # Waiting here keeps imports and new processes out of the training's way, which may fork.
+        if not self._background.caught_up(START_PATIENCE):
+            self._give_up()
+
+    def log(self, stage: str, epoch: int, row: dict[str, float]) -> None:
+        """Mirror one epoch's row as ``stage/name`` against ``stage/epoch``."""
+        named = {f"{stage}/{name}": v for name, v in row.items()} | {f"{stage}/epoch": epoch}
+        self._later(lambda run: run.log(named))
+
+    def table(self, name: str, columns: list[Any], rows: list[list[Any]]) -> None:
+        """Mirror a table."""
+
+        def log_table(run: Any) -> None:
+            import wandb
+
+            run.log({name: wandb.Table(columns=columns, data=rows)})
+
+        self._later(log_table)
+
+    def finish(self, summary: dict[str, Any] | None, exit_code: int = 0) -> None:
+        """Mirror the final metrics and end the run, so that the next job starts its own.
+
+        Waits ``tracking.finish_timeout`` seconds and a little for what is not uploaded yet; what is not by then stays
+        on disk, for `make wandb-sync`.
+        """
+        if self._background is None:
+            return
+        if summary:
+            self._later(lambda run: run.summary.update(summary))
+        self._later(lambda run: _finish(run, exit_code))
+        if self._background.caught_up(self._finish_timeout + GRACE):
+            self._background.close()
+            self._background = None
+        else:
+            self._give_up()
+
+    def _start(self, settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -> None:
+        try:
+            self._run = _init(settings, run_id, config, tags)
+        except Exception as error:
+            warn(f"W&B: {error}; the record on disk is complete without it")
+
+    def _later(self, call: Callable[[Any], None]) -> None:
+        """Have ``call`` made on the W&B run; the first that fails is the last."""
+        if self._background is not None:
+            self._background.put(lambda: self._guarded(call))
+
+    def _guarded(self, call: Callable[[Any], None]) -> None:
+        run = self._run
+        if run is None:
+            return
+        try:
+            call(run)
+        except Exception as error:
+            self._run = None
+            warn(f"W&B: {type(error).__name__} {error}; the record on disk is complete without it")
+            _tear_down(run)
+
+    def _give_up(self) -> None:
+        """Go on without W&B, and leave nothing behind that would wait for it at the end of the process."""
+        global _hung
+        warn("W&B does not answer, going on without it; the record on disk is complete")
+        assert self._background is not None
+        _end_service()
+        _hung = not self._background.caught_up(GRACE)
+        self._background.close()
+        self._background = None
+
+
+def run_tags(cfg: Any) -> list[str]:
+    """The tags by which a run is found: its dataset, method and protocol, its table or sweep, and the user's own."""
+    sweep = [] if cfg.tracking.sweep is None else [cfg.tracking.sweep]
+    return sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags, *sweep})
+
+
+def _init(settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -> Any:
+    global _unreachable
+    os.environ.setdefault("WANDB_SILENT", "true")
+    import wandb
+
+    offline = settings.mode == "offline" or (settings.mode == "auto" and (_unreachable or not has_key()))
+    directory = Path(settings.dir).absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    arguments = {
+        "project": settings.project,
+        "dir": str(directory),
+        "id": run_id,
+        "name": run_id,
+        "group": settings.group,
+        "job_type": settings.job_type,
+        "tags": tags,
+        "config": config,
+        "reinit": "finish_previous",
+    }
+    limits = wandb.Settings(
+        init_timeout=INIT_TIMEOUT,
+        finish_timeout=settings.finish_timeout,
+        finish_timeout_raises=True,
+        silent=True,
+    )
+    modes: tuple[Literal["online", "offline"], ...] = ("offline",) if offline else ("online", "offline")
+    for mode in modes:
+        try:
+            run = wandb.init(mode=mode, settings=limits, **arguments)
+        except Exception as error:
+            _unreachable = _unreachable or mode == "online"
+            warn(f"W&B: {mode} start failed ({type(error).__name__}: {error})")
+            wandb.teardown()  # its service still holds the run's id, and would refuse it to the offline start
+            continue
+        for stage in ("pretrain", "adapt"):
+            run.define_metric(f"{stage}/*", step_metric=f"{stage}/epoch")
+        return run
+    return None
+
+
+def _finish(run: Any, exit_code: int) -> None:
+    run.finish(exit_code=exit_code)
+    if not run.offline:
+        mark_uploaded(Path(run.settings.sync_dir))
+
+
+def _tear_down(run: Any) -> None:
+    """Close what is left of a broken run, so that the next job starts afresh and nothing complains at exit."""
+    import wandb
+
+    for call in (lambda: run.finish(exit_code=1), wandb.teardown):
+        with suppress(Exception, SystemExit):
+            call()
+
+
+def _end_service() -> None:
+    """Kill wandb's helper process: calls that wait for it fail then, and the end of this process does not wait."""
+    with suppress(Exception):
+        from wandb.sdk import wandb_setup
+
+        wandb_setup.singleton()._connection._proc._process.kill()  # type: ignore[union-attr]
+
+
+def has_key() -> bool:
+    """Whether a W&B key is set up, in the environment or by ``wandb login``; asks nobody, and no server."""
+    import wandb
+
+    if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
+        return False
+    return wandb.login(prompt=False, verify=False)
+
+
+def warn(message: str) -> None:
+    """One line on stderr."""
+    print(f"warning: {' '.join(message.split())}", file=sys.stderr)

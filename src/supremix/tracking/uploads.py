@@ -1,0 +1,110 @@
+"""Folders of W&B runs on disk: which are uploaded, and ``wandb sync`` for those that are not.
+
+``wandb sync`` appends: what goes up twice stands there twice. So each run goes up once, when it is finished, and from
+its newest folder alone: a run that went on after an interruption mirrors its whole history again.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from supremix.store.folders import Store, settled
+
+FOLDER = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-(.+)")
+RUN_ID = re.compile(r"[0-9a-f]{16}")
+FATAL = (
+    "fatal error"  # what wandb says, in a log or on stderr, where it gives an upload up and goes on as if it had not
+)
+TIMEOUT = 600  # seconds for one run
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What is left to upload.
+
+    ready: the newest folder of each run that is finished. older: run → its other folders, which that one replaces.
+    unfinished: runs that are still in work or were interrupted; they go up once they are finished.
+    """
+
+    ready: dict[str, Path]
+    older: dict[str, list[Path]]
+    unfinished: list[str]
+
+
+def mark_uploaded(folder: Path) -> None:
+    """Mark a run that ended online as ``wandb sync`` would, unless its log says that the upload was given up."""
+    log = folder / "logs" / "debug-internal.log"
+    if FATAL not in log.read_text(errors="replace").lower():
+        _marker(folder).touch()
+
+
+def is_uploaded(folder: Path) -> bool:
+    """Whether everything in the folder of a run is on the server."""
+    return _marker(folder).exists()
+
+
+def pending(folder: Path, store: Store) -> Pending:
+    """What of W&B's ``folder`` is left to upload."""
+    by_run: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*run-*"), key=lambda path: path.name.removeprefix("offline-")):
+        if (match := FOLDER.fullmatch(path.name)) and not path.is_symlink() and _files(path):
+            by_run.setdefault(match[2], []).append(path)
+    open_runs = {run: folders for run, folders in by_run.items() if not is_uploaded(folders[-1])}
+    ready = {run: folders[-1] for run, folders in open_runs.items() if _ended(run, store)}
+    older = {run: open_runs[run][:-1] for run in ready}
+    return Pending(ready, older, sorted(open_runs.keys() - ready.keys()))
+
+
+def sync(waiting: Pending, say: Callable[[str], None]) -> list[Path]:
+    """Upload what is ready, ``say`` how it went; the folders that are not on the server, which stay pending.
+
+    The first that gets no answer in TIMEOUT seconds ends it: no other would.
+    """
+    left = dict(waiting.ready)
+    for count, (run, folder) in enumerate(waiting.ready.items(), 1):
+        try:
+            refused = _refused(folder)
+        except subprocess.TimeoutExpired:
+            say(f"[{count}/{len(waiting.ready)}] {run}: no answer in {TIMEOUT} s")
+            break
+        if refused:
+            say(f"[{count}/{len(waiting.ready)}] {run}: {refused}")
+        else:
+            say(f"[{count}/{len(waiting.ready)}] {run}: uploaded")
+            del left[run]
+            for one in waiting.older[run]:
+                _marker(one).touch()
+    return list(left.values())
+
+
+def _refused(folder: Path) -> str:
+    """Have ``wandb sync`` upload a folder; what it says where that failed, empty where all is on the server.
+
+    Its exit code says nothing, and its marker little: it leaves one too where the server refused the rows.
+    """
+    command = [sys.executable, "-m", "wandb", "sync", "--include-online", str(folder)]
+    environment = {**os.environ, "WANDB_SILENT": "false", "WANDB_DIR": str(folder.parent.parent)}  # its logs go there
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT, env=environment)
+    said = " ".join((done.stdout + done.stderr).split())
+    if FATAL in said.lower():
+        _marker(folder).unlink(missing_ok=True)
+    return "" if is_uploaded(folder) else said
+
+
+def _ended(run: str, store: Store) -> bool:
+    """Whether no process will mirror the run again; what is no run of the store, a table, is written in one go."""
+    return settled(store.run(run)) or not RUN_ID.fullmatch(run)
+
+
+def _files(folder: Path) -> list[Path]:
+    return list(folder.glob("run-*.wandb"))
+
+
+def _marker(folder: Path) -> Path:
+    """The file beside a run's ``.wandb`` file that says that it is uploaded; its name is wandb's."""
+    file = _files(folder)[0]
+    return file.with_name(f"{file.name}.synced")

@@ -1,0 +1,1 @@
+"""The two stages, pretrain and adapt, and the loop that both use."""

@@ -1,0 +1,48 @@
+"""Label distribution smoothing (Yang et al. 2021, section 3.1): training rows weighted by their label's density."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from supremix.training.imbalance.bins import Bins, kernel_window, smooth
+
+REWEIGHT = ("sqrt_inv", "inverse")
+
+
+@dataclass(frozen=True)
+class LDS:
+    """Settings, as in ``conf/imbalance``; ValueError where one has no meaning."""
+
+    kernel: str
+    size: int  # bins
+    sigma: float  # bins
+    reweight: str  # "inverse": 1 / the smoothed number of training rows in a row's bin; "sqrt_inv": its root
+
+    def __post_init__(self) -> None:
+        kernel_window(self.kernel, self.size, self.sigma)
+        if self.reweight not in REWEIGHT:
+            raise ValueError(f"reweight={self.reweight}: use one of {', '.join(REWEIGHT)}")
+
+    def row_weights(self, bins: Bins) -> np.ndarray:
+        """(N,) float32 weights of the training rows, of mean 1."""
+        rows_K = torch.as_tensor(bins.rows, dtype=torch.float64)
+        density_N = smooth(rows_K, kernel_window(self.kernel, self.size, self.sigma)).numpy()[bins.of_row]
+        weight_N = 1 / (np.sqrt(density_N) if self.reweight == "sqrt_inv" else density_N)
+        return (weight_N / weight_N.mean()).astype(np.float32)
+
+
+def weighted(loss: Callable[..., Tensor], weight_of: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """The mean over a batch of ``loss``'s elements times their rows' weights.
+
+    Args:
+        loss: as in ``torch.nn.functional``, called with predictions and targets (B,) and ``reduction="none"``.
+        weight_of: targets (B,) → weights (B,).
+    """
+
+    def objective(prediction_B: Tensor, target_B: Tensor) -> Tensor:
+        return (weight_of(target_B) * loss(prediction_B, target_B, reduction="none")).mean()
+
+    return objective

@@ -1,0 +1,15 @@
+"""Shots: how many training rows a label's bin has (Yang et al. 2021; the paper's table 7)."""
+
+import numpy as np
+
+from supremix.training.imbalance.bins import Bins
+
+MANY_ABOVE, FEW_BELOW = 100, 20  # training rows in a bin; medium lies between, both ends included
+SHOTS = ("many", "medium", "few")
+
+
+def shots(binned_M: np.ndarray, bins: Bins) -> dict[str, np.ndarray]:
+    """Shot → (M,) mask of the rows whose label's bin is in it; labels rounded to their bins. A mask may be empty."""
+    rows_M = bins.rows_at(binned_M)
+    many_M, few_M = rows_M > MANY_ABOVE, rows_M < FEW_BELOW
+    return dict(zip(SHOTS, (many_M, ~many_M & ~few_M, few_M), strict=True))

@@ -1,0 +1,71 @@
+"""Progress at a terminal: a bar with epoch, loss and time left; plain lines where there is no terminal."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from supremix.runtime import ranks
+from supremix.training.loop import Report, Row
+
+SECONDS_BETWEEN_LINES = 2.0
+
+
+@contextmanager
+def stage_progress(mode: str, stage: str, epochs: int, also: Report) -> Iterator[Report]:
+    """Yield the report function of a stage: it shows each epoch's row and hands it on to ``also``."""
+    bar = ranks.is_first() and (mode == "bar" or (mode == "auto" and sys.stderr.isatty()))
+    if bar:
+        with _bar(stage, epochs) as show:
+            yield _both(show, also)
+    elif mode == "off" or not ranks.is_first():
+        yield also
+    else:
+        yield _both(_lines(stage, epochs), also)
+
+
+def _both(first: Report, second: Report) -> Report:
+    def report(epoch: int, row: Row) -> None:
+        first(epoch, row)
+        second(epoch, row)
+
+    return report
+
+
+def _describe(row: Row) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in row.items())
+
+
+@contextmanager
+def _bar(stage: str, epochs: int) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn(f"{stage:<9} epoch"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.fields[row]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(stage, total=epochs, row="")
+        yield lambda epoch, row: progress.update(task, completed=epoch, row=_describe(row))
+
+
+def _lines(stage: str, epochs: int, clock: Callable[[], float] = time.monotonic) -> Report:
+    started = shown = clock()
+
+    def show(epoch: int, row: Row) -> None:
+        nonlocal shown
+        now = clock()
+        if epoch == epochs or now - shown >= SECONDS_BETWEEN_LINES:
+            shown = now
+            left = (now - started) / epoch * (epochs - epoch)
+            print(
+                f"{stage} epoch {epoch}/{epochs}  {_describe(row)}  {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    return show

@@ -1,0 +1,204 @@
+"""Command lines of scripts/ and data_prep/, and the specifications of tables and figures that they read."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from supremix.settings.compose import CONF
+from tests.cli.bad import HERE, Case
+from tests.cli.bad.places import permissions, room_for
+
+TABLE, FIGURE, RENDER = "scripts.reproduce_table", "scripts.reproduce_figure", "scripts.render_tables"
+OUT = ("--out", f"{HERE}/out")
+QUICK = (CONF / "table" / "quickstart.yaml").read_text()
+DRAWN = (CONF / "figure" / "2.yaml").read_text()
+
+
+def specification(text: str, group: str = "table") -> Callable[[Path], Any]:
+    """A config folder, used by the command, whose table or figure ``broken`` is this."""
+
+    def damage(folder: Path) -> None:
+        shutil.copytree(CONF, folder / "conf")
+        (folder / "conf" / group / "broken.yaml").write_text(text)
+
+    return damage
+
+
+def rendered(**changes: Any) -> Callable[[Path], Any]:
+    """A rendered table of one record, in which these keys are changed, or gone where they are None."""
+
+    def damage(folder: Path) -> None:
+        cell = {"panel": "", "row": "SupCon", "overrides": []}
+        record = {"cell": cell, "seed": 0, "metrics": {"test": {}}, "synthetic": False} | changes
+        (folder / "out").mkdir()
+        kept = {key: value for key, value in record.items() if value is not None}
+        (folder / "out" / "records.jsonl").write_text(json.dumps(kept) + "\n")
+        (folder / "out" / "table.md").write_text("as it was")
+
+    return damage
+
+
+def raw_airfoil(content: str) -> Callable[[Path], Any]:
+    """A raw file of the airfoil data."""
+
+    def damage(folder: Path) -> None:
+        path = folder / "raw" / "uci_airfoil" / "airfoil_self_noise.dat"
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+
+    return damage
+
+
+def text(name: str, content: str, folder: str = "raw") -> Callable[[Path], Any]:
+    """A file of this content in the folder of raw data."""
+
+    def damage(here: Path) -> None:
+        path = here / folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    return damage
+
+
+def spec(name: str, content: str, *says: str) -> Case:
+    """A broken specification of a table."""
+    return Case(name, ["table/broken.yaml", *says], ["broken", *OUT], specification(content), command=TABLE)
+
+
+def figure(name: str, content: str, *says: str) -> Case:
+    """A broken specification of a figure."""
+    return Case(name, ["figure/broken.yaml", *says], ["broken", *OUT], specification(content, "figure"), command=FIGURE)
+
+
+def prepare(
+    dataset: str, arguments: Sequence[str], says: list[str], damage: Callable[[Path], Any] = lambda _: None
+) -> Case:
+    """A preparation script, with its folders below the case's."""
+    folders = ["--data", f"{HERE}/raw", "--out", f"{HERE}/prepared"]
+    return Case(
+        f"{dataset} {' '.join(arguments)}", says, [*arguments, *folders], damage, command=f"data_prep.{dataset}"
+    )
+
+
+CASES = [
+    # command lines
+    Case("table: mistyped override", ["'datset'", "shows all keys"], ["quickstart", "datset=x", *OUT], command=TABLE),
+    Case("table: mistyped override of a computed one", ["'datset'", "shows all keys"], ["13", "datset=x", *OUT],
+         command=TABLE),
+    Case("table: mistyped option", ["unknown option --sedes: see --help"],
+         ["quickstart", "--plan", "--sedes", "1"], command=TABLE),
+    Case("table: no such number", ["99.yaml", "there are", "quickstart"], ["99"], command=TABLE),
+    Case("table: seeds as text", ["--seeds a,b", "whole numbers"], ["quickstart", "--plan", "--seeds", "a,b"],
+         command=TABLE),
+    Case("table: a seed twice", ["--seeds 1,1", "each once"], ["quickstart", "--plan", "--seeds", "1,1"],
+         command=TABLE),
+    Case("table: no jobs", ["--jobs=0", "1 or more"], ["quickstart", "--jobs", "0"], command=TABLE),
+    Case("table: jobs as text", ["--jobs", "'two'"], ["quickstart", "--jobs", "two"], command=TABLE, code=2),
+    Case("table: nothing to render again", ["out", "run the table first"], ["quickstart", "--rerender", *OUT],
+         command=TABLE),
+    Case("figure: no such number", ["99.yaml", "there are: 2"], ["99"], command=FIGURE),
+    Case("figure: mistyped override", ["'datset'", "shows all keys"], ["2", "--stored", "datset=x"], command=FIGURE),
+    Case("figure: nothing stored", ["Figure 2", "data_prep/uci_airfoil.py --help"], ["2", "--stored", *OUT],
+         command=FIGURE),
+    Case("tables: mistyped override", ["'datset'", "shows all keys"], ["datset=x", *OUT], command=RENDER),
+    Case("quick start: mistyped override", ["'datset'", "shows all keys"], ["datset=x", *OUT],
+         command="scripts.quickstart"),
+    # rendered tables
+    Case("records truncated", ["out", "no readable records", "run the table first"], ["quickstart", "--rerender", *OUT],
+         lambda f: (rendered()(f), os.truncate(f / "out" / "records.jsonl", 20)), command=TABLE),
+    Case("records without a seed", ["out", "'seed'", "run the table first"], ["quickstart", "--rerender", *OUT],
+         rendered(seed=None), command=TABLE),
+    Case("no room for a table", ["out", "File too large", "--out"], ["quickstart", "--rerender", *OUT], rendered(),
+         room_for(500), TABLE),
+    Case("read-only table", ["out", "Permission denied", "--out"], ["quickstart", "--rerender", *OUT], rendered(),
+         permissions("out", 0o555), TABLE),
+    # specifications
+    spec("table that is no YAML", QUICK.replace("rows:", "rows: ]"), "line"),
+    spec("table that is a list", "- a\n- b\n", "keys"),
+    spec("empty table", "", "keys"),
+    spec("table without rows", QUICK.replace("rows:", "lines:"), "'rows' is missing"),
+    spec("table with an unknown key", "colour: red\n" + QUICK, "colour"),
+    spec("table with an unknown kind of row", QUICK.replace("kind: ours", "kind: mine"), "'mine'", "baseline"),
+    spec("table of an unknown kind", "kind: gallery\n", "'gallery'", "datasets"),
+    spec("comparison with a row that is not there", QUICK.replace("[SupReMix, SupCon]", "[SupReMix, Sup]"), "'Sup'"),
+    spec("seeds as text", QUICK.replace("[0, 1, 2]", "[zero]"), "seed 'zero'", "whole numbers"),
+    figure("figure without labels", DRAWN.replace("labels:", "# "), "labels"),
+    figure("figure of an unknown kind", DRAWN.replace("drawing: tsne", "drawing: pie"), "'pie'", "tsne"),
+    # preparation of data
+    prepare("uci_airfoil", ["--source", "/nowhere"], ["/nowhere", "check the path"]),
+    prepare("uci_airfoil", [], ["airfoil_self_noise.dat", "row 2", "'1 2 x'", "again from https"],
+            raw_airfoil("1 2 3 4 5 6\n1 2 x\n1 2 3 4 5 6\n")),
+    prepare("uci_airfoil", ["--name", "uci_airfoil"],
+            ["airfoil_self_noise.dat", "truncated, 1 of 1503 rows", "again from https"],
+            raw_airfoil("800 0 0.3048 71.3 0.00266337 126.201\n")),
+    prepare("uci_airfoil", ["--source", f"{HERE}/raw"], ["raw", "Is a directory", "check the path"], text("x", "")),
+    prepare("stsb_dir", ["--split", "A B"], ["--split A B", "small letters"]),
+    prepare("stsb_dir", ["--split", "mine"], ["train_new.tsv", "--help"],
+            text("glove/glove.6B.50d.txt", "a" + " 1" * 50)),
+    prepare("stsb_dir", ["--split", "mine", "--vectors", f"{HERE}/raw/v"], ["raw/v", "not in GloVe's text format"],
+            text("v", "word\n")),
+    prepare("agedb_dir", [], ["raw/agedb_dir", "not there"]),
+    prepare("agedb_dir", ["--pixels", "0"], ["--pixels 0", "1 or more"]),
+    prepare("imdb_wiki", [], ["imdb_crop.tar", "get it from https", "--source"]),
+    prepare("ukb", [], ["raw/ukb", "--source"]),
+    prepare("hcp_aging", [], ["ages.csv", "put it there", "--ages"], text("hcp_aging/x.npy", "")),
+    prepare("hcp_aging", ["--workers", "1"], ["ages.csv", "row 1 has 1 fields", "correct it"],
+            text("hcp_aging/ages.csv", "subject,age\n1\n")),
+    Case("twin of nothing", ["'mnist'", "uci_airfoil"], ["mnist"], command="data_prep.make_twin", code=2),
+    Case("twin with a negative seed", ["--seed -1", "0 or more"], ["ukb", "--seed", "-1"],
+         command="data_prep.make_twin"),
+    Case("twin into a file", ["raw/ukb_twin", "cannot be written"], ["ukb", "--size", "tiny", "--out", f"{HERE}/raw"],
+         lambda folder: (folder / "raw").touch(), command="data_prep.make_twin"),
+    # options that a script does not have
+    *(Case(f"{command}: mistyped option", ["unknown option --plna: see --help"], arguments, command=command)
+      for command, *arguments in [
+          (FIGURE, "2", "--plna"),
+          (RENDER, "--plna", *OUT),
+          ("scripts.quickstart", "--plna"),
+          ("scripts.search", "--plna", "method.window=1,2"),
+          ("scripts.wandb_sync", "--plna"),
+          ("scripts.wandb_dashboard", "sweep", "--plna"),
+      ]),
+    # what is plausible in a specification, and wrong
+    *(spec(f"table with {new} for {old}", QUICK.replace(old, new, 1), *says)
+      for old, new, says in [
+          ("overrides: [dataset=diabetes]", "overrides:", [": overrides: it is empty", "[] for none"]),
+          ("overrides: [dataset=diabetes]", "overrides: [dataset: diabetes]", ["list of overrides"]),
+          ("overrides: [dataset=diabetes]", "overrides: [dataset=diabetes, seed=3]", ["seeds: [0, 1, 2]"]),
+          ("overrides: [method=supcr]", "overrides:", ["row 'SupCR': overrides: it is empty"]),
+          ("overrides: [method=supcr]", "overrides: method=supcr", ["row 'SupCR': overrides: 'method=supcr'", "list"]),
+          ("name: SupCR", "name: 3", ["row 3: name: 3 does not fit", "in quotes"]),
+          ("seeds: [0, 1, 2]", "seeds: []", ["seeds: [] does not fit", "at least one"]),
+          ("seeds: [0, 1, 2]", "digits: two\nseeds: [0, 1, 2]", ["digits: 'two'", "whole number"]),
+          ("seeds: [0, 1, 2]", "paper_key: first\nseeds: [0, 1, 2]", ["paper_key: 'first'", "best, last, ridge"]),
+          ("best/rmse", "bset/rmse", ["metrics: 'bset/rmse'", "best, last, ridge"]),
+          ("best/rmse", "best/rmes", ["metrics: 'best/rmes'", "mae, rmse"]),
+          ("best/rmse", "best/rmse_fwe", ["metrics: 'best/rmse_fwe'", "_many, _medium, _few, _missing"]),
+          ("best/rmse: RMSE", "best/rmse:", ["metrics", "best/mae: MAE"]),
+          ("[method=supcr]", "[method=supcr], paper: {mea: 44.0}", ["row 'SupCR': paper: mea", "best/mae, best/rmse"]),
+          ("[method=supcr]", '[method=supcr], paper: {mae: "44.0"}', ["paper: mae: '44.0' is no number", "quotes"]),
+          ("[method=supcr]", "[method=supcr], paper:", ["row 'SupCR': paper: it is empty", "{mae: 4.5}"]),
+          ("[method=supcr]", "[method=supcr], panels: all", ["row 'SupCR': panels: 'all'", "names of panels"]),
+          ("against: [Vanilla, SupCon]", "against: Vanilla", ["gain", "against: [a row"]),
+          ("against: [Vanilla, SupCon]", "against: []", ["gain", "against: [a row"]),
+          ("- [SupReMix, SupCon]", "- SupReMix", ["comparisons", "pairs"]),
+          ("  - Not a table of the paper.", "    Not a table of the paper.", ["notes: 'Not a", "list of texts"]),
+          ("notes:", "prepare: 3\nnotes:", ["prepare: 3", "script"]),
+      ]),
+    spec("table with metrics in a list", QUICK.replace("  best/mae: MAE\n  best/rmse: RMSE\n  best/pearson: Pearson\n"
+         "  ridge/mae: MAE, ridge probe\n", "  - best/mae\n"), "metrics: ['best/mae']", "best/mae: MAE"),
+    spec("table without a row", QUICK.partition("rows:")[0] + "rows:\n", "rows", "at least one row"),
+    spec("table with rows by name", QUICK.partition("rows:")[0] + "rows:\n  - SupCon\n", "rows", "such as - {name"),
+    spec("table with a numbered title", QUICK.replace('title: "Quick start: diabetes progression after one year, '
+         'linear probe"', "title: 3"), "title: 3", "in quotes"),
+    # overrides that would do nothing
+    *(Case(f"{command}: {override}", [override, says], [*arguments, override], command=command)
+      for override, says in [("seed=3", "use --seeds"), ("++seed=3", "use --seeds"), ("+foo=1", "nothing reads"),
+                             ("+method.foo=1", "nothing reads")]
+      for command, *arguments in [(TABLE, "quickstart", "--plan"), (FIGURE, "2", "--stored", *OUT)]),
+    Case("dashboard: a table without runs", ["table 12 is computed"], ["--dry-run", "table", "12"],
+         command="scripts.wandb_dashboard"),
+]  # fmt: skip

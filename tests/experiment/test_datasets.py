@@ -1,0 +1,127 @@
+"""Every dataset, from raw files through every method and protocol that applies to it, to a test metric."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from supremix.errors import UserError
+from supremix.experiment.run import run
+from supremix.settings.compose import CONF, composed
+from supremix.store.folders import read_record
+
+TWINS = ("agedb_dir", "imdb_wiki", "ukb", "hcp_aging", "stsb_dir", "uci_airfoil")
+METHODS = ("vanilla", "vanilla_probe", "supcon", "supcr", "supremix", "random")
+ONE_EPOCH = [
+    "tracking=none",
+    "trainer.progress=off",
+    "trainer.accelerator=cpu",
+    "trainer.threads=1",
+    "dataset.recipe.pretrain.epochs=1",
+    "dataset.recipe.stage2.epochs=1",
+    "dataset.recipe.vanilla.epochs=1",
+]
+# Narrower networks on channels-last images corrupt the heap in PyTorch 2.15's CPU kernels.
+FACES = ["dataset.load.pixels=32", "dataset.recipe.backbone.width=16"]
+TINY = {
+    "agedb_dir": FACES,
+    "imdb_wiki": FACES,
+    "ukb": ["dataset.recipe.backbone.width=8"],
+    "hcp_aging": ["dataset.recipe.backbone.width=8"],
+    "stsb_dir": ["dataset.recipe.backbone.hidden=8"],
+    "uci_airfoil": ["dataset.load.sizes={train:40,val:10,test:10}"],
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> Path:
+    """Raw twins of a few dozen items, prepared by the scripts as a user would run them."""
+    root = tmp_path_factory.mktemp("twins")
+    for name in TWINS:
+        where = ["--data", str(root / "raw"), "--out", str(root / "prepared")]
+        where += ["--workers", "1"] if name not in ("stsb_dir", "uci_airfoil") else []
+        for command in (
+            ["make_twin.py", name, "--size", "tiny", "--out", str(root / "raw"), "--workers", "1"],
+            [f"{name}.py", *(["--split", "twin"] if name == "stsb_dir" else ["--name", f"{name}_twin"]), *where],
+        ):
+            subprocess.run([sys.executable, f"data_prep/{command[0]}", *command[1:]], cwd=CONF.parent, check=True)
+    return root
+
+
+def run_twin(folders: Path, name: str, *overrides: str) -> tuple[Path, dict]:
+    """A run of one epoch in each stage; its directory and record."""
+    where = [*TINY[name], f"paths.prepared={folders / 'prepared'}", f"paths.runs={folders / 'runs'}"]
+    directory = run(composed(CONF, [f"dataset={name}_twin", *ONE_EPOCH, *where, *overrides]))
+    return directory, read_record(directory)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", TWINS)
+def test_every_method_runs_on_every_twin(folders, name, method):
+    directory, record = run_twin(folders, name, f"method={method}")
+    assert record["synthetic"] is True
+    assert np.isfinite(record["metrics"]["test"]["best"]["mae"])
+    if record["pretrain"] is not None:
+        assert np.isfinite(record["pretrain"]["final_loss"])
+    arrays = np.load(directory / "predictions.npz")
+    assert len(arrays["test_best"]) == record["data"]["sizes"]["test"]
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [
+        ("agedb_dir", "finetune"), ("ukb", "linear_probe"), ("hcp_aging", "linear_probe"), ("stsb_dir", "finetune"),
+        ("uci_airfoil", "finetune"),
+    ],
+)  # fmt: skip
+def test_the_other_protocol_runs_too(folders, name, protocol):
+    _, record = run_twin(folders, name, "method=supremix", f"protocol={protocol}")
+    assert record["protocol"] == protocol
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_ridge_on_raw_inputs(folders, name):
+    _, record = run_twin(folders, name, "method=ridge")
+    assert np.isfinite(record["metrics"]["test"]["best"]["mae"])
+
+
+def test_views_are_two_for_faces_and_for_the_baselines_on_volumes():
+    views = {
+        (name, method): composed(CONF, [f"dataset={name}", f"method={method}"]).method.pretrain.views
+        for name in TWINS[:4]
+        for method in ("supremix", "supcon")
+    }
+    assert views == {
+        ("agedb_dir", "supremix"): 2, ("agedb_dir", "supcon"): 2, ("imdb_wiki", "supremix"): 2,
+        ("imdb_wiki", "supcon"): 2, ("ukb", "supremix"): 1, ("ukb", "supcon"): 2, ("hcp_aging", "supremix"): 1,
+        ("hcp_aging", "supcon"): 1,
+    }  # fmt: skip
+
+
+def test_simcse_runs_on_sentences_and_needs_them(folders):
+    _, record = run_twin(folders, "stsb_dir", "method=simcse")
+    assert np.isfinite(record["pretrain"]["final_loss"])
+    with pytest.raises(UserError, match="method=simcse compares sentences, and backbone=resnet18 has none"):
+        run_twin(folders, "agedb_dir", "method=simcse")
+
+
+def test_the_vanilla_encoder_is_trained_once(folders):
+    before = {path.parent.name for path in (folders / "runs").glob("*/DONE")}
+    _, vanilla = run_twin(folders, "agedb_dir", "method=vanilla", "seed=7")
+    _, probe = run_twin(folders, "agedb_dir", "method=vanilla_probe", "seed=7")
+    after = {path.parent.name for path in (folders / "runs").glob("*/DONE")}
+    assert probe["pretrain_id"] == vanilla["id"]
+    assert after - before == {vanilla["id"], probe["id"]}
+
+
+@pytest.mark.parametrize("method", ["supremix", "vanilla_probe"])
+def test_an_encoder_of_one_twin_is_probed_on_another(folders, method):
+    smaller = [*FACES, *(override for override in ONE_EPOCH if override.startswith("dataset."))]
+    source = ["transfer=imdb_wiki_twin", *(f"transfer.{override}" for override in smaller)]
+    directory, record = run_twin(folders, "agedb_dir", f"method={method}", *source)
+    _, at_home = run_twin(folders, "imdb_wiki", f"method={method.replace('vanilla_probe', 'vanilla')}")
+    assert record["pretrain_id"] == (at_home["pretrain_id"] or at_home["id"])
+    assert record["dataset"] == "agedb_dir_twin"
+    assert len(np.load(directory / "predictions.npz")["test_best"]) == record["data"]["sizes"]["test"]

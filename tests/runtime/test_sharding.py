@@ -1,0 +1,176 @@
+"""Several ranks against one: the same losses, gradients, weights and predictions; no row lost or read twice."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from supremix.data.dataset import Data, Split, TargetScale
+from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.models.heads import ProjectionHead
+from supremix.models.mlp import MLP
+from supremix.runtime import ranks, spawn
+from supremix.runtime.sharding import seed_step
+from supremix.training import adapt, pretrain
+from supremix.training.batches import apply, batches_of
+from supremix.training.imbalance.fds import FDS
+from supremix.training.imbalance.lds import LDS
+from tests.training.test_engine import Shift
+
+ROWS = 21  # an odd number, so that no batch divides by two ranks
+CPU = torch.device("cpu")
+YANG = ("gaussian", 5, 2.0)
+LOSSES = {
+    "supremix": SupReMixLoss(0.5, 2.0, label_range=6.0),
+    "label sum": SupReMixLoss(0.5, 2.0, label_range=6.0, reduction="label_sum"),
+    "supcon": SupConLoss(0.5),
+    "supcr": SupCRLoss(2.0),
+    "simcse": SimCSELoss(0.1),
+}
+STAGES = {
+    "l1": {},
+    "mse": {"loss": "mse", "clip": 0.5},
+    "lds": {"lds": LDS(*YANG, "inverse")},
+    "fds": {"fds": FDS(*YANG, 0.9, 0, 1), "epochs": 3},
+    "probe": {"train_backbone": False},
+    "probe fds": {"train_backbone": False, "fds": FDS(*YANG, 0.9, 0, 1)},
+}
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    """What `Fabric` gives a loss has the default type."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+class SentencesMLP(MLP):
+    """A backbone with two vectors for each row."""
+
+    def sentences(self, x_BF):
+        h_BD = self(x_BF)
+        return torch.stack([h_BD, h_BD.flip(1) ** 2], dim=1)
+
+
+def toy():
+    draw = torch.Generator().manual_seed(0)
+    x_NF = torch.randn(3 * ROWS, 5, generator=draw)
+    parts = [
+        Split(np.arange(k, k + ROWS).astype(str), np.arange(k, k + ROWS) % 7.0, partial(take, x_NF[k : k + ROWS]))
+        for k in (0, ROWS, 2 * ROWS)
+    ]
+    return Data("toy", *parts, 1.0, TargetScale(3.0, 2.0), {}, "", True, contrastive_views=Shift())
+
+
+def take(x_NF, index_B):
+    return x_NF[torch.as_tensor(index_B)]
+
+
+def networks():
+    torch.manual_seed(1)
+    return SentencesMLP(5, [16, 8]), ProjectionHead(8, 16, 8)
+
+
+def one_gradient(name, views):
+    """Loss and gradients of a single step over all rows."""
+    backbone, projection = networks()
+    before = [parameter.detach().clone() for parameter in (*backbone.parameters(), *projection.parameters())]
+    embed = "sentences" if name == "simcse" else "items"
+    stage = pretrain.Stage1("binned", embed, views, epochs=1, batch_size=ROWS, seed=0, log_every=1)
+    fabric, sgd = ranks.fabric("cpu", "64-true"), partial(torch.optim.SGD, lr=1.0)
+    fitted = pretrain.pretrain(
+        fabric, toy(), backbone, projection, LOSSES[name], sgd, None, stage, lambda epoch, row: None
+    )
+    after = (*backbone.parameters(), *projection.parameters())
+    step = torch.cat([(old - new.detach()).flatten() for old, new in zip(before, after, strict=True)])
+    return torch.cat([step, torch.tensor(list(fitted.history[0].values()))])
+
+
+def whole_stage(settings):
+    """Weights and predictions after some epochs in batches of 8, 8 and 5, or of 4, 4, 4, 4, 4 and 1."""
+    settings = {"train_backbone": True, "epochs": 2, "batch_size": 8, "loss": "l1", "bias_init": "mean"} | settings
+    stage = adapt.Stage2(**settings, select="mae", seed=0)
+    fabric, sgd = ranks.fabric("cpu", "64-true"), partial(torch.optim.SGD, lr=0.05)
+    adapted = adapt.adapt(fabric, toy(), networks()[0], sgd, None, stage, lambda epoch, row: None)
+    weights = [value.double().flatten() for _, value in sorted(adapted.states["last"].items())]
+    predicted = [torch.from_numpy(adapted.predictions["test"][which]) for which in ("last", "best")]
+    history = [torch.tensor(list(row.values())) for row in adapted.history]
+    return torch.cat([*weights, *predicted, *history])
+
+
+def outcomes():
+    found = {(name, views): one_gradient(name, views) for name in LOSSES for views in (1, 2)}
+    found |= {name: whole_stage(settings) for name, settings in STAGES.items()}
+    return found | {"small batches": whole_stage({"batch_size": 4})}  # the last has one row, and one rank none
+
+
+def save_outcomes(folder):
+    torch.set_default_dtype(torch.float64)
+    torch.save(outcomes(), folder / f"{ranks.rank()}.pt")
+
+
+def test_two_ranks_have_the_losses_gradients_and_predictions_of_one(tmp_path):
+    spawn.start(2, save_outcomes, tmp_path)
+    expected = outcomes()
+    for rank in range(2):
+        got = torch.load(tmp_path / f"{rank}.pt")
+        assert got.keys() == expected.keys()
+        for name, value in expected.items():
+            # FDS keeps its statistics in float32, as a probe does its features.
+            tolerance = 1e-5 if "fds" in str(name) or "probe" in str(name) else 1e-9
+            torch.testing.assert_close(
+                got[name], value, rtol=0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
+            )
+            assert value.abs().max() > 1e-3, name
+
+
+def save_evaluation(folder):
+    torch.set_default_dtype(torch.float64)
+    ranks.fabric("cpu", "32-true")
+    rows, read = toy().test, []
+
+    def fetch(index_B):
+        read.extend(index_B.tolist())
+        return rows.fetch(index_B).float()
+
+    torch.manual_seed(0)
+    split = Split(rows.ids, rows.y, fetch)
+    batches = batches_of(split, np.arange(ROWS), 8, CPU, 0, "t", augment=Shift(), views=2)
+    parts = [x for epoch in (1, 2) for x, _ in batches(epoch)]
+    sizes, seen = [len(x) for x in parts], list(read)
+    read.clear()
+    outputs = apply(nn.Linear(5, 3, dtype=torch.float32), split, 8, CPU)
+    torch.save({"outputs": outputs, "read": read, "seen": seen, "sizes": sizes}, folder / f"{ranks.rank()}.pt")
+
+
+def test_every_row_is_read_by_one_rank_and_predicted_in_its_place(tmp_path):
+    (tmp_path / "one").mkdir()
+    save_evaluation(tmp_path / "one")
+    expected = torch.load(tmp_path / "one" / "0.pt")
+    spawn.start(3, save_evaluation, tmp_path)
+    got = [torch.load(tmp_path / f"{rank}.pt") for rank in range(3)]
+    for one in got:
+        torch.testing.assert_close(one["outputs"], expected["outputs"])
+    assert sorted(row for one in got for row in one["read"]) == list(range(ROWS))
+    assert sorted(row for one in got for row in one["seen"]) == sorted(list(range(ROWS)) * 2)  # two epochs
+    assert [one["sizes"][0] for one in got] == [6, 6, 4]  # two views of 3, 3 and 2 of 8 items
+
+
+def test_ranks_drop_units_of_their_own_and_the_same_ones_when_a_step_is_done_again(monkeypatch):
+    def drawn(rank, step):
+        monkeypatch.setenv("RANK", str(rank))
+        seed_step((0, "adapt"), 1, step)
+        return torch.rand(()).item()
+
+    torch.manual_seed(5)
+    alone = torch.rand(2).tolist()
+    torch.manual_seed(5)
+    assert [drawn(0, 0), drawn(0, 1)] == alone  # one process goes on in its stream
+    for name in ("WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "2")
+    draws = {place: drawn(*place) for place in [(0, 0), (1, 0), (0, 1), (1, 1)]}
+    assert len(set(draws.values())) == 4
+    assert drawn(1, 0) == draws[1, 0]

@@ -1,0 +1,226 @@
+"""SIZE=twin: what it changes of the real settings and what not, and tables and figures run at it."""
+
+import csv
+import json
+import re
+import shutil
+from itertools import chain
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from scripts import render_tables, reproduce_figure, reproduce_table
+from supremix.errors import UserError
+from supremix.figures import spec as figure_spec
+from supremix.settings.compose import CONF, composed
+from supremix.settings.source import data_configs
+from supremix.suite import size
+from supremix.suite.launchers import named
+from supremix.suite.spec import load
+from supremix.tables import files
+from supremix.tables.computed import kind
+from supremix.tables.render import markdown
+from supremix.tables.reproduce import computed, planned, reproduce
+from supremix.tables.results import collect
+from supremix.tables.wandb import log_table
+
+TWIN = size.load(CONF, "twin")
+TABLES = sorted(path for path in (CONF / "table").glob("[0-9]*.yaml") if kind(path) is None)
+FIGURES = sorted((CONF / "figure").glob("*.yaml"))
+SPECS = [*map(load, TABLES), *(figure_spec.load(path).spec for path in FIGURES)]
+DATASETS = ("agedb_dir", "hcp_aging", "imdb_wiki", "stsb_dir", "uci_airfoil", "ukb")
+MAY_CHANGE = re.compile(
+    r"dataset\.(name|split)"
+    r"|dataset\.load\.(name|folder|split|pixels|padding|sizes\..+)"
+    r"|dataset\.subset\.train_size"
+    r"|(backbone\.build|dataset\.recipe\.backbone)\.(width|hidden)|backbone\.name|backbone\.build\.depth"
+    r"|(dataset\.recipe\.(pretrain|stage2|vanilla)|method\.pretrain|protocol|method\.source\.protocol)"
+    r"\.(epochs|scheduler\.(milestones|T_max))"
+    r"|method\.pretrain\.histograms\.epochs"
+    r"|(dataset\.recipe|trainer)\.threads|tracking\.group"
+)
+
+
+def flat(node, at=""):
+    """Every value of a resolved config by its key; lists are values."""
+    if not isinstance(node, dict):
+        return {at: node}
+    return {key: value for name, one in node.items() for key, value in flat(one, f"{at}.{name}".lstrip(".")).items()}
+
+
+def settings(line):
+    """What the driver would run with these overrides, and with a transfer what its source's settings are."""
+    return [flat(OmegaConf.to_container(cfg, resolve=True)) for cfg in data_configs(composed(CONF, line))]
+
+
+def lines():
+    """Overrides that the size replaces, in each combination that a table or figure has; each dataset with Vanilla."""
+    found = {}
+    for spec in SPECS:
+        for panel in spec.panels:
+            line = [one for one in spec.overrides + panel.overrides if TWIN.line([one]) != [one]]
+            found[tuple(one.partition(":")[0] for one in line)] = line  # one of figure 4's numbers of rows
+    return [*found.values(), *([f"dataset={name}", "method=vanilla"] for name in DATASETS)]
+
+
+def test_nothing_changes_but_items_resolution_width_and_epochs():
+    for line in lines():
+        for real, small in zip(settings(line), settings(TWIN.line(line)), strict=True):
+            if real.get("transfer") is None:
+                assert real.keys() == small.keys()
+            changed = {key for key in real.keys() & small.keys() if real[key] != small[key]}
+            assert {key for key in changed if not MAY_CHANGE.fullmatch(key.removeprefix("transfer."))} == set(), line
+            assert {"dataset.name", "dataset.load.folder"} <= changed
+
+
+def test_a_table_keeps_its_cells_and_says_what_it_is():
+    for spec in SPECS:
+        small = TWIN.spec(spec)
+        assert [(p.name, r.name) for p, r in small.cells()] == [(p.name, r.name) for p, r in spec.cells()]
+        assert small.seeds == spec.seeds[:2]
+        assert small.title == f"{spec.title} (SIZE=twin, synthetic data)"
+        assert str(small.folder) == f"results/twin/{spec.name}"
+        assert (small.label, spec.label) == (f"{spec.name}-twin", spec.name)
+        assert size.load(CONF, None).spec(spec) is spec
+        (note,) = small.notes
+        assert "conf/size/twin.yaml" in note
+        assert "paper" not in note
+
+
+def test_every_dataset_has_a_twin_that_the_projects_scripts_make():
+    wanted = {f"dataset={name}" for name in DATASETS}
+    overrides = {one for spec in SPECS for part in (spec, *spec.panels) for one in part.overrides}
+    data = {one.replace("transfer=", "dataset=") for one in overrides if one.startswith(("dataset=", "transfer="))}
+    assert data == wanted == {key for key in TWIN.overrides if key.startswith("dataset=")}
+    names = {composed(CONF, TWIN.line([one])).dataset.name for one in wanted}
+    assert names == set(TWIN.prepare)
+    assert all("twin" in name for name in names)
+    for command in chain.from_iterable(TWIN.prepare.values()):
+        assert (CONF.parent / command.split()[0]).is_file()
+    replaced = {key for key in TWIN.overrides if not key.startswith("dataset=")}
+    assert replaced <= overrides  # nothing stands there for a setting that no table has
+
+
+def test_the_plan_says_that_the_twins_are_made_by_themselves(tmp_path):
+    said = planned("8", CONF, [f"paths.prepared={tmp_path}", f"paths.runs={tmp_path}"], [0], TWIN)
+    for name in ("agedb_dir_small_twin", "imdb_wiki_small_twin"):
+        assert f"not there: {name}: made before the first run at SIZE=twin" in said
+    assert "6 runs: 0 done, 0 unfinished, 0 failed, 6 missing" in said
+
+
+def test_the_source_of_a_transfer_is_a_twin_too():
+    line = TWIN.line(["transfer=imdb_wiki"])
+    assert {"transfer=imdb_wiki", "backbone@transfer.backbone=resnet18"} <= set(line)
+    assert "transfer.dataset.load.pixels=32" in line
+    assert not any(override.startswith(("dataset", "backbone=")) for override in line)
+
+
+def test_what_it_does_not_have_is_an_error_of_one_line(tmp_path, capsys):
+    with pytest.raises(
+        UserError, match=r"SIZE=twin has nothing in place of dataset=diabetes: use one of dataset=agedb"
+    ):
+        TWIN.spec(load(CONF / "table" / "quickstart.yaml"))
+    with pytest.raises(UserError, match=r"size/huge\.yaml: no such size; there are: twin"):
+        size.load(CONF, "huge")
+    (tmp_path / "size").mkdir()
+    (tmp_path / "size" / "odd.yaml").write_text("name: odd\nsedes: 2\n")
+    with pytest.raises(UserError, match=r"odd\.yaml: .*sedes"):
+        size.load(tmp_path, "odd")
+    for script, arguments in ((reproduce_table, ["5"]), (reproduce_figure, ["2"]), (render_tables, [])):
+        assert script.main([*arguments, "--size", "twin", "dataset=stsb_dir_full"]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: SIZE=twin has nothing in place of dataset=stsb_dir_full")
+        assert error.count("\n") == 1
+
+
+def test_an_empty_table_has_no_value_of_the_papers():
+    spec = TWIN.spec(load(CONF / "table" / "5.yaml"))
+    results = collect(spec, [])
+    text = markdown(results)
+    assert "**Synthetic data**" in text
+    assert "| synthetic data | n | MAE ↓ | MSE ↓ |" in text
+    assert "6.56" not in text
+
+
+def test_the_wandb_table_is_marked_and_kept_from_the_real_ones(monkeypatch):
+    logged = []
+
+    class Tracker:
+        def __init__(self, settings, run_id, config, tags):
+            logged.append((run_id.rpartition("-")[0], config, tags))
+
+        def table(self, name, columns, rows):
+            logged.append((name, {row[columns.index("synthetic")] for row in rows}))
+
+        def finish(self, summary):
+            pass
+
+    monkeypatch.setattr("supremix.tables.wandb.Tracker", Tracker)
+    log_table(collect(TWIN.spec(load(CONF / "table" / "5.yaml")), []), SimpleNamespace(mode="offline"))
+    assert logged == [("table_5-twin", {"table": "table_5-twin"}, ["table_5-twin"]), ("table_5-twin", {True})]
+
+
+ONE_SEED = ["--size", "twin", "--seeds", "0", "--jobs", "1", "trainer.accelerator=cpu", "tracking=none"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder to work in, with a figure that was made there from nothing: its runs, and the twin of UCI-airfoil."""
+    root = tmp_path_factory.mktemp("size")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("SUPREMIX_PREPARED", str(root / "prepared"))
+        patch.setenv("SUPREMIX_RUNS", str(root / "runs"))
+        assert reproduce_figure.main(["2", *ONE_SEED]) == 0
+        yield root
+
+
+def test_a_figure_runs_from_nothing(place):
+    folder = place / "results" / "twin" / "figure_2"
+    assert b"Synthetic data" in (folder / "figure.png").read_bytes()
+    assert "SYNTHETIC DATA" in (folder / "figure.svg").read_text()
+    text = (folder / "figure.md").read_text()
+    assert "Missing" not in text
+    assert "The paper" not in text
+
+
+def test_a_table_takes_the_figures_runs_and_is_marked(place, tmp_path, capfd):
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    spec = yaml.safe_load((CONF / "table" / "5.yaml").read_text())
+    spec["rows"] = [row for row in spec["rows"] if row["name"] in ("Constant mean", "SupCon", "SupReMix (paper)")]
+    spec |= {"panels": spec["panels"][1:], "gain": None, "comparisons": []}
+    (conf / "table" / "5.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    quiet = ["trainer.accelerator=cpu", "tracking=none"]
+    said = planned("5", conf, quiet, [0], TWIN)
+    assert said.startswith("Table 5: UCI-airfoil, linear probe (SIZE=twin, synthetic data)\n")
+    assert "3 runs: 2 done, 0 unfinished, 0 failed, 1 missing" in said
+    _, _, folder = reproduce("5", conf, None, named("joblib", 1), quiet, [0], TWIN)
+    assert "2 of 3 runs finished" in capfd.readouterr().err
+    assert (place / folder).samefile(place / "results" / "twin" / "table_5")
+    state = json.loads((folder / files.STATE).read_text())
+    assert state == {"failed": [], "seeds": [0], "synthetic": True, "unprepared": {}}
+    with (folder / "table.csv").open(newline="") as file:
+        assert {(line["synthetic"], line["paper"]) for line in csv.DictReader(file)} == {("True", "")}
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files.rerender("5", conf, folder, TWIN)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_computed_tables_show_the_twins(place, tmp_path, capfd):
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    spec = yaml.safe_load((CONF / "table" / "12.yaml").read_text())
+    spec["datasets"] = [one for one in spec["datasets"] if one["dataset"] == "uci_airfoil"]
+    (conf / "table" / "12.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    _, folder = computed("12", conf, None, [], TWIN)
+    text = (folder / "table.md").read_text()
+    assert "| synthetic data | target | range |" in text
+    assert re.search(r"\| UCI-airfoil \| scaled sound pressure level, dB \| .* \| 1 \| 160 \| 40 \| 40 \|", text)
+    assert reproduce_table.main(["13", *ONE_SEED]) == 0
+    text += (place / "results" / "twin" / "table_13" / "table.md").read_text()
+    assert "| backbone | resnet18 | resnet18 | bilstm | resnet18_3d | resnet18_1d | mlp |" in text
+    assert text.count("(SIZE=twin, synthetic data)") == 2
+    assert "paper" not in text

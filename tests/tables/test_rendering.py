@@ -1,0 +1,276 @@
+"""From records to Markdown, CSV and LaTeX, on made-up numbers; what is missing, failed or undefined shows as such."""
+
+import csv
+import io
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from supremix.metrics import seeds
+from supremix.settings.compose import CONF
+from supremix.suite.plan import Cell
+from supremix.suite.spec import Gain, Panel, Row, Spec, load
+from supremix.tables import files
+from supremix.tables.computed import kind
+from supremix.tables.latex import latex, tex
+from supremix.tables.render import as_csv, markdown
+from supremix.tables.results import collect
+from supremix.tables.statements import under
+
+ASSETS = Path(__file__).parents[1] / "assets" / "table"
+
+SPEC = Spec(
+    name="small",
+    title="A small_table & more",
+    overrides=[],
+    seeds=[0, 1, 2],
+    metrics={"best/mae": "MAE", "best/pearson": "Pearson", "ridge/mae": "MAE, ridge"},
+    panels=[Panel("raw"), Panel("standard")],
+    rows=[
+        Row("Vanilla", "baseline", [], paper={"mae": 6.56}),
+        Row("SupCon", "baseline", [], panels=["raw"], paper={"mae": 5.68}),
+        Row("SupReMix", "ours", [], paper={"mae": 4.88}),
+    ],
+    gain=Gain("SupReMix", "mae", ["Vanilla"]),
+    comparisons=[("SupReMix", "Vanilla"), ("SupReMix", "SupCon")],
+    notes=["A note."],
+)
+MAE = {"Vanilla": [6.0, 6.2, 6.4], "SupCon": [5.0, 5.5, 5.1], "SupReMix": [4.0, 4.5, 4.4]}
+
+
+def record(mae, pearson=0.5, ridge=True, synthetic=False):
+    """A record with what the renderer reads."""
+    best = {"mae": mae, "pearson": pearson}
+    return {"seed": 0, "synthetic": synthetic, "metrics": {"test": {"best": best} | ({"ridge": best} if ridge else {})}}
+
+
+def found(rows=MAE, panels=("raw", "standard"), **changes):
+    """Finished cells with their records."""
+    return [
+        (Cell(panel, row, seed, []), record(mae, **changes))
+        for panel in panels
+        for row, values in rows.items()
+        for seed, mae in enumerate(values)
+        if (panel, row) != ("standard", "SupCon")
+    ]
+
+
+def test_mean_deviation_count_paper_and_difference():
+    text = markdown(collect(SPEC, found()))
+    assert "| SupReMix | 3 | 4.30 ± 0.26 | 4.88 | -0.58 | 0.500 ± 0.000 | 4.30 ± 0.26 |" in text
+    assert "| MAE ↓ | paper | Δ | Pearson ↑ | MAE, ridge ↓ |" in text
+    assert "lowest validation error; the test set is read once" in text
+    assert text.endswith("- A note.\n")
+
+
+def test_paired_difference_is_the_t_interval_over_common_seeds():
+    a, b = np.array(MAE["SupReMix"]), np.array(MAE["Vanilla"])
+    low, high = scipy_stats.ttest_rel(a, b).confidence_interval(0.95)
+    got = seeds.paired(dict(enumerate(a)), dict(enumerate(b)))
+    assert (got.low, got.high, got.mean) == pytest.approx((low, high, (a - b).mean()))
+    assert (got.lower, got.n) == (3, 3)
+    assert seeds.paired({0: 1.0, 5: 2.0}, {0: 1.0, 6: 3.0}) is None
+
+
+def test_gain_is_stated_against_the_best_baseline_too():
+    text = markdown(collect(SPEC, found()))
+    assert "+44.2 % against Vanilla, +20.9 % against the best baseline, SupCon" in text
+    assert "the paper: +34.4 % against Vanilla" in text
+
+
+def test_a_missing_cell_shows_and_no_mean_is_formed_over_the_rest():
+    some = [pair for pair in found() if (pair[0].row, pair[0].seed, pair[0].panel) != ("SupReMix", 1, "raw")]
+    text = markdown(collect(SPEC, some))
+    raw, standard = text.split("## standard")
+    assert "| SupReMix | 2 of 3 | missing | 4.88 | – | missing | missing |" in raw
+    assert "SupReMix − Vanilla, MAE: missing, 2 of 3 pairs" in raw
+    assert "Gain of SupReMix: missing" in raw
+    assert "missing" not in standard
+
+
+def test_an_empty_table_still_renders():
+    results = collect(SPEC, [])
+    assert "| Vanilla | 0 of 3 | missing | 6.56 | – | missing | missing |" in markdown(results)
+    assert "missing" in latex(results)
+    assert len(as_csv(results).splitlines()) == 1 + 3 * 3 + 2 * 3
+
+
+def test_one_seed_has_no_deviation():
+    one = Spec(**{**vars(SPEC), "seeds": [0]})
+    text = markdown(collect(one, [pair for pair in found() if pair[0].seed == 0]))
+    assert "| SupReMix | 1 | 4.00 | 4.88 | -0.88 |" in text
+    assert "nan" not in text
+    assert "bootstrap" not in text
+    assert "SupReMix − Vanilla, MAE: one seed tells nothing" in text
+    assert ",4.0,,1,1,,,4.88," in as_csv(collect(one, [pair for pair in found() if pair[0].seed == 0]))
+
+
+def test_a_column_without_meaning_for_a_row_is_a_dash_and_an_undefined_value_says_so():
+    text = markdown(collect(SPEC, found(ridge=False)))
+    assert "| SupReMix | 3 | 4.30 ± 0.26 | 4.88 | -0.58 | 0.500 ± 0.000 | – |" in text
+    partly = found()
+    partly[0][1]["metrics"]["test"]["best"]["pearson"] = None
+    partly[1][1]["metrics"]["test"]["best"]["pearson"] = math.nan
+    assert "| Vanilla | 3 | 6.20 ± 0.20 | 6.56 | -0.36 | undefined in 2 |" in markdown(collect(SPEC, partly))
+
+
+def test_synthetic_results_never_stand_beside_the_paper():
+    text = markdown(collect(SPEC, found(synthetic=True)))
+    assert "Synthetic data" in text
+    assert "4.88" not in text
+    assert "the paper:" not in text
+    assert "paper |" not in text
+    assert "4.88" not in as_csv(collect(SPEC, found(synthetic=True)))
+
+
+def test_csv_holds_full_precision():
+    rows = list(csv.DictReader(io.StringIO(as_csv(collect(SPEC, found())))))
+    line = next(r for r in rows if (r["panel"], r["row"], r["column"]) == ("raw", "SupCon", "best/mae"))
+    assert float(line["mean"]) == pytest.approx(5.2)
+    assert float(line["std"]) == pytest.approx(np.std([5, 5.5, 5.1], ddof=1))
+    assert float(line["difference"]) == pytest.approx(5.2 - 5.68)
+
+
+def check_latex(text):
+    """What can be said without LaTeX: equally many cells a line, pairs that close, nothing raw; not of comments."""
+    lines = [line for line in text.splitlines() if not line.startswith("%")]
+    assert all(ord(character) < 128 for line in lines for character in line)
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") > 0
+    columns = 0
+    for line in lines:
+        if line.startswith(r"\begin{tabular}"):
+            columns = len(line.removeprefix(r"\begin{tabular}{").removesuffix("}"))
+        elif line.endswith(r" \\"):
+            body = re.sub(r"\\[&%#_${}]|\\[\^~]\{\}|\\[a-z]+", "", line.removesuffix(r"\\"))
+            assert body.count("&") == columns - 1, line
+            assert body.count("$") % 2 == 0, line
+            assert body.count("{") == body.count("}"), line
+            outside = "".join(body.split("$")[::2])
+            assert not set("_^%#~\\<>") & set(outside), line
+        else:
+            assert line in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"), line
+
+
+def test_latex_escapes_what_it_must():
+    assert tex(r"a_b & 5 % {x} $y$ #1 ~ ^ \ <z>") == (
+        r"a\_b \& 5 \% \{x\} \$y\$ \#1 \~{} \^{} \textbackslash{} $<$z$>$"
+    )
+    check_latex(latex(collect(SPEC, found())))
+    check_latex(latex(collect(SPEC, [])))
+
+
+@pytest.mark.parametrize(
+    "path", sorted(path for path in (CONF / "table").glob("*.yaml") if kind(path) is None), ids=lambda path: path.stem
+)
+def test_every_table_renders_while_it_is_empty(path):
+    results = collect(load(path), [], unprepared={"a_dataset": ["data_prep/a_dataset.py"]})
+    check_latex(latex(results))
+    text = markdown(results)
+    for line in text.splitlines():
+        if line.startswith("| ---"):
+            width = line.count("|")
+        elif line.startswith("| ") and not line.startswith("|  |"):
+            assert line.count("|") == width
+            assert "missing" in line
+    assert "a_dataset, prepared by data_prep/a_dataset.py" in text
+    assert len(as_csv(results).splitlines()) == 1 + sum(
+        len(results.spec.metrics_of(panel)) for panel, _ in results.spec.cells()
+    )
+
+
+def test_frozen_records_render_to_the_frozen_table(tmp_path):
+    for name in (files.RECORDS, files.STATE):
+        (tmp_path / name).write_text((ASSETS / "small" / name).read_text())
+    files.rerender("small", ASSETS.parent, tmp_path)
+    for name in files.NAMES:
+        assert (tmp_path / name).read_text() == (ASSETS / "small" / name).read_text(), name
+    check_latex((tmp_path / "table.tex").read_text())
+
+
+def test_a_panel_has_its_own_columns_paper_values_and_decimals():
+    first, second = (ASSETS / "small" / "table.md").read_text().split("## second")
+    assert "| ρ ↑ | paper | Δ | MAE ↓ | paper | Δ | MAE, ridge probe ↓ |" in first
+    assert "| MSE² ↓ | paper | Δ | MAE, few ↓ |" in second
+    assert "| SupCon | 3 | 0.972 ± 0.002 | 0.974 | -0.002 | 9.200 ± 0.100 |" in second
+    assert "Vanilla" not in second
+
+
+def test_failed_and_missing_runs_and_absent_data_are_told_apart():
+    text = (ASSETS / "small" / "table.md").read_text()
+    assert "| γ = ∞ | 2 of 3 | missing |" in text
+    assert "| SupReMix | 2 of 3 | failed | 0.893 | – | failed |" in text
+    assert "**Failed runs**: SupReMix · second." in text
+    assert "**Data not there**, so that its runs are missing: other, prepared by data_prep/other.py." in text
+
+
+def test_a_seed_that_every_row_lacks_is_missing(tmp_path):
+    lines = (ASSETS / "small" / files.RECORDS).read_text().splitlines(keepends=True)
+    (tmp_path / files.RECORDS).write_text("".join(line for line in lines if '"seed": 2' not in line))
+    files.rerender("small", ASSETS.parent, tmp_path)
+    assert "| Vanilla | 2 of 3 | missing |" in (tmp_path / "table.md").read_text()
+
+
+def test_one_seed_of_synthetic_data_is_marked_in_every_file(tmp_path):
+    lines = (ASSETS / "small" / files.RECORDS).read_text().splitlines(keepends=True)
+    ours = "".join(line.replace('"synthetic": false', '"synthetic": true') for line in lines if '"seed": 0' in line)
+    (tmp_path / files.RECORDS).write_text(ours)
+    (tmp_path / files.STATE).write_text('{"seeds": [0]}')
+    files.rerender("small", ASSETS.parent, tmp_path)
+    text, latex_text = ((tmp_path / name).read_text() for name in ("table.md", "table.tex"))
+    assert "**Synthetic data**" in text
+    assert "| synthetic data | n | ρ ↑ | MAE ↓ | MAE, ridge probe ↓ |" in text
+    assert "one seed tells nothing" in text
+    assert "nan" not in text + latex_text
+    assert not any("±" in line for line in text.splitlines() if line.startswith("|"))
+    check_latex(latex_text)
+    assert latex_text.count("synthetic data & n &") == 2
+    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    assert {(row["synthetic"], row["paper"], row["std"]) for row in rows} == {("True", "", "")}
+    assert '"synthetic": true' in (tmp_path / files.STATE).read_text()
+
+
+def test_bootstrap_interval_of_the_mean():
+    x_N = np.random.default_rng(1).normal(5.0, 2.0, size=200)
+    low, high = seeds.bootstrap(x_N)
+    half = 1.96 * x_N.std(ddof=1) / np.sqrt(200)
+    assert (low, high) == pytest.approx((x_N.mean() - half, x_N.mean() + half), abs=0.03)
+    seeds._resamples.cache_clear()  # as in another process
+    assert seeds.bootstrap(x_N) == (low, high)
+    summary = seeds.summarise({2: 3.0, 0: 1.0, 1: 2.0}, 3)
+    assert 1.0 <= summary.interval[0] < 2.0 < summary.interval[1] <= 3.0
+    assert seeds.summarise({0: 1.0}, 1).interval is None
+
+
+def test_intervals_stand_under_the_panel_and_in_the_csv():
+    results = collect(SPEC, found())
+    low, high = seeds.bootstrap(np.array(MAE["SupReMix"]))
+    assert f"SupReMix [{low:.2f}, {high:.2f}]" in under(results, SPEC.panels[0])[-1]
+    rows = list(csv.DictReader(io.StringIO(as_csv(results))))
+    line = next(r for r in rows if (r["panel"], r["row"], r["column"]) == ("raw", "SupReMix", "best/mae"))
+    assert (float(line["ci_low"]), float(line["ci_high"])) == (low, high)
+
+
+def test_ours_is_compared_with_the_best_other_row_and_noise_is_called_so():
+    close = {"Vanilla": [6.0, 6.2, 6.4], "SupCon": [4.2, 4.3, 4.5], "SupReMix": [4.0, 4.5, 4.4]}
+    spec = replace(SPEC, comparisons=[])
+    raw, standard = (under(collect(spec, found(close)), panel) for panel in spec.panels)
+    assert any(text.startswith("SupReMix − SupCon, the best other row, MAE: ") for text in raw)
+    assert any("inside the noise" in text for text in raw)
+    assert any(text.startswith("SupReMix − Vanilla, the best other row, MAE: ") for text in standard)
+    assert not any("inside the noise" in text for text in standard)
+
+
+def test_references_are_no_rivals_and_without_baselines_variants_are():
+    rows = [Row("Ridge", "reference", []), Row("γ = 1", "variant", []), Row("γ = 5", "ours", [])]
+    spec = replace(SPEC, rows=rows, panels=[Panel("")], gain=Gain("γ = 5", "mae", ["γ = 1"]), comparisons=[])
+    mae = {"Ridge": [1.0, 1.0, 1.0], "γ = 1": [6.0, 6.2, 6.4], "γ = 5": [4.0, 4.5, 4.4]}
+    texts = under(collect(spec, found(mae, panels=("",))), spec.panels[0])
+    assert "+44.2 % against the best variant, γ = 1" in texts[0]
+    assert texts[1].startswith("γ = 5 − γ = 1, the best other row, MAE")
+    assert texts[2] == "References with a lower MAE than γ = 5, not counted above: Ridge (1.00)"
+    assert len(texts) == 4

@@ -1,0 +1,227 @@
+"""The loop against a bare one, the order of batches, and what stage 2 reads and when."""
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from supremix.data.dataset import Data, Split, TargetScale
+from supremix.errors import UserError
+from supremix.models.mlp import MLP
+from supremix.training import adapt
+from supremix.training.batches import apply, batches_of
+from supremix.training.loop import fit
+
+CPU = torch.device("cpu")
+
+
+def split(n, seed, reads=None):
+    """n rows of 5 features with a linear label; ``reads`` collects the sizes of what is fetched."""
+    generator = torch.Generator().manual_seed(seed)
+    x_NF = torch.randn(n, 5, generator=generator)
+    y_N = (3 * x_NF[:, 0] + 10).double().numpy()
+
+    def fetch(index_B):
+        if reads is not None:
+            reads.append(len(index_B))
+        return x_NF[torch.as_tensor(index_B)]
+
+    return Split(np.array([f"{seed}-{i}" for i in range(n)]), y_N, fetch)
+
+
+def data(reads=None):
+    """Three splits; ``reads`` maps a split's name to the sizes of its reads."""
+    reads = reads if reads is not None else {name: None for name in ("train", "val", "test")}
+    parts = {
+        name: split(n, seed, reads[name]) for seed, (name, n) in enumerate((("train", 50), ("val", 20), ("test", 30)))
+    }
+    return Data("toy", **parts, bin_size=None, target=TargetScale(0.0, 1.0), input_spec={}, sha256="0", synthetic=True)
+
+
+def stage(**changes):
+    settings = {"train_backbone": False, "epochs": 6, "batch_size": 16, "loss": "l1", "bias_init": "mean"}
+    return adapt.Stage2(**settings | {"select": "mae", "seed": 0} | changes)
+
+
+def quiet(epoch, row):
+    """A report that goes nowhere."""
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, lr=0.01)
+
+
+def test_the_loop_equals_a_bare_one():
+    rows = data().train
+    batches = batches_of(rows, rows.y, 16, CPU, 0, "test")
+    models = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        models.append(nn.Sequential(nn.Linear(5, 1), nn.Flatten(0)))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    wrapped, optimizer = fabric.setup(models[0], adam(models[0].parameters()))
+    fitted = fit(fabric, wrapped, optimizer, batches, nn.functional.mse_loss, 3, quiet, (0, "t"))
+    optimizer = adam(models[1].parameters())
+    for epoch in (1, 2, 3):
+        losses = []
+        for x, y_B in batches(epoch):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(models[1](x), y_B)
+            loss.backward()
+            optimizer.step()
+            losses += [loss.item()] * len(y_B)
+        assert fitted.history[epoch - 1]["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    for ours, bare in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        torch.testing.assert_close(ours, bare, rtol=0, atol=0)
+
+
+def test_an_epoch_visits_every_row_once_in_an_order_of_its_own():
+    rows = data().train
+    batches = batches_of(rows, rows.y, 16, CPU, 0, "test")
+    orders = [torch.cat([y_B for _, y_B in batches(epoch)]) for epoch in (1, 2, 1)]
+    for order in orders:
+        np.testing.assert_allclose(np.sort(order.numpy()), np.sort(rows.y.astype(np.float32)))
+    assert torch.equal(orders[0], orders[2])
+    assert not torch.equal(orders[0], orders[1])
+    other_stage = torch.cat([y_B for _, y_B in batches_of(rows, rows.y, 16, CPU, 0, "other")(1)])
+    assert not torch.equal(orders[0], other_stage)
+    assert [len(y_B) for _, y_B in batches(1)] == [16, 16, 16, 2]
+
+
+class Shift:
+    """A view: the item moved by its uniform number."""
+
+    draws = 1
+
+    def __call__(self, x_BF, uniform_BP):
+        return x_BF + uniform_BP
+
+
+def test_views_are_rows_with_repeated_labels_and_depend_on_item_and_epoch_only():
+    rows = data().train
+
+    def shifts(batch_size, epoch, seed=0):
+        batches = batches_of(rows, np.arange(50.0), batch_size, CPU, seed, "test", augment=Shift(), views=2)
+        found = {}
+        for x_BF, y_B in batches(epoch):
+            half = len(y_B) // 2
+            assert torch.equal(y_B[:half], y_B[half:])
+            assert len(x_BF) == len(y_B)
+            clean = rows.fetch(y_B.long().numpy())
+            moved = (x_BF - clean)[:, 0].tolist()
+            for place, item in enumerate(y_B.int().tolist()):
+                found[item, place // half] = moved[place]
+        return found
+
+    whole, small = shifts(50, 1), shifts(7, 1)
+    assert len(whole) == 100
+    assert whole == pytest.approx(small, abs=1e-5)
+    assert all(abs(whole[i, 0] - whole[i, 1]) > 1e-6 for i in range(50))
+    assert shifts(50, 2) != pytest.approx(whole, abs=1e-3)
+    assert shifts(50, 1, seed=1) != pytest.approx(whole, abs=1e-3)
+
+
+def test_to_input_is_applied_to_what_is_fetched():
+    rows = data().test
+    batches = batches_of(rows, rows.y, 30, CPU, 0, "test", to_input=lambda x: x * 0 + 7)
+    assert all((x == 7).all() for x, _ in batches(1))
+    assert (apply(nn.Identity(), rows, 8, CPU, lambda x: x * 0 + 7) == 7).all()
+
+
+def test_the_scheduler_steps_once_an_epoch_and_clipping_bounds_the_step():
+    rows = data().train
+    model = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    before = model[0].weight.detach().clone()
+    wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=1.0))
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [1], gamma=0.0)
+    batches = batches_of(rows, rows.y, 50, CPU, 0, "test")
+    l2 = nn.functional.mse_loss
+    fit(fabric, wrapped, optimizer, batches, l2, 4, quiet, (0, "t"), scheduler=scheduler, clip=1e-3)
+    moved = (model[0].weight.detach() - before).norm()
+    assert 0 < moved <= 1.01e-3  # one step of a clipped gradient; the rate is 0 from the second epoch on
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run():
+    rows = data().train
+    model = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=1e30))
+    with pytest.raises(UserError, match=r"the loss became (inf|nan) in epoch"):
+        fit(
+            fabric,
+            wrapped,
+            optimizer,
+            batches_of(rows, rows.y, 16, CPU, 0, "t"),
+            nn.functional.mse_loss,
+            9,
+            quiet,
+            (0, "t"),
+        )
+
+
+def test_labels_that_are_compared_keep_all_their_digits():
+    rows = data().train
+    y_N = np.linspace(103.38, 140.987, len(rows))
+    for labels_on, dtype in ((CPU, torch.float64), (None, torch.float32)):
+        batches = batches_of(rows, y_N, 16, CPU, 0, "t", labels_on=labels_on)
+        got_N = torch.cat([y_B for _, y_B in batches(1)]).sort().values
+        assert torch.equal(got_N, torch.from_numpy(y_N).to(dtype))
+
+
+def test_a_last_batch_of_one_row_under_batch_norm_names_the_way_out():
+    rows = data().train
+    model = nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 1), nn.Flatten(0))
+    wrapped, optimizer = Fabric(accelerator="cpu", devices=1).setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    batches = batches_of(rows, rows.y, len(rows) - 1, CPU, 0, "t")
+    with pytest.raises(UserError, match=r"last batch of an epoch has one row.*choose another batch_size"):
+        fit(Fabric(accelerator="cpu"), wrapped, optimizer, batches, nn.functional.mse_loss, 2, quiet, (0, "t"))
+
+
+def test_the_probe_encodes_each_split_once_and_reads_the_test_set_at_the_end():
+    reads = {"train": [], "val": [], "test": []}
+    order = []
+    toy = data(reads)
+    backbone = MLP(5, [4])
+    adapt.adapt(
+        Fabric(accelerator="cpu", devices=1), toy, backbone, adam, None, stage(epochs=20),
+        lambda epoch, row: order.append((epoch, list(reads["test"]))),
+    )  # fmt: skip
+    assert (sum(reads["train"]), sum(reads["val"])) == (50, 20)
+    assert max(reads["train"]) <= stage().batch_size, "a volume's batch must not be larger than in training"
+    assert all(seen == [] for _, seen in order)
+    assert len(order) == 20
+    assert sum(reads["test"]) <= 2 * 30  # once for predictions, once for the stored features
+
+
+def test_finetuning_reads_the_test_set_only_after_the_last_epoch():
+    reads = {"train": [], "val": [], "test": []}
+    seen = []
+    adapt.adapt(
+        Fabric(accelerator="cpu", devices=1), data(reads), MLP(5, [4]), adam, None, stage(train_backbone=True),
+        lambda epoch, row: seen.append(sum(reads["test"])),
+    )  # fmt: skip
+    assert seen == [0] * 6
+
+
+def test_ridge_probe_recovers_a_linear_label():
+    toy = data()
+    ridge = adapt.ridge_probe(toy.train, toy.val)
+    prediction = ridge.predict(toy.test.fetch(np.arange(30)).double().numpy())
+    np.testing.assert_allclose(prediction, toy.test.y, atol=1e-2)
+
+
+def test_selection_can_follow_a_metric_that_is_better_when_higher():
+    y = np.array([1.0, 2.0, 3.0, 4.0])
+    assert adapt.validation_score(y * 2, y, "pearson") < adapt.validation_score(-y, y, "pearson")
+    assert adapt.validation_score(y, y, "mae") < adapt.validation_score(y + 1, y, "mae")
+    assert adapt.validation_score(np.ones(4), y, "pearson") == float("inf")
+
+
+def test_apply_keeps_the_order_and_leaves_no_dropout():
+    rows = data().test
+    model = nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.5))
+    together, pieces = (apply(model, rows, size, CPU) for size in (1000, 7))
+    torch.testing.assert_close(together, pieces)
+    assert together.shape == (30, 3)
