@@ -237,9 +237,9 @@ def test_names_that_unpackers_spell_differently_are_matched_by_number(source, ma
     (source / "AgeDB" / name_of(3)).rename(source / "AgeDB" / f"3_StéphaneAudran_{age_of(3)}_m.jpg")
     assert main()[0] == 0
     assert read_csv(folder / "report.csv") == []
-    faces = np.load(folder / "faces.npy")
-    np.testing.assert_array_equal(faces[3], faces.decode(jpeg(3), PIXELS))
-    np.testing.assert_array_equal(faces[4], faces.decode(jpeg(4), PIXELS))
+    rows = np.load(folder / "faces.npy")
+    np.testing.assert_array_equal(rows[3], faces.decode(jpeg(3), PIXELS))
+    np.testing.assert_array_equal(rows[4], faces.decode(jpeg(4), PIXELS))
 
 
 def test_zip_gives_the_same_as_the_folder(source, main, folder, tmp_path):
@@ -401,9 +401,9 @@ def test_half_written_note_counts_as_not_done(source, main, folder, decoded):
     state.write_text(state.read_text()[:-3])
     assert main()[0] == 0
     assert len(decoded) == 10 + 8
-    faces = np.load(folder / "faces.npy")
+    rows = np.load(folder / "faces.npy")
     for i in range(COUNT):
-        np.testing.assert_array_equal(faces[i], faces.decode(jpeg(i), PIXELS))
+        np.testing.assert_array_equal(rows[i], faces.decode(jpeg(i), PIXELS))
 
 
 def test_leftovers_of_another_source_are_not_used(source, main, folder, decoded):

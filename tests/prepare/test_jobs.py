@@ -162,8 +162,8 @@ def slow(items):
 SLOW = """
 import signal, sys
 from pathlib import Path
-from supremix.data.prep_tools import command
-from supremix.data.jobs import cut, run_pieces
+from supremix.prepare.shared.command import command
+from supremix.prepare.shared.parallel import cut, run_pieces
 from test_jobs import MANY, slow
 
 if __name__ == "__main__":

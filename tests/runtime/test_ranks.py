@@ -109,7 +109,7 @@ def ranks_at_work():
 SIGNALLED = """
 import multiprocessing, signal
 from multiprocessing import resource_tracker
-from supremix import launching
+from supremix.runtime import spawn
 
 if __name__ == "__main__":
     resource_tracker.ensure_running()  # which would unblock signals if it began later

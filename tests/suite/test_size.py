@@ -22,7 +22,7 @@ from supremix.suite.spec import load
 from supremix.tables import files
 from supremix.tables.computed import kind
 from supremix.tables.render import markdown
-from supremix.tables.reproduce import computed, planned, reproduce
+from supremix.tables.reproduce import compute, planned, reproduce
 from supremix.tables.results import collect
 from supremix.tables.wandb import log_table
 
@@ -215,7 +215,7 @@ def test_computed_tables_show_the_twins(place, tmp_path, capfd):
     spec = yaml.safe_load((CONF / "table" / "12.yaml").read_text())
     spec["datasets"] = [one for one in spec["datasets"] if one["dataset"] == "uci_airfoil"]
     (conf / "table" / "12.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
-    _, folder = computed("12", conf, None, [], TWIN)
+    _, folder = compute("12", conf, None, [], TWIN)
     text = (folder / "table.md").read_text()
     assert "| synthetic data | target | range |" in text
     assert re.search(r"\| UCI-airfoil \| scaled sound pressure level, dB \| .* \| 1 \| 160 \| 40 \| 40 \|", text)

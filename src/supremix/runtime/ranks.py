@@ -1,6 +1,6 @@
 """The ranks of one run: processes, one a device, that run the same program on their part of every batch.
 
-torchrun started them, or `launching` did; both say so in the environment. Whatever is decided or written, rank 0 does
+torchrun started them, or `spawn` did; both say so in the environment. Whatever is decided or written, rank 0 does
 it, and tells the others. Quick to import.
 """
 
