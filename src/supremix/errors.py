@@ -1,5 +1,6 @@
 """What ends a run from outside it: a mistake of the user's, a stop signal, another process that has the same run."""
 
+import importlib
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,21 @@ def writing_to(place: Path, way_out: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"{place}: cannot be written ({error.strerror or error}): {way_out}") from error
+
+
+def needs(module: str, extra: str) -> None:
+    """Check that an optional package is installed, before the import that needs it.
+
+    Args:
+        module: top-level name of the package, as it is imported.
+        extra: extra of supremix that installs it.
+
+    Raises UserError, in one line with the command that installs it, where it is missing.
+    """
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name or module} is not installed: pip install 'supremix[{extra}]'") from error
 
 
 class Busy(Exception):
