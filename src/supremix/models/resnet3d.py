@@ -28,7 +28,7 @@ class ResNet18(nn.Module):
         super().__init__()
         self.out_dim = STAGES[-1] * width
         self.stem = nn.Sequential(
-            nn.Conv3d(in_channels, width, 7, stride=2, padding=3, bias=False),
+            Convolution(in_channels, width, 7, stride=2, padding=3, bias=False),
             nn.BatchNorm3d(width),
             nn.ReLU(inplace=True),
             nn.MaxPool3d(3, stride=2, padding=1),
@@ -55,9 +55,9 @@ class BasicBlock(nn.Module):
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
         self.stride, self.more_channels = stride, channels - in_channels
-        self.conv1 = nn.Conv3d(in_channels, channels, 3, stride, padding=1, bias=False)
+        self.conv1 = Convolution(in_channels, channels, 3, stride, padding=1, bias=False)
         self.norm1 = nn.BatchNorm3d(channels)
-        self.conv2 = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = Convolution(channels, channels, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm3d(channels)
 
     def forward(self, x_NCDHW: Tensor) -> Tensor:
@@ -69,3 +69,18 @@ class BasicBlock(nn.Module):
             zeros = shortcut.new_zeros(()).expand(len(shortcut), self.more_channels, *shortcut.shape[2:])
             shortcut = torch.cat([shortcut, zeros], dim=1)
         return functional.relu(out + shortcut, inplace=True)
+
+
+class Convolution(nn.Conv3d):
+    """A 3D convolution that stays in float32 on processors, also under autocast.
+
+    PyTorch's bfloat16 kernels for processors give a weight gradient of NaN at times where a volume has few voxels
+    (seen from 1×1×1 to 3×3×3, in 2.11 and 2.15, with AMX and with AVX-512 alone).
+    """
+
+    def forward(self, x_NCDHW: Tensor) -> Tensor:
+        """Channels and space as `torch.nn.Conv3d` has them; float32 on a processor, autocast's type elsewhere."""
+        if x_NCDHW.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return super().forward(x_NCDHW)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x_NCDHW.float())
