@@ -1,4 +1,11 @@
-"""Contrastive losses for regression, usable on their own: tensors in, one scalar out."""
+"""Contrastive losses for regression, usable on their own: tensors in, one scalar out.
+
+    >>> from supremix.losses import SupReMixLoss
+    >>> loss = SupReMixLoss(temperature=0.1, window=7.0)(z_ND, y_N)  # N embeddings of D features, N labels
+
+Every loss is a ``torch.nn.Module``: called with embeddings and labels it returns a scalar that back-propagates, and
+``count_positives(y_N)`` says how many positives each anchor has. Nothing else of the package is imported.
+"""
 
 from supremix.losses.simcse import SimCSELoss
 from supremix.losses.supcon import SupConLoss

@@ -1,4 +1,4 @@
-"""A batch as the losses see it, in label order: unit rows, their cosines, and how a gradient goes back through them.
+"""Sort a batch by label, take the cosines of its rows, and carry a gradient back through them.
 
 Mixtures are made of sources v = ρ u, unit rows u times the norms ρ of the embeddings, or times 1 where the mixing is
 done on the sphere. All inner products follow from the cosines c: ⟨u_i, v_j⟩ = c_ij ρ_j, ⟨v_j, v_k⟩ = ρ_j c_jk ρ_k.
@@ -19,9 +19,20 @@ from supremix.losses.pairs import exact_dtype, norms
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows in label order; ``inverse_N1`` are the inverse norms, 0 for a row of zeros, whose unit row is zeros too."""
+    """A batch in label order.
 
-    found: Windows
+    Attributes:
+        windows: the sorted labels, and which rows each anchor mixes.
+        order_N: positions in label order → rows of the batch.
+        label_N: labels in float64.
+        unit_ND: rows of norm 1; a row of zeros stays zeros.
+        inverse_N1: inverse norms; 0 for a row of zeros.
+        cos_NN: cosines of all pairs.
+        rho_N: norms ρ of the sources of mixtures.
+        scale: the factor from norms to ρ; None where ρ does not depend on the norms.
+    """
+
+    windows: Windows
     order_N: Tensor
     label_N: Tensor
     unit_ND: Tensor
@@ -29,22 +40,27 @@ class Batch:
     cos_NN: Tensor
     rho_N: Tensor
     scale: Tensor | None
-    """What norms were multiplied by to give ρ; None where ρ has nothing to do with them."""
 
 
 def on_device_of(z: Tensor, array: np.ndarray, dtype: torch.dtype | None = None) -> Tensor:
-    """The array as a tensor beside ``z``, which is not waited for."""
+    """Copy an array to the device of ``z`` without waiting for the copy."""
     return torch.from_numpy(array).to(z.device, dtype, non_blocking=True)
 
 
-def sort_batch(z_ND: Tensor, found: Windows, on_sphere: bool, scaled: bool) -> Batch:
+def sort_batch(z_ND: Tensor, windows: Windows, on_sphere: bool, scaled: bool) -> Batch:
     """Sort embeddings (N, D) by label, and take their cosines.
 
-    Norms are ``scaled`` to at most 1 where the mixtures are renormalised: a common scale drops out then, and cannot
-    overflow. Norms below the smallest normal number count as 0, as their inverse would overflow.
+    Norms below the smallest normal number count as 0, since their inverse would overflow.
+
+    Args:
+        z_ND: embeddings, in any order.
+        windows: the batch's labels, sorted.
+        on_sphere: whether unit rows are mixed instead of embeddings.
+        scaled: divide norms by the largest, so that nothing overflows. Renormalised mixtures do not depend on the
+            common factor.
     """
     exact, tiny = exact_dtype(z_ND.device), torch.finfo(z_ND.dtype).tiny
-    order_N, label_N = on_device_of(z_ND, found.order_N), on_device_of(z_ND, found.label_N, exact)
+    order_N, label_N = on_device_of(z_ND, windows.order_N), on_device_of(z_ND, windows.label_N, exact)
     z_ND = z_ND.index_select(0, order_N)
     norm_N = norms(z_ND)
     usable_N = torch.ge(norm_N, tiny, out=torch.empty_like(norm_N))
@@ -54,16 +70,22 @@ def sort_batch(z_ND: Tensor, found: Windows, on_sphere: bool, scaled: bool) -> B
     if not on_sphere:
         scale = norm_N.amax().clamp_(min=tiny).reciprocal_() if scaled else torch.ones_like(norm_N[0])
     rho_N = usable_N if scale is None else norm_N * scale
-    return Batch(found, order_N, label_N, unit_ND, inverse_N1, unit_ND @ unit_ND.T, rho_N, scale)
+    return Batch(windows, order_N, label_N, unit_ND, inverse_N1, unit_ND @ unit_ND.T, rho_N, scale)
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """Derivatives of a loss that are added up. By ŝ = r ⟨u_i, p v_j + q v_k⟩ with derivative g they are:
+    """Sums of a loss's derivatives.
 
-    g p to place (i, j) and g q to (i, k) of ``e_NN``, the derivatives by ⟨u_i, v_j⟩ and ⟨u_i, v_k⟩; and, where the
-    mixture is renormalised, what its norm takes back: g ŝ p q to (j, k) of ``m_NN``, by −⟨v_j, v_k⟩, and −g ŝ p² ρ_j
-    and −g ŝ q² ρ_k to ``own_N``, by the source's own unit row. ``cos_NN`` is the derivative by cosines of real pairs.
+    A mixture's ŝ = r ⟨u_i, p v_j + q v_k⟩ with derivative g adds g p at (i, j) and g q at (i, k) of ``e_NN``. Where the
+    mixture is renormalised, its norm takes a part back: g ŝ p q at (j, k) of ``m_NN``, and −g ŝ p² ρ_j and −g ŝ q² ρ_k
+    at j and k of ``own_N``.
+
+    Attributes:
+        cos_NN: derivative by the cosines of real pairs.
+        e_NN: derivative by ⟨u_i, v_j⟩.
+        m_NN: derivative by −⟨v_j, v_k⟩.
+        own_N: derivative by a source along its own unit row.
     """
 
     cos_NN: Tensor
@@ -73,14 +95,18 @@ class Gradient:
 
     @classmethod
     def zeros(cls, batch: Batch) -> "Gradient":
-        """Derivatives to add to."""
+        """Start all sums at zero."""
         cos_NN, e_NN, m_NN = batch.cos_NN.new_zeros(3, *batch.cos_NN.shape)
         return cls(cos_NN, e_NN, m_NN, torch.zeros_like(batch.rho_N))
 
     def by_embedding(self, batch: Batch, detached: bool) -> Tensor:
-        """The gradient by the embeddings in label order, (N, D); none through ``detached`` sources.
+        """Return the gradient by the embeddings in label order, (N, D).
 
-        Each row is a combination of the unit rows, of which the matrices below hold the coefficients.
+        Each row of it is a combination of unit rows; the matrices below hold the coefficients.
+
+        Args:
+            batch: the batch that the sums belong to.
+            detached: whether the sources of mixtures pass no gradient on.
         """
         by_unit_NN = (self.cos_NN + self.cos_NN.T).addcmul_(self.e_NN, batch.rho_N)
         by_source_NN = torch.addcmul(self.e_NN.T, self.m_NN + self.m_NN.T, batch.rho_N, value=-1)
@@ -96,21 +122,21 @@ class Gradient:
 
 
 def inverse_norm(a: Tensor, b: Tensor, cos: Tensor) -> Tensor:
-    """1/‖a u + b w‖ for unit vectors with ⟨u, w⟩ = cos; 0 where that norm is 0 but for rounding.
+    """Return 1/‖a u + b w‖ for unit vectors with ⟨u, w⟩ = ``cos``; 0 where the norm is rounding noise.
 
-    What remains of a² + b² after cancellation is rounding noise below this share of it: in float32 the directions of
-    mixtures of embeddings within 0.003 rad of opposite are lost, and their logits with them.
+    The norm is noise where cancellation leaves less than 8 ε of a² + b². In float32 that concerns mixtures of
+    embeddings within 0.003 rad of opposite: their directions are lost, and their logits become 0.
     """
     straight = (a * a).addcmul_(b, b)
     norm2 = torch.addcmul(straight, a * b, cos, value=2)
     limits = torch.finfo(norm2.dtype)
-    kept = torch.gt(norm2, straight.mul_(8 * limits.eps), out=straight)
-    return norm2.clamp_(min=limits.tiny).rsqrt_().mul_(kept)
+    exact = torch.gt(norm2, straight.mul_(8 * limits.eps), out=straight)
+    return norm2.clamp_(min=limits.tiny).rsqrt_().mul_(exact)
 
 
 def exp_below_(difference: Tensor) -> Tensor:
-    """exp in place, of differences to the largest of those that are summed up.
+    """Take exp in place of differences to a sum's largest exponent, all 0 or less.
 
-    The floor is far below the rounding of such a sum; without it exp is many times slower, in numbers that underflow.
+    Differences are cut off far below what changes the sum: exp is many times slower where it underflows.
     """
     return difference.clamp_(min=math.log(torch.finfo(difference.dtype).tiny) / 2).exp_()

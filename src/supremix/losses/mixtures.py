@@ -1,6 +1,6 @@
-"""Which mixtures a batch has: Beta draws for Mix-neg, rows inside the window for Mix-pos (paper section 3.1).
+"""Choose the mixtures of a batch: Beta draws for Mix-neg, rows in the window for Mix-pos (paper section 3.1).
 
-Labels are few and small beside embeddings: all that depends on them alone is worked out on the host.
+Labels are small beside embeddings, so the host computes all that depends on labels alone.
 """
 
 from collections.abc import Iterator
@@ -14,18 +14,22 @@ from torch import Tensor
 from supremix.losses.pairs import LABEL_TOLERANCE
 
 UNIFORMS_AT_MOST = 16
-"""Beta draws from more uniform numbers than this cost more than two gamma variates."""
+"""A Beta draw of more uniform numbers than this costs more than two gamma variates."""
 
 PIECES_AT_LEAST = 16
-"""Pieces that make it worth to compute them side by side."""
+"""The fewest pieces for which computing side by side pays."""
 
 
 def sample_beta(alpha: float, beta: float, like_NN: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Independent Beta(α, β) draws in the shape, dtype and device of ``like_NN``.
+    """Draw independent Beta(α, β) numbers in the shape, dtype and device of ``like_NN``.
 
-    Where α is a whole number, 1 − X is distributed as the product of U_m^(1/(β+m)), m = 0 … α − 1, with uniform
-    U_m: factors that are Beta(β + m, 1), of which neighbours multiply to a Beta law. Where β is one, X is, with α and
-    β exchanged. That costs a tenth of the gamma variates that remain for other parameters.
+    For a whole α, 1 − X has the distribution of Π_m U_m^(1/(β+m)), m = 0 … α − 1, with uniform U_m; for a whole β, X
+    has it with α and β exchanged. That takes a tenth of the time of gamma variates, which serve other parameters.
+
+    Args:
+        alpha, beta: parameters > 0.
+        like_NN: gives shape, dtype and device.
+        generator: source of the draws; None takes torch's global one.
     """
     if alpha.is_integer() and alpha <= UNIFORMS_AT_MOST:
         return _log_product(int(alpha), beta, like_NN, generator).expm1_().neg_()
@@ -38,7 +42,7 @@ def sample_beta(alpha: float, beta: float, like_NN: Tensor, generator: torch.Gen
 
 
 def _log_product(factors: int, first: float, like_NN: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Σ_m log(U_m) / (first + m) over m = 0 … factors − 1."""
+    """Draw Σ_m log(U_m) / (first + m) over m = 0 … factors − 1."""
     total_NN = torch.zeros_like(like_NN)
     for m in range(factors):
         # uniform_ draws from [0, 1): 1 − U is in (0, 1], so that its logarithm is finite.
@@ -49,10 +53,14 @@ def _log_product(factors: int, first: float, like_NN: Tensor, generator: torch.G
 
 @dataclass(frozen=True)
 class Windows:
-    """The batch in ascending label order, as arrays: for each row the contiguous ranges of rows below and above it.
+    """The batch in ascending label order, with the window of each row as ranges of positions in that order.
 
-    ``order_N`` maps positions in that order to rows of the batch; the ranges [low, low + below) and
-    [high, high + above) are positions too, and [same, high) are the rows with the same label.
+    Attributes:
+        order_N: position → row of the batch.
+        label_N: labels, ascending.
+        low_N, below_N: rows in the window below are [low, low + below).
+        same_N, high_N: rows with the same label are [same, high).
+        above_N: rows in the window above are [high, high + above).
     """
 
     order_N: np.ndarray
@@ -65,21 +73,27 @@ class Windows:
 
     @cached_property
     def triplets_N(self) -> np.ndarray:
-        """Mix-pos of each row, k⁺ of eq. (4)."""
+        """Number of Mix-pos of each row: k⁺ of eq. (4)."""
         return self.below_N * self.above_N
 
     @cached_property
     def same_label_N(self) -> np.ndarray:
-        """Rows with the label of each row, itself included: k of eq. (6)."""
+        """Number of rows with the label of each row, itself included: k of eq. (6)."""
         return self.high_N - self.same_N
 
     def count_positives(self, mix_pos: bool) -> np.ndarray:
-        """Other rows with the label of each row, and its Mix-pos."""
+        """Count the positives of each row: other rows with its label and, with ``mix_pos``, its Mix-pos."""
         return self.same_label_N - 1 + (self.triplets_N if mix_pos else 0)
 
 
-def windows(y_N: Tensor, window: float, inclusive: bool) -> Windows:
-    """Rows within ``window`` (label units) on either side of each row, same label excluded."""
+def find_windows(y_N: Tensor, window: float, inclusive: bool) -> Windows:
+    """Find the rows near each row in label, on either side, those with the same label excluded.
+
+    Args:
+        y_N: labels.
+        window: γ, label units.
+        inclusive: whether a row at exactly γ counts.
+    """
     y = y_N.detach().cpu().double().numpy()
     order_N = np.argsort(y, kind="stable")
     label_N = y[order_N]
@@ -93,11 +107,15 @@ def windows(y_N: Tensor, window: float, inclusive: bool) -> Windows:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Mix-pos that are computed at once: A anchors × B rows below × C rows above × G pieces, padded.
+    """Mix-pos that are computed together: A anchors × B rows below × C rows above × G pieces, padded.
 
-    A piece is a run of anchors with one label, hence one window; ``widths`` are A, B and C, and W is their sum.
-    ``index_WG`` holds positions in label order, with the last of a range repeated as padding where ``has_WG`` is 0;
-    ``gap_WG`` how far labels are from that of the piece.
+    A piece is a run of anchors with the same label, hence the same window. W = A + B + C.
+
+    Attributes:
+        widths: A, B and C.
+        index_WG: positions in label order; padding repeats the last of a range.
+        has_WG: false at padding.
+        gap_WG: distance of a row's label from the piece's.
     """
 
     widths: tuple[int, int, int]
@@ -106,10 +124,16 @@ class Chunk:
     gap_WG: np.ndarray
 
 
-def chunks(found: Windows, start: int, stop: int, at_once: int) -> Iterator[Chunk]:
-    """The Mix-pos of anchors [start, stop), at most ``at_once`` in a chunk, padding included, or one anchor's."""
-    label_R, triplets_R = found.label_N[start:stop], found.triplets_N[start:stop]
-    inside_R = np.arange(stop - start) - np.searchsorted(label_R, label_R)  # its place in a run of one label
+def chunks(windows: Windows, start: int, stop: int, at_once: int) -> Iterator[Chunk]:
+    """Divide the Mix-pos of a block of anchors into chunks.
+
+    Args:
+        windows: the batch's windows.
+        start, stop: the block's positions in label order.
+        at_once: the most Mix-pos in a chunk, padding included; an anchor with more gets a chunk of its own.
+    """
+    label_R, triplets_R = windows.label_N[start:stop], windows.triplets_N[start:stop]
+    inside_R = np.arange(stop - start) - np.searchsorted(label_R, label_R)  # place in a run of equal labels
     # No piece is longer than the mean run, so that padding to the longest costs little.
     longest = -(-len(inside_R) // np.count_nonzero(inside_R == 0))
     rows_R = np.maximum(np.minimum(at_once // np.maximum(triplets_R, 1), longest), 1)
@@ -117,12 +141,12 @@ def chunks(found: Windows, start: int, stop: int, at_once: int) -> Iterator[Chun
     size_P = np.concatenate((first_P[1:], [len(inside_R)])) - first_P
     has_P = triplets_R[first_P] > 0
     first_P = first_P[has_P] + start
-    first_3P = np.array((first_P, found.low_N[first_P], found.high_N[first_P]))
-    size_3P = np.array((size_P[has_P], found.below_N[first_P], found.above_N[first_P]))
+    first_3P = np.array((first_P, windows.low_N[first_P], windows.high_N[first_P]))
+    size_3P = np.array((size_P[has_P], windows.below_N[first_P], windows.above_N[first_P]))
 
     def halves(first: int, last: int) -> Iterator[Chunk]:
         a, b, c = size_3P[:, first:last].max(axis=1, initial=0).tolist()
-        # Few pieces beside each other would make short runs: long ones go alone.
+        # Few pieces side by side make short runs in memory: then each piece is a chunk.
         limit = at_once if PIECES_AT_LEAST * a * b * c <= at_once else 0
         if last - first > 1 and (last - first) * a * b * c > limit:
             middle = (first + last) // 2
@@ -132,7 +156,7 @@ def chunks(found: Windows, start: int, stop: int, at_once: int) -> Iterator[Chun
             at_W1 = np.concatenate((np.arange(a), np.arange(b), np.arange(c)))[:, None]
             size_WG = size_3P[:, first:last].repeat((a, b, c), axis=0)
             index_WG = first_3P[:, first:last].repeat((a, b, c), axis=0) + np.minimum(at_W1, size_WG - 1)
-            gap_WG = np.abs(found.label_N[index_WG] - found.label_N[first_P[first:last]])
+            gap_WG = np.abs(windows.label_N[index_WG] - windows.label_N[first_P[first:last]])
             yield Chunk((a, b, c), index_WG, at_W1 < size_WG, gap_WG)
 
     return halves(0, len(first_P))

@@ -6,12 +6,13 @@ from supremix.losses.supremix import SupReMixLoss
 
 
 class SupConLoss(nn.Module):
-    """Supervised contrastive loss; anchors without a positive give no gradient (paper, appendix C.1).
+    """Contrast rows of the same label with all other rows.
 
-    It is SupReMix without its three components (paper, table 9), and computed as such.
+    Anchors without a positive give no gradient (paper, appendix C.1). SupCon is SupReMix without its three components
+    (paper, table 9), and computed as such. There is no second derivative.
 
     Args:
-        temperature: τ > 0, divides every logit; there is no second temperature factor.
+        temperature: τ > 0, divides every logit. The loss is not multiplied by τ / τ_base as in the authors' code.
     """
 
     def __init__(self, temperature: float) -> None:
@@ -20,9 +21,17 @@ class SupConLoss(nn.Module):
         self.temperature = self._bare.temperature
 
     def forward(self, z_ND: Tensor, y_N: Tensor) -> Tensor:
-        """Loss of a batch: embeddings (normalised inside) and labels; same label = positive."""
+        """Return the loss of a batch, a scalar.
+
+        Args:
+            z_ND: embeddings; normalised inside.
+            y_N: labels; rows of the same label are positives.
+
+        Raises:
+            ValueError: the shapes are not those of one batch.
+        """
         return self._bare(z_ND, y_N)
 
     def count_positives(self, y_N: Tensor) -> Tensor:
-        """Positives of each anchor, (N,)."""
+        """Return the number of positives of each anchor, (N,)."""
         return self._bare.count_positives(y_N)

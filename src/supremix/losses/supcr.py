@@ -9,11 +9,11 @@ from supremix.losses import pairs
 
 
 class SupCRLoss(nn.Module):
-    """For anchor i and every other j: j against all k at least as far from i in label as j is.
+    """Rank rows around each anchor by their label distance.
 
-    Similarity is the negative Euclidean distance of the raw embeddings over the temperature; ties are in the
-    denominator. Sorting by label distance and running log-sum-exps, one for the value and one for the gradient that
-    comes with it, make it N² log N. There is no second derivative.
+    For an anchor i and every other row j, the cross-entropy picks j among all k whose labels are at least as far from
+    i as j's; ties count. The similarity is the negative Euclidean distance of the raw embeddings over τ. Sorting by
+    label distance and running log-sum-exps take N² log N steps. There is no second derivative.
 
     Args:
         temperature: τ > 0.
@@ -24,23 +24,31 @@ class SupCRLoss(nn.Module):
         self.temperature = pairs.positive_number("temperature", temperature)
 
     def forward(self, z_ND: Tensor, y_N: Tensor) -> Tensor:
-        """Loss of a batch: raw embeddings and labels; the mean over all N(N−1) ordered pairs."""
+        """Return the loss of a batch: the mean over all N(N−1) ordered pairs, 0 for a single row.
+
+        Args:
+            z_ND: embeddings, not normalised.
+            y_N: labels.
+
+        Raises:
+            ValueError: the shapes are not those of one batch.
+        """
         z_ND = pairs.check_batch(z_ND, y_N)
         y_N = pairs.exact_labels(y_N, z_ND.device)
         with pairs.full_precision(z_ND.device):
             return RankContrast.apply(z_ND, y_N, self.temperature) if len(z_ND) > 1 else z_ND.sum() * 0.0
 
     def count_positives(self, y_N: Tensor) -> Tensor:
-        """Every other row is a positive of each anchor, (N,)."""
+        """Return the number of positives of each anchor, (N,): every other row."""
         return torch.full(y_N.shape, len(y_N) - 1, device=y_N.device)
 
 
 class RankContrast(torch.autograd.Function):
-    """SupCR as one step of the graph. M = N − 1: the others of each anchor, farthest label first."""
+    """SupCR as one autograd function. M = N − 1 others of each anchor, farthest label first."""
 
     @staticmethod
     def forward(ctx: Any, z_ND: Tensor, y_N: Tensor, temperature: float) -> Tensor:
-        """Mean of log Σ_k exp(s_ik) − s_ij, with s = −distance/τ."""
+        """Compute the mean of log Σ_k exp(s_ik) − s_ij, with s = −distance/τ; save its gradient."""
         # The matrix-product form of cdist loses the digits of small distances, which float32 can spare of float64's.
         wide_ND = z_ND.to(pairs.exact_dtype(z_ND.device))
         wide_ND = wide_ND - wide_ND.mean(dim=0)
@@ -52,14 +60,14 @@ class RankContrast(torch.autograd.Function):
         order_NM = order_NN[:, :-1]
         s_NM = distance_NN.gather(1, order_NM).div_(-temperature)
 
-        # Equally far others share one denominator, the running sum up to the last of them; sums only grow.
+        # Others at the same label distance share a denominator: the running sum up to the last of them. Sums only grow.
         gap_NM = far_NN[:, :-1] - far_NN[:, 1:]
         tied_NM = torch.le(gap_NM, pairs.LABEL_TOLERANCE, out=torch.empty_like(s_NM))
         beyond = torch.finfo(s_NM.dtype).max / 4
         lse_NM = running_logsumexp(s_NM).add_(tied_NM, alpha=beyond).flip(1).cummin(dim=1).values
         value = (lse_NM.flip(1) - s_NM).mean()
         if ctx.needs_input_grad[0]:
-            # s_ik is in the denominator of each j from the first that is as far: Σ_j exp(s_ik − lse_ij), then − 1.
+            # s_ik is in the denominators from the first j at its label distance on: Σ_j exp(s_ik − lse_ij), then − 1.
             inverse_NM = running_logsumexp(lse_NM.neg_()).flip(1)
             inverse_NM[:, 1:].add_(tied_NM[:, :-1], alpha=beyond)
             by_s_NM = s_NM.add_(inverse_NM.cummin(dim=1).values).exp_().sub_(1).div_(s_NM.numel())
@@ -69,12 +77,12 @@ class RankContrast(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradient of the forward pass."""
+        """Scale the gradient that the forward pass computed."""
         return pairs.times_saved(ctx, upstream), None, None
 
 
 def running_logsumexp(x_NM: Tensor) -> Tensor:
-    """log Σ exp of each row up to each column; on CPUs as plain sums, several times faster, where they can be."""
+    """Compute log Σ exp of each row up to each column; on CPUs by plain float64 sums where none underflows."""
     if x_NM.device.type == "cpu":
         low, high = x_NM.aminmax()
         if high - low < 600:  # far from where float64 underflows
@@ -84,7 +92,7 @@ def running_logsumexp(x_NM: Tensor) -> Tensor:
 
 
 def through_distances(by_distance_NN: Tensor, distance_NN: Tensor, z_ND: Tensor) -> Tensor:
-    """Gradient by the embeddings, (N, D); a distance of 0 has no direction and passes none on."""
+    """Carry the derivative by distances (N, N) back to the embeddings (N, D); a distance of 0 passes nothing on."""
     inverse_NN = distance_NN.sign().div_(distance_NN.clamp(min=torch.finfo(distance_NN.dtype).tiny))
     pull_NN = by_distance_NN.mul_(inverse_NN).to(z_ND.dtype)
     pull_NN = pull_NN + pull_NN.T

@@ -1,7 +1,7 @@
 """SupReMix: supervised contrastive regression with Mix-neg and Mix-pos (Wu et al. 2023, section 3, eq. (6)).
 
-No mixture is ever materialised. A mixture is a combination of two embeddings, so its inner product with an
-anchor and its norm follow from inner products between embeddings: see `contrast`.
+No mixture is materialised. A mixture is a combination of two embeddings, so its inner product with an anchor and its
+norm follow from inner products between embeddings: see `contrast`.
 """
 
 import numpy as np
@@ -13,25 +13,30 @@ from supremix.losses.contrast import Contrast
 from supremix.losses.gram import on_device_of
 
 TRIPLETS_AT_ONCE = 1 << 17
-"""More Mix-pos than this are computed in chunks, to bound memory and to stay in the processor's cache."""
+"""The most Mix-pos computed together: bounds memory, and keeps them in the processor's cache."""
 
 
 class SupReMixLoss(nn.Module):
-    """Contrastive loss over real pairs, Mix-neg and Mix-pos, weighted by label distance.
+    """Contrast real pairs, Mix-neg and Mix-pos, with negatives weighted by label distance.
 
-    Its gradient comes with its value, at no cost of a backward pass; there is no second derivative.
+    Mix-neg are mixtures of the anchor with a row of another label. Mix-pos are mixtures of a row below and a row above
+    the anchor that have the anchor's label. Anchors without a positive are left out. The gradient is computed with the
+    value; there is no second derivative.
 
     Args:
         temperature: τ > 0, divides every logit.
-        window: γ ≥ 0 in label units; Mix-pos are made of rows within it on both sides. May be infinite.
-        beta: (α, β) > 0 of the Beta law of λ₁, the anchor's share of a Mix-neg.
-        label_range: R of eq. (5), max − min of the training labels; None takes the batch's.
+        window: γ ≥ 0 in label units, may be infinite; Mix-pos are made of rows within it on both sides.
+        beta: (α, β) > 0 of the Beta distribution of λ₁, the anchor's share of a Mix-neg.
+        label_range: R > 0 of eq. (5), max − min of the training labels; None takes the batch's.
         mix_neg, mix_pos, weight: the three components of table 9; all off is SupCon.
         mix_space: mix raw embeddings ("embedding") or unit vectors ("sphere").
         renormalise: scale mixtures to norm 1 before the inner product.
         detach_mixtures: let no gradient pass through the mixtures.
-        window_inclusive: count rows at exactly γ.
+        window_inclusive: whether a row at exactly γ is in the window.
         reduction: "mean" (over positives, then anchors) or "label_sum", eq. (6).
+
+    Raises:
+        ValueError: an argument is out of its range.
     """
 
     def __init__(
@@ -73,13 +78,16 @@ class SupReMixLoss(nn.Module):
         lam_NN: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Loss of a batch.
+        """Return the loss of a batch, a scalar; 0 for a single row.
 
         Args:
-            z_ND: embeddings, normalised inside.
-            y_N: labels, in the units of ``window``; the host reads them, so a GPU is waited for unless they are there.
-            lam_NN: given λ₁ of anchor i (row) and negative k (column), in [0, 1]; drawn when None.
-            generator: source of the draws, on the device of ``z_ND``; torch's global one when None.
+            z_ND: embeddings; normalised inside.
+            y_N: labels, in the units of ``window``. The host reads them: labels on the CPU spare waiting for a GPU.
+            lam_NN: λ₁ in [0, 1] of anchor i (row) and negative k (column); None draws them.
+            generator: source of the draws, on the device of ``z_ND``; None takes torch's global one.
+
+        Raises:
+            ValueError: the shapes are not those of one batch.
         """
         z_ND = pairs.check_batch(z_ND, y_N)
         if lam_NN is not None and lam_NN.shape != (len(z_ND), len(z_ND)):
@@ -87,19 +95,19 @@ class SupReMixLoss(nn.Module):
         with pairs.full_precision(z_ND.device):
             if len(z_ND) < 2:
                 return z_ND.sum() * 0.0
-            found = mixtures.windows(y_N, self.window, self.window_inclusive)
+            windows = mixtures.find_windows(y_N, self.window, self.window_inclusive)
             if not self.mix_neg:
                 lam_NN = None
             elif lam_NN is None:
                 lam_NN = mixtures.sample_beta(*self.beta, z_ND.new_empty(len(z_ND), len(z_ND)), generator)
             else:
-                order_N = on_device_of(lam_NN, found.order_N)
+                order_N = on_device_of(lam_NN, windows.order_N)
                 lam_NN = lam_NN.index_select(0, order_N).index_select(1, order_N).to(z_ND)
-            return Contrast.apply(z_ND, lam_NN, found, self, TRIPLETS_AT_ONCE)
+            return Contrast.apply(z_ND, lam_NN, windows, self, TRIPLETS_AT_ONCE)
 
     def count_positives(self, y_N: Tensor) -> Tensor:
-        """Positives of each anchor, real and mixed, (N,); the anchors at 0 are left out of the loss."""
-        found = mixtures.windows(y_N, self.window, self.window_inclusive)
-        count_N = np.empty_like(found.order_N)
-        count_N[found.order_N] = found.count_positives(self.mix_pos)
+        """Return the number of positives of each anchor, real and mixed, (N,)."""
+        windows = mixtures.find_windows(y_N, self.window, self.window_inclusive)
+        count_N = np.empty_like(windows.order_N)
+        count_N[windows.order_N] = windows.count_positives(self.mix_pos)
         return torch.from_numpy(count_N).to(y_N.device)

@@ -1,4 +1,4 @@
-"""Measures of a regression: pure functions from labels and predictions to numbers."""
+"""Metrics of a regression: pure functions from labels and predictions to numbers."""
 
 import math
 
@@ -14,20 +14,26 @@ VARIANTS = ("best", "last", "ridge")  # of predictions: epoch chosen on validati
 
 
 def regression_metrics(y: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
-    """All measures of `prediction` against `y`, both (N,) in label units, N ≥ 1.
+    """Compute all metrics of predictions.
 
-    mae, rmse, mse, gm   lower is better; mse in squared label units, the others in label units
-    pearson, spearman    correlations in [-1, 1]; NaN where the labels or the predictions are all equal
-    r2                   1 − (residual sum of squares / total sum of squares), at most 1; NaN where the labels
-                         are all equal
+    Args:
+        y: labels, (N,), N ≥ 1.
+        prediction: predictions in label units, (N,).
 
-    gm is the geometric mean of the absolute errors (Yang et al., 2021), with errors below 1e-6 label units
-    counted as 1e-6: a single exact hit would otherwise make it 0, whatever the other rows. A hit still lowers
-    it a good deal, so read gm only with mae beside it.
+    Returns:
+        Name → value:
 
-    Raises ValueError where the shapes differ or are not (N,), N is 0, or any value is not finite.
+        - ``mae``, ``rmse``, ``gm`` in label units and ``mse`` in their square; lower is better.
+        - ``pearson``, ``spearman``: correlations in [−1, 1]; NaN where labels or predictions are all equal.
+        - ``r2``: 1 − (residual / total sum of squares), at most 1; NaN where labels are all equal.
+
+        ``gm`` is the geometric mean of the absolute errors (Yang et al. 2021). Errors below 1e-6 count as 1e-6, since
+        one exact hit would make it 0 whatever the other rows. A hit still lowers it much: read it beside ``mae``.
+
+    Raises:
+        ValueError: the shapes differ or are not (N,), N is 0, or a value is not finite.
     """
-    # SciPy and scikit-learn take a second to import: the metrics' names are needed long before their values.
+    # Imported here: they take a second, and the names of metrics are needed long before their values.
     from scipy.stats import gmean, pearsonr, spearmanr
     from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
@@ -55,11 +61,14 @@ def regression_metrics(y: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
 
 
 def grouped(y: np.ndarray, prediction: np.ndarray, masks: dict[str, np.ndarray]) -> dict[str, float]:
-    """All measures on groups of rows, as ``mae_<group>`` and so on; NaN in a group without a row.
+    """Compute all metrics of groups of rows.
 
     Args:
         y, prediction: (N,), label units.
         masks: group → (N,) bool, the rows in it.
+
+    Returns:
+        ``<metric>_<group>`` → value; NaN for a group without rows.
     """
     values: dict[str, float] = {}
     for group, mask_N in masks.items():

@@ -1,4 +1,4 @@
-"""Statistics of a table's cells over seeds."""
+"""Statistics over the seeds of a table's cell."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,9 +10,14 @@ RESAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean and standard deviation (ddof 1) of n finished seeds out of ``planned``; for one seed the latter is NaN.
+    """Statistics of a cell over its finished seeds.
 
-    interval: 95 % bootstrap interval of the mean; None for one seed.
+    Attributes:
+        mean: mean over seeds.
+        std: standard deviation with ddof 1; NaN for one seed.
+        n: finished seeds.
+        planned: seeds of the table.
+        interval: 95 % bootstrap interval of the mean; None for one seed.
     """
 
     mean: float
@@ -23,12 +28,20 @@ class Summary:
 
     @property
     def complete(self) -> bool:
-        """Whether every planned seed is there: no mean is shown over a part of them."""
+        """Whether all planned seeds are finished; tables show no mean over a part of them."""
         return self.n == self.planned
 
 
 def summarise(values: dict[int, float], planned: int) -> Summary | None:
-    """Summary of the values by seed; None where there is none."""
+    """Summarise the values of a cell.
+
+    Args:
+        values: seed → value.
+        planned: seeds of the table.
+
+    Returns:
+        The summary; None without values.
+    """
     if not values:
         return None
     x = np.array([values[seed] for seed in sorted(values)])
@@ -37,7 +50,7 @@ def summarise(values: dict[int, float], planned: int) -> Summary | None:
 
 
 def bootstrap(x_N: np.ndarray) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the mean; the resamples are the same at every call."""
+    """Return the 95 % percentile bootstrap interval of the mean of x, (N,); every call takes the same resamples."""
     low, high = np.percentile(x_N[_resamples(len(x_N))].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
 
@@ -49,7 +62,14 @@ def _resamples(n: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Paired:
-    """Difference a − b over the seeds that both have: mean, 95 % confidence interval, seeds where a is lower."""
+    """The difference a − b over the seeds that both have.
+
+    Attributes:
+        mean: mean difference.
+        low, high: its 95 % confidence interval.
+        lower: number of seeds where a is lower.
+        n: number of common seeds.
+    """
 
     mean: float
     low: float
@@ -59,12 +79,19 @@ class Paired:
 
     @property
     def noise(self) -> bool:
-        """Whether the interval holds 0, so that these seeds do not tell a from b."""
+        """Whether the interval contains 0: these seeds do not distinguish a from b."""
         return self.low <= 0 <= self.high
 
 
 def paired(a: dict[int, float], b: dict[int, float]) -> Paired | None:
-    """Paired t interval of a − b by seed; None below two common seeds."""
+    """Compute the paired t interval of a − b.
+
+    Args:
+        a, b: seed → value.
+
+    Returns:
+        The difference; None with fewer than two common seeds.
+    """
     from scipy.stats import t
 
     seeds = sorted(a.keys() & b.keys())
@@ -76,6 +103,6 @@ def paired(a: dict[int, float], b: dict[int, float]) -> Paired | None:
     return Paired(mean, mean - half, mean + half, int((d < 0).sum()), len(d))
 
 
-def gain_percent(ours: float, baseline: float) -> float:
-    """The paper's gain of an error: (baseline − ours) / ours, in percent."""
-    return 100 * (baseline - ours) / ours
+def gain_percent(error: float, baseline: float) -> float:
+    """Return the paper's gain of an error over a baseline's: (baseline − error) / error, in percent."""
+    return 100 * (baseline - error) / error

@@ -1,4 +1,4 @@
-"""How a backbone runs: its layout in memory, and whether it is compiled. Results differ by rounding alone."""
+"""Lay out a backbone in memory and compile it; results change by rounding alone."""
 
 from typing import Any
 
@@ -8,13 +8,20 @@ from torch import nn
 from supremix.errors import UserError
 
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
-"""Channels innermost, by the dimensions of a convolution's weights."""
+"""Memory formats with channels innermost, by the number of dimensions of a convolution's weights."""
 
 
 def accelerate(backbone: nn.Module, device: torch.device, channels_last: bool | str, backend: str | None) -> None:
-    """Apply ``trainer.channels_last`` (true, false, or auto: on a GPU) and ``trainer.compile`` to a backbone, in place.
+    """Apply ``trainer.channels_last`` and ``trainer.compile`` to a backbone in place; its weights keep their names.
 
-    It keeps the names of its weights. Raises UserError where nothing can be compiled.
+    Args:
+        backbone: the network.
+        device: where it will run.
+        channels_last: true, false, or "auto", which means on a GPU.
+        backend: of ``torch.compile``; None does not compile.
+
+    Raises:
+        UserError: this machine cannot compile.
     """
     if device.type == "cuda" if channels_last == "auto" else channels_last:
         lay_out(backbone)
@@ -23,23 +30,23 @@ def accelerate(backbone: nn.Module, device: torch.device, channels_last: bool | 
 
 
 def lay_out(module: nn.Module) -> None:
-    """Put the channels of 2D and 3D convolutions' weights innermost; activations follow the weights."""
+    """Make channels the innermost dimension of the weights of 2D and 3D convolutions; activations follow."""
     for weight in module.parameters():
         if weight.ndim in LAYOUTS:
             weight.data = weight.data.contiguous(memory_format=LAYOUTS[weight.ndim])
 
 
 def compile_forward(module: Any, device: torch.device, backend: str) -> None:
-    """Have the module's calls compiled; first a trial, since a missing compiler shows only at the first call."""
-    torch.compiler.reset()  # what earlier runs of a sweep left counts towards the limit of versions of a function
+    """Compile the module's calls, after a trial: a missing compiler shows only at the first call."""
+    torch.compiler.reset()  # versions compiled by earlier runs of a sweep count towards torch's limit
     try:
         torch.compile(lambda x: x.sin() + 1, backend=backend)(torch.ones(2, device=device))
-    except Exception as error:  # each backend and compiler has its own
+    except Exception as error:  # each backend and compiler has its own errors
         cause = str(getattr(error, "inner_exception", error)).strip() or type(error).__name__
         raise UserError(
             f"trainer.compile={backend}: nothing can be compiled here ({cause.splitlines()[0]}): "
             "install a C++ compiler, name another backend, or use null"
         ) from None
     module.compile(backend=backend)
-    if hasattr(module, "sentences"):  # what contrastive learning of sentences calls
+    if hasattr(module, "sentences"):  # contrastive learning of sentences calls it
         module.sentences = torch.compile(module.sentences, backend=backend)

@@ -1,4 +1,4 @@
-"""Sentence pairs: frozen word vectors → BiLSTM → max over time → pair vector (Wang et al. 2018; Yang et al. 2021).
+"""BiLSTM for sentence pairs (Wang et al. 2018; Yang et al. 2021): word vectors → BiLSTM → max over time → pair vector.
 
 Shapes: B pairs, S = 2B sentences, L tokens, E word-vector width, H hidden units a direction.
 """
@@ -9,20 +9,20 @@ from torch import Tensor, nn
 Pairs = dict[str, Tensor]
 
 SENTENCES_AT_ONCE = 32
-"""On a CPU, sentences of similar length run together in chunks of this many: less padding, and it stays in cache."""
+"""Sentences in a chunk on a CPU: those of similar length run together, with less padding and in cache."""
 
 
 class BiLSTM(nn.Module):
-    """Encodes both sentences of a pair with the same BiLSTM; features are [u; v; |u − v|; u∗v].
+    """Encode both sentences of a pair with the same BiLSTM; the features are [u; v; |u − v|; u∗v].
 
-    A direction is an LSTM of its own, the backward one on reversed sentences. That equals one bidirectional LSTM
-    on packed sequences, and takes about three quarters of its time on a CPU.
+    Each direction is a separate LSTM; the backward one runs on reversed sentences. That equals a bidirectional LSTM on
+    packed sequences, in about three quarters of its time on a CPU.
 
     Args:
-        vectors: (V, E) word vectors, row 0 for padding. They are not trained, and not part of the saved weights.
-        hidden: H of each direction.
-        layers: BiLSTM layers.
-        dropout: on word vectors and on the last layer's outputs, before the maximum (Yang et al.).
+        vectors: word vectors (V, E), row 0 for padding; neither trained nor saved with the weights.
+        hidden: H ≥ 1 of each direction.
+        layers: BiLSTM layers, at least 1.
+        dropout: probability on word vectors and on the last layer's outputs, before the maximum (Yang et al.).
     """
 
     vectors: Tensor
@@ -42,16 +42,17 @@ class BiLSTM(nn.Module):
         self.out_dim = 4 * self.sentence_dim
 
     def forward(self, x: Pairs) -> Tensor:
-        """Pair vectors (B, out_dim).
+        """Return pair vectors (B, out_dim).
 
-        x: "a" and "b", token numbers (B, La) and (B, Lb) padded with 0 at the end, and "a_length" and "b_length",
-        (B,), 1 or more.
+        Args:
+            x: "a" and "b", token numbers (B, La) and (B, Lb), padded with 0 at the end; "a_length" and "b_length",
+                (B,), each at least 1.
         """
         u_BD, v_BD = self.sentences(x).unbind(dim=1)
         return torch.cat([u_BD, v_BD, (u_BD - v_BD).abs(), u_BD * v_BD], dim=1)
 
     def sentences(self, x: Pairs) -> Tensor:
-        """Sentence vectors u and v of each pair, (B, 2, sentence_dim)."""
+        """Return the sentence vectors u and v of each pair, (B, 2, sentence_dim)."""
         width = max(x["a"].shape[1], x["b"].shape[1])
         token_SL = torch.cat([nn.functional.pad(x[side], (0, width - x[side].shape[1])) for side in ("a", "b")])
         length_S = torch.cat([x["a_length"], x["b_length"]])
@@ -66,10 +67,10 @@ class BiLSTM(nn.Module):
 
     @torch.autocast("cpu", enabled=False)  # few processors have LSTMs in bfloat16
     def _encode(self, token_SL: Tensor, length_S: Tensor) -> Tensor:
-        """Sentence vectors (S, sentence_dim)."""
+        """Return sentence vectors (S, sentence_dim)."""
         step_L = torch.arange(token_SL.shape[1], device=token_SL.device)
         real_SL = step_L < length_S[:, None]
-        # Reverses each sentence in place and leaves the padding after it; its own inverse.
+        # Reverses each sentence and leaves the padding after it; it is its own inverse.
         mirror_SL = torch.where(real_SL, length_S[:, None] - 1 - step_L, step_L)
         h_SLD = self.dropout(nn.functional.embedding(token_SL, self.vectors))
         for right, left in zip(self.rightward, self.leftward, strict=True):

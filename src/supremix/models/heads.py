@@ -1,11 +1,11 @@
-"""What stands on a backbone: the projection head of stage 1, the linear regression head of stage 2."""
+"""Heads on a backbone: projection for pre-training, linear regression for adaptation."""
 
 import torch
 from torch import Tensor, nn
 
 
 class ProjectionHead(nn.Sequential):
-    """Two-layer perceptron, used by the contrastive loss only and dropped after it (paper table 13).
+    """Two-layer perceptron for the contrastive loss, dropped after pre-training (paper table 13).
 
     Args:
         in_features: width of the backbone's features.
@@ -17,7 +17,7 @@ class ProjectionHead(nn.Sequential):
 
 
 class FaceProjectionHead(nn.Sequential):
-    """Two-layer perceptron with batch normalisation after both layers, as the review-time release has it for faces.
+    """Two-layer perceptron with batch normalisation after both layers, which the review-time release uses on faces.
 
     Args:
         in_features: width of the backbone's features.
@@ -35,7 +35,12 @@ class FaceProjectionHead(nn.Sequential):
 
 
 class RegressionHead(nn.Linear):
-    """Features → one number per row, (B,); the bias starts at ``bias``, in the target's scaled units."""
+    """Linear map of features to one prediction per row.
+
+    Args:
+        in_features: width of the backbone's features.
+        bias: initial bias, in the target's scaled units.
+    """
 
     def __init__(self, in_features: int, bias: float) -> None:
         super().__init__(in_features, 1)
@@ -43,5 +48,5 @@ class RegressionHead(nn.Linear):
             self.bias.fill_(bias)
 
     def forward(self, h_BD: Tensor) -> Tensor:
-        """Predictions (B,), in the target's scaled units."""
+        """Return predictions (B,) of features (B, D), in the target's scaled units."""
         return super().forward(h_BD).squeeze(-1)

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 
 class MLP(nn.Module):
-    """Linear layers of the given widths, ReLU after each; features are the last layer's output.
+    """Linear layers with ReLU after each; features are the last layer's output.
 
     Args:
         in_features: columns of the table.
-        hidden: widths, at least one.
+        hidden: width of each layer, at least one.
     """
 
     def __init__(self, in_features: int, hidden: Sequence[int]) -> None:
@@ -25,5 +25,5 @@ class MLP(nn.Module):
         self.out_dim = widths[-1]
 
     def forward(self, x_BF: Tensor) -> Tensor:
-        """Features (B, out_dim)."""
+        """Return features (B, out_dim) of rows (B, in_features)."""
         return self.layers(x_BF)

@@ -1,8 +1,9 @@
 """18-layer 1D ResNet after Hong et al. (2020): the backbone for time series of varying length (paper section 4).
 
-N series, C channels, T frames of the longest. Frames beyond a series' length influence nothing: neither features nor
-gradients nor the statistics of batch norm. They are zero after every step, which is also what lies beyond the
-border of a series that stands alone, so it has the same features alone and padded in a batch.
+Shapes: N series, C channels, T frames of the longest series.
+
+Frames beyond a series' length influence neither features nor gradients nor batch norm's statistics. They are zero after
+every step, as is the padding at the border of a series alone: a series has the same features alone and in a batch.
 """
 
 import torch
@@ -10,22 +11,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 STAGES = (1, 2, 4, 8)
-"""Channels of the four stages, as multiples of the first's."""
+"""Channels of the four stages, as multiples of the first stage's."""
 
 
 class ResNet18(nn.Module):
-    """{"x": (N, in_channels, T), "length": (N,) in 1…T} → features (N, 8·width).
+    """A convolution, eight pre-activation blocks of two convolutions, batch norm, ReLU, and the mean over frames.
 
-    A convolution, eight pre-activation blocks of two convolutions, batch norm, ReLU, and the mean over the frames:
-    with the regression head 18 layers. Every second block halves time by max pooling, and the block after it doubles
-    the channels by zero ones, so that shortcuts have no weights. 400 channels, width 64 and kernel 16: 19,951,040
+    With the regression head that is 18 layers. Shortcuts have no weights: every second block halves time by max
+    pooling, and the block after it doubles the channels by zeros. 400 channels, width 64 and kernel 16 give 19,951,040
     parameters.
 
     Args:
-        in_channels: signals of a series, 400 parcels in the paper.
-        width: channels of the first stage, 64 in Hong et al.'s code.
-        kernel: frames that a convolution spans, 16 there.
-        dropout: probability before each convolution but the first two, 0.5 there.
+        in_channels: signals of a series; 400 parcels in the paper.
+        width: channels of the first stage; 64 in Hong et al.'s code.
+        kernel: frames that a convolution spans; 16 there.
+        dropout: probability before each convolution but the first two; 0.5 there.
     """
 
     def __init__(self, in_channels: int, width: int, kernel: int, dropout: float) -> None:
@@ -44,7 +44,11 @@ class ResNet18(nn.Module):
         self.norm = MaskedBatchNorm(channels)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """Features (N, out_dim)."""
+        """Return features (N, 8·width).
+
+        Args:
+            batch: "x", series (N, in_channels, T), and "length", (N,) in 1…T.
+        """
         x_NCT, length_N = batch["x"], batch["length"]
         mask_N1T = valid_frames(length_N, x_NCT.shape[-1])
         x_NCT = x_NCT.where(mask_N1T, 0)
@@ -62,7 +66,12 @@ class ResNet18(nn.Module):
 class Block(nn.Module):
     """Batch norm, ReLU, dropout and convolution, twice, added to the input.
 
-    activated: the input comes from batch norm and ReLU already, so the first round is the convolution alone.
+    Args:
+        in_channels, channels: of input and output.
+        kernel: frames that a convolution spans.
+        stride: 2 halves time.
+        dropout: probability before a convolution.
+        activated: whether the input comes from batch norm and ReLU, so that the first round is only a convolution.
     """
 
     def __init__(
@@ -77,7 +86,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x_NCT: Tensor, mask_in_N1T: Tensor, mask_N1T: Tensor) -> Tensor:
-        """(N, channels, ⌈T/stride⌉), zero outside `mask_N1T`; the input is zero outside `mask_in_N1T`."""
+        """Return (N, channels, ⌈T/stride⌉), zero outside `mask_N1T`; the input must be zero outside `mask_in_N1T`."""
         out = x_NCT
         if self.norm1 is not None:
             out = self.dropout(functional.relu(self.norm1(out, mask_in_N1T)))
@@ -85,15 +94,15 @@ class Block(nn.Module):
         out = self.dropout(functional.relu(self.norm2(out, mask_N1T)))
         out = self.conv2(out, mask_N1T)
         shortcut = x_NCT
-        if self.stride == 2:  # an odd frame at the end is compared with 0, whatever the padding
+        if self.stride == 2:  # an odd last frame is paired with 0, whatever the padding
             shortcut = functional.max_pool1d(functional.pad(shortcut, (0, shortcut.shape[-1] % 2)), 2)
         return out + functional.pad(shortcut, (0, 0, 0, self.more_channels))
 
 
 class MaskedConv(nn.Module):
-    """Convolution (N, C, T) → (N, C', ⌈T/stride⌉) with "same" zero padding, zero outside the mask of its output.
+    """Convolution (N, C, T) → (N, C', ⌈T/stride⌉) with "same" zero padding, and zeros outside a mask.
 
-    Frame t sees the frames from stride·t − (kernel−1)//2 on, whatever T is, so that padding shifts nothing.
+    Output frame t starts at input frame stride·t − (kernel−1)//2 for any T, so that padding shifts nothing.
     """
 
     def __init__(self, in_channels: int, channels: int, kernel: int, stride: int) -> None:
@@ -102,15 +111,15 @@ class MaskedConv(nn.Module):
         self.conv = nn.Conv1d(in_channels, channels, kernel, stride)
 
     def forward(self, x_NCT: Tensor, mask_N1T: Tensor) -> Tensor:
-        """`x_NCT` is zero beyond each row's length; `mask_N1T` is of the output."""
+        """Convolve `x_NCT`, which must be zero beyond each row's length; `mask_N1T` is the output's mask."""
         return self.conv(functional.pad(x_NCT, self.borders)).where(mask_N1T, 0)
 
 
 class MaskedBatchNorm(nn.BatchNorm1d):
-    """Batch norm whose statistics are those of the frames in the mask; zero outside it. At least in float32."""
+    """Batch norm over the frames in a mask, in at least float32; zero outside the mask."""
 
     def forward(self, x_NCT: Tensor, mask_N1T: Tensor) -> Tensor:  # type: ignore[override]
-        """Like BatchNorm1d on the frames in `mask_N1T`, (N, 1, T) bool, put together."""
+        """Apply BatchNorm1d to the frames in `mask_N1T`, (N, 1, T) bool, as if they were concatenated."""
         dtype = torch.promote_types(x_NCT.dtype, torch.float32)
         x = x_NCT.to(dtype)
         if self.training:
@@ -121,7 +130,7 @@ class MaskedBatchNorm(nn.BatchNorm1d):
         return ((x - mean_C11) * scale + self.bias[:, None]).where(mask_N1T, 0).to(x_NCT.dtype)
 
     def _statistics(self, x_NCT: Tensor, mask_N1T: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and biased variance, (C, 1) each; moves the running ones, the variance unbiased."""
+        """Return mean and biased variance, (C, 1) each; update the running ones, with unbiased variance."""
         frames = mask_N1T.sum()
         mean_C1 = x_NCT.where(mask_N1T, 0).sum((0, 2))[:, None] / frames
         var_C1 = ((x_NCT - mean_C1).where(mask_N1T, 0) ** 2).sum((0, 2))[:, None] / frames
@@ -135,5 +144,5 @@ class MaskedBatchNorm(nn.BatchNorm1d):
 
 
 def valid_frames(length_N: Tensor, frames: int) -> Tensor:
-    """(N, 1, frames) bool: which frames lie within each row's length."""
+    """Return the mask of frames within each row's length, (N, 1, frames) bool."""
     return (torch.arange(frames, device=length_N.device) < length_N[:, None])[:, None]

@@ -1,4 +1,4 @@
-"""Residual networks for images (He et al. 2016), from torchvision's blocks, with random weights."""
+"""Residual networks for images (He et al. 2016), built of torchvision's blocks, with random weights."""
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
@@ -10,12 +10,12 @@ DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] =
 
 
 class ResNet2d(nn.Module):
-    """Images (B, 3, H, W) → features (B, out_dim): the mean of the last stage over the image.
+    """ResNet-18 or ResNet-50 without the classifier; features are the mean of the last stage over the image.
 
     Args:
         depth: 18 or 50 layers.
-        width: channels of the stem and of the first stage's blocks; each further stage doubles them. At 64 the
-            network, its initialisation and the names of its weights are torchvision's without the classifier.
+        width: channels of the stem and of the first stage's blocks; each further stage doubles them. With 64, the
+            network, its initialisation and the names of its weights are torchvision's.
     """
 
     def __init__(self, depth: int, width: int) -> None:
@@ -38,7 +38,7 @@ class ResNet2d(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Features (B, out_dim)."""
+        """Return features (B, out_dim) of images (B, 3, H, W)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x_BCHW))))
         for i in range(1, 5):
             x = self.get_submodule(f"layer{i}")(x)

@@ -1,6 +1,6 @@
 """3D ResNet-18 (Hara, Kataoka and Satoh 2018): the backbone for volumes (paper section 4).
 
-N volumes of S³ voxels; C channels; D, H, W space.
+Shapes: N volumes of S³ voxels, C channels, D × H × W voxels inside the network.
 """
 
 import torch
@@ -8,20 +8,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 STAGES = (1, 2, 4, 8)
-"""Channels of the four stages, as multiples of the first's."""
+"""Channels of the four stages, as multiples of the first stage's."""
 
 
 class ResNet18(nn.Module):
-    """Volumes (N, in_channels, S, S, S) → features (N, 8·width).
+    """A 7×7×7 convolution, max pooling, four stages of two basic blocks, and the mean over space.
 
-    A 7×7×7 convolution, max pooling, four stages of two basic blocks, and the mean over space. The shortcuts where a
-    stage widens are of type A, subsampling and zero channels, as in Hara et al.'s ResNet-18, so they have no weights.
-    The first convolution has stride 2 in all three axes: Hara et al. spare the time axis of clips of 16 frames only,
-    and a volume's axes are alike. One input channel and width 64: 32,986,176 parameters.
+    Where a stage widens, the shortcut is of type A as in Hara et al.'s ResNet-18: it subsamples and adds zero channels,
+    without weights. The first convolution has stride 2 in all three axes, which are alike in a volume; Hara et al. keep
+    the time axis of their 16-frame clips. One input channel and width 64 give 32,986,176 parameters.
 
     Args:
         in_channels: 1 for a T1 scan.
-        width: channels of the first stage, 64 in Hara et al.
+        width: channels of the first stage; 64 in Hara et al.
     """
 
     def __init__(self, in_channels: int, width: int) -> None:
@@ -45,12 +44,12 @@ class ResNet18(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x_NCDHW: Tensor) -> Tensor:
-        """Features (N, out_dim)."""
+        """Return features (N, 8·width) of volumes (N, in_channels, S, S, S)."""
         return self.blocks(self.stem(x_NCDHW)).mean((2, 3, 4))
 
 
 class BasicBlock(nn.Module):
-    """Two 3×3×3 convolutions with batch norm, added to the input; `stride` halves space where it is 2."""
+    """Two 3×3×3 convolutions with batch norm, added to the input; a `stride` of 2 halves space."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -61,7 +60,7 @@ class BasicBlock(nn.Module):
         self.norm2 = nn.BatchNorm3d(channels)
 
     def forward(self, x_NCDHW: Tensor) -> Tensor:
-        """(N, channels, ⌈D/stride⌉, ⌈H/stride⌉, ⌈W/stride⌉)."""
+        """Return (N, channels, ⌈D/stride⌉, ⌈H/stride⌉, ⌈W/stride⌉)."""
         out = functional.relu(self.norm1(self.conv1(x_NCDHW)), inplace=True)
         out = self.norm2(self.conv2(out))
         shortcut = x_NCDHW[:, :, :: self.stride, :: self.stride, :: self.stride]

@@ -1,4 +1,4 @@
-"""How a process ends: on a stop signal with the signal's exit code, and with one message from all ranks."""
+"""End a process: with a stop signal's exit code, and with one message for all ranks."""
 
 import sys
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from supremix.runtime.signals import stoppable
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """A stop signal ends the process with one line on stderr and 128 + its number, 143 for SIGTERM.
+    """End the process on a stop signal, with one line on stderr and exit code 128 + its number (143 for SIGTERM).
 
-    Of several ranks one says why they end, the first; the others have only lost it.
+    With several ranks, only the first that ends reports why; the others end because they lost it.
     """
     try:
         with stoppable():

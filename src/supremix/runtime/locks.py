@@ -1,4 +1,4 @@
-"""One process at a time on a folder: a lock of the operating system's, which dies with the process that holds it."""
+"""Let one process at a time use a folder, by a lock of the operating system that ends with its process."""
 
 import fcntl
 import os
@@ -11,17 +11,25 @@ from supremix.errors import Busy
 
 
 def acquired(folder: Path, wait: bool) -> TextIO:
-    """The open file ``folder/lock``, locked until it is closed; folder and file are made where they are missing.
+    """Lock a folder; make it where it is missing.
 
-    It holds the name of the machine and the process that has it. Raises Busy where another process has it and
-    ``wait`` is false, OSError where the file system cannot write or lock.
+    Args:
+        folder: the folder to lock.
+        wait: whether to wait for another process that holds the lock.
+
+    Returns:
+        The open file ``folder/lock``, which names its process and machine; closing it unlocks.
+
+    Raises:
+        Busy: another process holds the lock, and ``wait`` is false.
+        OSError: the file system cannot write or lock.
     """
-    told = False
+    announced = False
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             lock = (folder / "lock").open("a+")
-        except FileNotFoundError:  # its last holder has just removed the folder
+        except FileNotFoundError:  # the last holder just removed the folder
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -30,16 +38,16 @@ def acquired(folder: Path, wait: bool) -> TextIO:
             if not wait:
                 lock.close()
                 raise Busy(f"{folder.stem} is in work in {holder}") from None
-            if not told:
+            if not announced:
                 print(f"{folder.stem} is in work in {holder}: waiting for it", file=sys.stderr, flush=True)
-            told = True
+            announced = True
             fcntl.flock(lock, fcntl.LOCK_EX)
         if _is_at(lock, folder / "lock"):
             lock.truncate(0)
             lock.write(f"process {os.getpid()} on {socket.gethostname()}")
             lock.flush()
             return lock
-        lock.close()  # removed by its holder: there may be a new one at this place
+        lock.close()  # the holder removed it: a new one may be in its place
 
 
 def _holder(lock: TextIO) -> str:

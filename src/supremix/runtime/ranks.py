@@ -1,7 +1,7 @@
-"""The ranks of one run: processes, one a device, that run the same program on their part of every batch.
+"""The ranks of a run: one process per device, each working on its share of every batch.
 
-torchrun started them, or `spawn` did; both say so in the environment. Whatever is decided or written, rank 0 does
-it, and tells the others. Quick to import.
+torchrun or `spawn` starts them and describes them in the environment. Rank 0 decides and writes, and sends its
+decisions to the others. Quick to import.
 """
 
 import os
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(days=365)  # rank 0 may wait long for a run that another process has in work
+PATIENCE = timedelta(days=365)  # rank 0 may wait long for a run that another process works on
 SECONDS_TO_STORE = 5
 
 
 def world_size() -> int:
-    """How many ranks there are; 1 where a process works alone."""
+    """Return the number of ranks; 1 for a process on its own."""
     return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
 
 
 def rank() -> int:
-    """Which of them this process is, from 0."""
+    """Return this process's rank, from 0."""
     return int(os.environ["RANK"]) if world_size() > 1 else 0
 
 
 def is_first() -> bool:
-    """Whether this is rank 0, the one that writes and shows."""
+    """Return whether this is rank 0, which writes and shows."""
     return rank() == 0
 
 
 def check(devices: int) -> None:
-    """Raise UserError where torchrun started another number of ranks on this machine than ``trainer.devices``."""
+    """Raise UserError if torchrun started another number of ranks here than ``trainer.devices``."""
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     if world_size() > 1 and devices not in (1, here):
         raise UserError(f"trainer.devices={devices}, but torchrun started {here} ranks here: leave one of the two out")
 
 
 def check_alone() -> None:
-    """Raise UserError where torchrun started a sweep or a table: each of its ranks would run all of it."""
+    """Raise UserError if torchrun started a sweep or a table: each rank would run all of it."""
     if world_size() > 1:
         raise UserError(
             f"torchrun started {world_size()} ranks, and ranks share one run, not a sweep or a table: "
@@ -56,9 +56,14 @@ def check_alone() -> None:
 
 
 def fabric(accelerator: str, precision: Any) -> "Fabric":
-    """Fabric on this process's device; of several ranks, with DistributedDataParallel over all of them.
+    """Return Fabric on this process's device, with DistributedDataParallel if there are several ranks.
 
-    Raises UserError where the accelerator is not there, or not for so many.
+    Args:
+        accelerator: ``trainer.accelerator``: auto, cpu, gpu, …
+        precision: ``trainer.precision``: 32-true, bf16-mixed, …
+
+    Raises:
+        UserError: the accelerator is missing, lacks the precision, or has fewer devices than ranks.
     """
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import TorchElasticEnvironment
@@ -68,13 +73,13 @@ def fabric(accelerator: str, precision: Any) -> "Fabric":
     from torch.cuda import device_count
     from torch.nn.parallel import DistributedDataParallel
 
-    if precision == "16-mixed" and (accelerator == "cpu" or not is_available()):  # where Fabric takes bfloat16 instead
+    if precision == "16-mixed" and (accelerator == "cpu" or not is_available()):  # Fabric would take bfloat16
         raise UserError("trainer.precision=16-mixed needs a GPU: use bf16-mixed or 32-true on a processor")
     try:
         if world_size() == 1:
             return Fabric(accelerator=accelerator, devices=1, precision=precision)
         here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), device_count()
-        if accelerator != "cpu" and 0 < gpus < here:  # which Fabric would not see under torchrun
+        if accelerator != "cpu" and 0 < gpus < here:  # Fabric does not check this under torchrun
             raise ValueError(f"GPUs on this machine: {gpus}")
         # Buffers are the same everywhere: batch norm is synchronised, and FDS sees the whole batch.
         renamed = "forward_sync_buffers" in signature(DistributedDataParallel).parameters  # in torch 2.14
@@ -96,7 +101,7 @@ def fabric(accelerator: str, precision: Any) -> "Fabric":
 
 
 def close() -> None:
-    """Part from the other ranks, once all is done."""
+    """Leave the group of ranks, at the end."""
     if world_size() > 1:
         from torch import distributed
 
@@ -105,19 +110,19 @@ def close() -> None:
 
 
 def from_first(make: Callable[[], T]) -> T:
-    """What ``make`` gives on rank 0, on every rank; it is called there alone. All ranks wait for it."""
+    """Call ``make`` on rank 0 and return its value on every rank; all ranks wait for it."""
     if world_size() == 1:
         return make()
     from torch import distributed
 
-    told: list[Any] = [make() if is_first() else None]
-    distributed.broadcast_object_list(told, src=0, group=_control())
-    return told[0]
+    values: list[Any] = [make() if is_first() else None]
+    distributed.broadcast_object_list(values, src=0, group=_control())
+    return values[0]
 
 
 @contextmanager
 def stopping_together() -> Iterator[None]:
-    """A block, or by ``@stopping_together()`` a function, in which ranks stop only where all do: in `stop_if_asked`."""
+    """Let ranks stop only together, in `stop_if_asked`, inside this block; also a decorator of a function."""
     if world_size() == 1:
         yield
     else:
@@ -126,7 +131,7 @@ def stopping_together() -> Iterator[None]:
 
 
 def stop_if_asked() -> None:
-    """Raise Stopped on all ranks, once a stop signal came to one of them; alone, nothing: that stops by itself."""
+    """Raise Stopped on all ranks after one got a stop signal; a single process stops without this."""
     if world_size() == 1:
         return
     import torch
@@ -138,7 +143,7 @@ def stop_if_asked() -> None:
 
 
 def should_report() -> bool:
-    """Whether this is the rank that says why the run ends: the first to ask. The others end because of it."""
+    """Return whether this rank reports why the run ends: the first that asks. The others end because of it."""
     if world_size() == 1:
         return True
     from torch import distributed
@@ -148,14 +153,14 @@ def should_report() -> bool:
     try:
         store = distributed.TCPStore(address, port, timeout=timedelta(seconds=SECONDS_TO_STORE))
         return store.add(key, 1) == 1
-    except RuntimeError:  # it was kept by a rank that is gone
+    except RuntimeError:  # the rank that hosted it is gone
         return False
 
 
 @cache
 def _control() -> Any:
-    """The group for decisions: between processors, whatever the device, and as patient as it takes; joined once."""
+    """Return the group in which ranks share decisions: gloo on any device, waiting up to `PATIENCE`; joined once."""
     from torch import distributed
 
-    distributed.init_process_group()  # for what is computed: gloo between processors, NCCL between GPUs
+    distributed.init_process_group()  # for tensors: gloo between processors, NCCL between GPUs
     return distributed.new_group(backend="gloo", timeout=PATIENCE)

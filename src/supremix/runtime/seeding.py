@@ -1,4 +1,4 @@
-"""Named random streams: every use of randomness has its own generator, derived from the run's seed."""
+"""Named random streams: each use of randomness has its own generator, derived from the run's seed."""
 
 import hashlib
 import os
@@ -9,26 +9,26 @@ import torch
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """A 63-bit seed for the stream ``names``; streams with different names are unrelated."""
+    """Derive a 63-bit seed for the stream ``names``; streams of different names are unrelated."""
     text = "/".join(str(part) for part in (seed, *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def generator(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A torch generator for the stream ``names``."""
+    """Make a torch generator for the stream ``names``."""
     return torch.Generator(device=device).manual_seed(derive(seed, *names))
 
 
 @contextmanager
 def initialising(seed: int, *names: str | int) -> Iterator[None]:
-    """Modules built inside start from the stream ``names``; torch's global state is left as it was."""
+    """Initialise the modules built inside from the stream ``names``, and restore torch's global state after."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, *names))
         yield
 
 
 def repeatable(on: bool) -> None:
-    """Have every operation give the same bits each time, on a GPU too; one that cannot raises RuntimeError."""
+    """Make every operation give the same bits each time, on GPUs too; an operation that cannot raises RuntimeError."""
     if on:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # read when CUDA starts
     torch.use_deterministic_algorithms(on)

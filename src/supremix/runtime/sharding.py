@@ -1,7 +1,7 @@
-"""A batch spread over ranks: row i of B is on rank i mod W, of W ranks. With one rank it is all there.
+"""Spread a batch over ranks: row i goes to rank i mod W of W ranks.
 
-Every rank computes the loss of the whole batch from gathered outputs, so that a contrastive loss sees all pairs, a mean
-is the mean over all rows however they divide, and draws for the batch are the same on each rank.
+Every rank gathers all outputs and computes the loss of the whole batch. So a contrastive loss sees all pairs, a mean is
+the mean over all rows however they divide, and the draws for a batch are the same on each rank.
 """
 
 from typing import TypeVar
@@ -19,23 +19,29 @@ Rows = TypeVar("Rows", Tensor, np.ndarray)
 
 
 def shard(of_B: Rows) -> Rows:
-    """This rank's part of what a batch has for each row.
+    """Return this rank's rows of a batch.
 
-    Where there are fewer rows than ranks, the first row stands in on a rank without one; `gather` drops it.
+    Args:
+        of_B: an array or tensor with one entry per row. With fewer rows than ranks, a rank without a row gets the
+            first, which `gather` drops.
     """
     mine = of_B[ranks.rank() :: ranks.world_size()]
     return mine if len(mine) else of_B[:1]
 
 
 def gather(part: Tensor, rows: int, views: int = 1) -> Tensor:
-    """Rows (rows, …) of a whole batch in their order, from this rank's part; the same on each rank.
+    """Gather the outputs of all ranks into those of the whole batch, the same on each rank.
 
-    Gradients go back to this rank's part, times the number of ranks, since DDP takes the mean over ranks of what
-    should be added up. That is right where all ranks compute the same from what was gathered.
+    A gradient goes back to this rank's part, times the number of ranks: DDP takes the mean over ranks where the sum is
+    due. That is right if all ranks compute the same loss from the result.
 
     Args:
         part: the model's output for this rank's items: their first views, then their second ones, …
-        rows: of the whole batch, ``views`` times its items.
+        rows: rows of the whole batch, ``views`` times its items.
+        views: rows per item.
+
+    Returns:
+        (rows, …), in the order of the whole batch.
     """
     world = ranks.world_size()
     if world == 1:
@@ -53,9 +59,13 @@ def gather(part: Tensor, rows: int, views: int = 1) -> Tensor:
 
 
 def synchronised(fabric: Fabric, model: nn.Module) -> nn.Module:
-    """The model with batch normalisation over the whole batch; UserError on processors, where torch has none."""
-    normalised = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
-    if ranks.world_size() == 1 or not normalised:
+    """Return the model with batch normalisation over all ranks.
+
+    Raises:
+        UserError: several ranks, batch normalisation, and no GPUs: torch synchronises between GPUs only.
+    """
+    has_batch_norm = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    if ranks.world_size() == 1 or not has_batch_norm:
         return model
     if fabric.device.type != "cuda":
         raise UserError(
@@ -66,9 +76,13 @@ def synchronised(fabric: Fabric, model: nn.Module) -> nn.Module:
 
 
 def seed_step(stream: tuple[int, str], epoch: int, step: int) -> None:
-    """Several ranks: seed torch's global generator anew for a step, so that no two drop the same units of their rows.
+    """With several ranks, seed torch's global generator for a step, so that each rank has its own dropout.
 
-    Dropout is the one thing that depends on the number of ranks.
+    Only dropout depends on the number of ranks.
+
+    Args:
+        stream: the run's seed and the stage's name.
+        epoch, step: which step of training it is.
     """
     if ranks.world_size() > 1:
         torch.manual_seed(derive(*stream, "dropout", epoch, step, ranks.rank()))

@@ -1,4 +1,4 @@
-"""Stop signals: they end a run between two steps, never inside one, so that it can save itself on its way out."""
+"""Stop a run on signals, between two steps and never inside one, so that it can save before it ends."""
 
 import signal
 import threading
@@ -12,18 +12,17 @@ from supremix.errors import Stopped
 # What schedulers send: SIGTERM before a kill; SIGUSR2 is submitit's, before a time limit. SIGINT is Ctrl-C.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 
-_received: int | None = None  # the signal that came
-_inside = False  # a block that is not to be broken
+_received: int | None = None  # the last stop signal
+_inside = False  # whether the process is in an `unbroken` block
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Turn stop signals into Stopped, raised at once or at the end of an `unbroken` block.
 
-    On the way out the signal is handed on to whoever handled it before: submitit's handler puts the job back into the
-    queue. A signal that was ignored stays so. An error after a signal is taken for its consequence: a library that was
-    broken off may raise one of its own, as zipfile does where a file in it is still open. Does nothing outside the
-    main thread, which gets all signals.
+    At the end the signal goes on to its previous handler: submitit's puts the job back into the queue. An ignored
+    signal stays ignored. An error after a signal counts as its consequence, since an interrupted library may raise its
+    own, as zipfile does with a file still open. Outside the main thread, which gets all signals, this does nothing.
     """
     global _received
     if threading.current_thread() is not threading.main_thread():
@@ -54,7 +53,7 @@ def stoppable() -> Iterator[None]:
 
 @contextmanager
 def unbroken() -> Iterator[None]:
-    """A block that a stop signal does not break: Stopped is raised at its end. Blocks may lie in one another."""
+    """Keep stop signals from interrupting this block; raise Stopped at the end of the outermost one."""
     global _inside
     outer = _inside
     _inside = True
@@ -67,7 +66,7 @@ def unbroken() -> Iterator[None]:
 
 
 def received() -> int | None:
-    """The stop signal that came, if one did."""
+    """Return the stop signal that arrived, or None."""
     return _received
 
 

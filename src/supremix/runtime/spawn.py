@@ -1,6 +1,6 @@
-"""Starts the ranks of a run inside a job, as torchrun does outside: a process for each device, and this one waits.
+"""Start the ranks of a run from inside a job, one process per device, and wait for them.
 
-They are forks of a server that has everything imported, so that the runs of a sweep start quickly.
+The ranks are forks of a server that has imported everything, so the runs of a sweep start quickly.
 """
 
 import multiprocessing
@@ -26,41 +26,48 @@ from supremix.runtime.signals import SIGNALS, stoppable
 
 PRELOADED = ["supremix.experiment.run", "supremix.experiment.record", "supremix.training.pretrain", "hydra"]
 HOST = "127.0.0.1"
-SECONDS_TO_END = 10  # for ranks that have lost one of them
-TOLD_AT_MOST = 20_000  # characters: no more than a pipe holds that nobody reads
+SECONDS_TO_END = 10  # for the other ranks, after one failed
+MESSAGE_AT_MOST = 20_000  # characters: what a pipe holds while nobody reads it
 
 
 def start(devices: int, work: Callable[..., Any], *arguments: Any) -> None:
-    """Run ``work(*arguments)`` on so many ranks; return when all have ended well.
+    """Run ``work(*arguments)`` on several ranks; return when all have succeeded.
 
-    Where one fails the others are ended, and its exception is raised here. A stop signal to this process is passed on
-    to the ranks, which save; Stopped is raised when they have ended.
+    If a rank fails, the others are ended, and its exception is raised here. A stop signal to this process goes on to
+    the ranks, which save; Stopped is raised after they end.
+
+    Args:
+        devices: number of ranks.
+        work: a function that can be pickled.
+        arguments: its arguments.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    forkserver.ensure_running()  # here, so that it does not begin with signals blocked, as what it forks then would
+    forkserver.ensure_running()  # outside `_blocked`: its forks would inherit blocked signals
     store = distributed.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
     common = {"MASTER_ADDR": HOST, "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     common |= {"WORLD_SIZE": str(devices), "LOCAL_WORLD_SIZE": str(devices), "GROUP_RANK": "0"}
-    reports: dict[BaseProcess, Connection] = {}
-    with _ended(reports):
+    receivers: dict[BaseProcess, Connection] = {}
+    with _ended(receivers):
         for rank in range(devices):
-            report, told = context.Pipe(duplex=False)
+            receiver, sender = context.Pipe(duplex=False)
             environment = {**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-            process = context.Process(target=_rank, args=(environment, told, work, arguments), daemon=True)
+            process = context.Process(target=_rank, args=(environment, sender, work, arguments), daemon=True)
             with _blocked():
                 process.start()
-            told.close()
-            reports[process] = report
-        failed = _first_failure(list(reports))
+            sender.close()
+            receivers[process] = receiver
+        failed = _first_failure(list(receivers))
         if failed is not None:
-            raise _why(failed, reports[failed])
+            raise _why(failed, receivers[failed])
 
 
 @contextmanager
 def _blocked() -> Iterator[None]:
-    """Keep stop signals waiting. The server starts in here and keeps it so: schedulers signal it too, and it must not
-    end before the ranks, whose end it reports."""
+    """Block stop signals in here, and in a server that starts in here.
+
+    Schedulers signal the server too, and it must outlive the ranks, whose end it reports.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -70,7 +77,7 @@ def _blocked() -> Iterator[None]:
 
 @contextmanager
 def _ended(processes: Any) -> Iterator[None]:
-    """Leave no process behind: on a stop signal they are given the time to save, else a few seconds."""
+    """End all processes: on a stop signal after they have saved, otherwise within a few seconds."""
     try:
         yield
     except Stopped as stop:
@@ -89,19 +96,19 @@ def _ended(processes: Any) -> Iterator[None]:
 
 
 def _first_failure(processes: list[BaseProcess]) -> BaseProcess | None:
-    """The first process that ended badly, once it has; None when all have ended well."""
+    """Wait until a process fails, and return it; None after all have succeeded."""
     running: dict[Any, BaseProcess] = {process.sentinel: process for process in processes}
     while running:
         ended = [running.pop(sentinel) for sentinel in wait(list(running))]
         failed = [process for process in ended if process.exitcode != 0]
-        if failed:  # of two at once, one that was killed: the other has only lost it
+        if failed:  # of two, the killed process: the other failed by its loss
             return min(failed, key=lambda process: process.exitcode or 0)
     return None
 
 
-def _why(failed: BaseProcess, report: Connection) -> BaseException:
+def _why(failed: BaseProcess, receiver: Connection) -> BaseException:
     try:
-        return report.recv()
+        return receiver.recv()
     except EOFError:
         code = failed.exitcode or 0
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
@@ -110,10 +117,12 @@ def _why(failed: BaseProcess, report: Connection) -> BaseException:
         )
 
 
-def _rank(environment: dict[str, str], told: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    """What a rank does, in a process of its own."""
+def _rank(
+    environment: dict[str, str], sender: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
+    """Run a rank in this process, and send its error to the parent."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    os.setpgrp()  # Ctrl-C reaches the process that waits, which passes it on: once, not twice
+    os.setpgrp()  # Ctrl-C goes to the parent alone, which passes it on
     os.environ.clear()
     os.environ.update(environment)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -125,15 +134,15 @@ def _rank(environment: dict[str, str], told: Connection, work: Callable[..., Any
         ranks.close()
         return
     except UserError as error:
-        why: BaseException = UserError(str(error)[:TOLD_AT_MOST])
+        why: BaseException = UserError(str(error)[:MESSAGE_AT_MOST])
     except (Busy, Stopped) as error:
         why = error
     except (HydraException, OmegaConfBaseException) as error:
         why = UserError(one_line(error))
     except Exception:
-        why = RuntimeError(f"on rank {ranks.rank()}:\n{traceback.format_exc()[-TOLD_AT_MOST:]}")
-    with suppress(BrokenPipeError):  # of a process that was killed while it waited
-        told.send(why)
+        why = RuntimeError(f"on rank {ranks.rank()}:\n{traceback.format_exc()[-MESSAGE_AT_MOST:]}")
+    with suppress(BrokenPipeError):  # the parent was killed
+        sender.send(why)
     raise SystemExit(1)
 
 
