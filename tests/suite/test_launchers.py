@@ -130,9 +130,7 @@ def test_the_command_line_chooses_launcher_and_its_settings():
 
 
 def test_a_launcher_that_is_not_installed_names_the_extra(tmp_path):
-    with pytest.raises(
-        UserError, match=r"hydra/launcher=moon.*: .*moon.*submitit and Slurm are in the extra \[sweep\]"
-    ):
+    with pytest.raises(UserError, match=r"hydra/launcher=moon.*: .*moon.*Slurm need pip install 'supremix\[sweep\]'"):
         run_small(tmp_path, Launcher(["hydra/launcher=moon"]))
 
 

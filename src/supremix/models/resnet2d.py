@@ -1,12 +1,16 @@
 """Residual networks for images (He et al. 2016), built of torchvision's blocks, with random weights."""
 
-from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
+from typing import TYPE_CHECKING
 
-DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
-    18: (BasicBlock, (2, 2, 2, 2)),
-    50: (Bottleneck, (3, 4, 6, 3)),
-}
+from torch import Tensor, nn
+
+from supremix.errors import needs
+
+if TYPE_CHECKING:
+    from torchvision.models.resnet import BasicBlock, Bottleneck
+
+DEPTHS = {18: ("BasicBlock", (2, 2, 2, 2)), 50: ("Bottleneck", (3, 4, 6, 3))}
+"""Layers → torchvision's block, and how many of it each stage has."""
 
 
 class ResNet2d(nn.Module):
@@ -22,7 +26,11 @@ class ResNet2d(nn.Module):
         super().__init__()
         if depth not in DEPTHS or width < 1:
             raise ValueError(f"depth={depth}, width={width}: depth must be one of {list(DEPTHS)}, width 1 or more")
-        block, blocks = DEPTHS[depth]
+        needs("torchvision", "images")
+        from torchvision.models import resnet
+
+        name, blocks = DEPTHS[depth]
+        block = getattr(resnet, name)
         self.conv1 = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
@@ -46,7 +54,7 @@ class ResNet2d(nn.Module):
 
 
 def _stage(
-    block: type[BasicBlock] | type[Bottleneck], channels: int, planes: int, count: int, stride: int
+    block: "type[BasicBlock] | type[Bottleneck]", channels: int, planes: int, count: int, stride: int
 ) -> nn.Sequential:
     out = planes * block.expansion
     shortcut = None

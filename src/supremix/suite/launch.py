@@ -41,7 +41,7 @@ def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Ce
                 "config", ["hydra.mode=MULTIRUN", *launcher.overrides], run_mode=RunMode.MULTIRUN
             )
         except HydraException as error:
-            way = "submitit and Slurm are in the extra [sweep], Ray in [ray]"
+            way = "joblib, submitit and Slurm need pip install 'supremix[sweep]', Ray 'supremix[ray]'"
             raise UserError(f"{' '.join(launcher.overrides)}: {one_line(error)} ({way})") from None
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(cfg))
 

@@ -1,7 +1,9 @@
 """The ways to start a table's runs: Hydra's launchers, by the names that the command lines give them."""
 
 import argparse
+import importlib.util
 import os
+import sys
 from dataclasses import dataclass
 
 from supremix.errors import UserError
@@ -24,16 +26,25 @@ IN_PROCESS = Launcher(["hydra/launcher=basic"])
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that ``from_options`` reads."""
-    parser.add_argument("--launcher", default="joblib", help="basic, joblib (default), submitit_local, slurm or ray")
+    known = "basic, joblib (default where it is installed), submitit_local, slurm or ray"
+    parser.add_argument("--launcher", help=known)
     parser.add_argument("--jobs", type=int, help="runs at a time (default: this machine's cores; on Slurm no limit)")
 
 
 def from_options(options: argparse.Namespace, overrides: list[str]) -> tuple[Launcher, list[str]]:
     """The launcher of the command line, and what is left of the overrides; those of Hydra itself are its own."""
     own = [override for override in overrides if override.lstrip("+~").startswith(("hydra.", "hydra/"))]
-    launcher = named(options.launcher, options.jobs)
+    launcher = named(options.launcher or usual(), options.jobs)
     rest = [override for override in overrides if override not in own]
     return Launcher([*launcher.overrides, *own], launcher.at_once), rest
+
+
+def usual() -> str:
+    """Name the launcher for a command line that names none: joblib, or basic where joblib's plugin is missing."""
+    if importlib.util.find_spec("hydra_plugins") and importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher"):
+        return "joblib"
+    print("note: one run at a time; for several at once: pip install 'supremix[sweep]'", file=sys.stderr)
+    return "basic"
 
 
 def named(name: str, jobs: int | None = None) -> Launcher:

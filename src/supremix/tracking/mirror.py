@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from supremix.errors import needs
 from supremix.runtime import ranks
 from supremix.tracking.background import Background
 from supremix.tracking.uploads import mark_uploaded
@@ -110,6 +111,7 @@ def run_tags(cfg: Any) -> list[str]:
 
 def _init(settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -> Any:
     global _unreachable
+    needs("wandb", "tracking")
     os.environ.setdefault("WANDB_SILENT", "true")
     import wandb
 
@@ -173,6 +175,7 @@ def _end_service() -> None:
 
 def has_key() -> bool:
     """Whether a W&B key is set up, in the environment or by ``wandb login``; asks nobody, and no server."""
+    needs("wandb", "tracking")
     import wandb
 
     if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
