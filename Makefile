@@ -3,10 +3,11 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RUNS = $(if $(JOBS),--jobs $(JOBS)) $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(OVERRIDES)
 STAMP := $(VENV)/.installed
+OLDEST := .venv-oldest
 AT_SIZE := $(if $(SIZE),--size $(SIZE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart tables test test-tables lint types bench fault-campaign wandb-sync clean
+.PHONY: help setup quickstart tables test test-oldest test-tables lint types lock bench fault-campaign wandb-sync clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,14 @@ tables: $(STAMP) ## Render every table from what the store holds, with results/R
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(or $(JOBS),auto)
 
+test-oldest: $(OLDEST)/.installed ## Run the tests on the lowest versions that pyproject.toml allows, in .venv-oldest
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n $(or $(JOBS),auto)
+
+$(OLDEST)/.installed: pyproject.toml $(STAMP)
+	$(VENV)/bin/uv venv --quiet --clear --python $(PY) $(OLDEST)
+	$(VENV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[all,dev]'
+	@touch $@
+
 test-tables: $(STAMP) ## Run all sixteen tables and four figures at SIZE=twin from an empty store, with a line on each
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests/long/all_tables.py
 
@@ -52,6 +61,11 @@ lint: $(STAMP) ## Check style, formatting, and that imports run one way
 
 types: $(STAMP) ## Check types
 	$(PY) -m mypy
+
+lock: $(STAMP) ## Write requirements.lock: the exact versions in .venv, in which committed results are measured
+	$(PY) -m pip freeze --exclude-editable > $(VENV)/frozen.txt
+	$(VENV)/bin/uv pip compile --quiet --python $(PY) --extra all --extra dev --constraints $(VENV)/frozen.txt \
+		--no-annotate --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
 bench: $(STAMP) ## Measure losses, training step, probe and input as ratios in one run
 	$(PY) scripts/bench.py

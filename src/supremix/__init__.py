@@ -1,3 +1,3 @@
 """supremix: contrastive representation learning for regression."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
