@@ -30,7 +30,7 @@ from supremix.training.imbalance.lds import LDS, weighted
 from supremix.training.imbalance.running import CalibratedRegressor, RunningFDS, labelled
 from supremix.training.loop import Report, Row, fit, state_on_cpu
 
-RIDGE_STRENGTHS = tuple(10.0**power for power in range(-4, 5))
+RIDGE_STRENGTHS = np.array([10.0**power for power in range(-4, 5)])
 CACHED_AT_ONCE = 4096  # rows of cached features; raw inputs go through the network in batches of the stage's size
 
 Predictions = dict[str, dict[str, np.ndarray]]  # "val", "test" → "best", "last", "ridge" → (N,) in label units
