@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from supremix.experiment.run import run
 from supremix.settings.compose import CONF, composed
-from supremix.store.folders import read_record
+from supremix.store.records import read_record
 
 SMALL = [
     "dataset=diabetes",

@@ -18,9 +18,10 @@ from supremix.metrics.regression import HIGHER_IS_BETTER
 from supremix.runtime.locks import acquired
 from supremix.runtime.seeding import derive
 from supremix.settings.compose import composed
-from supremix.settings.identity import digest
+from supremix.settings.identity import config_hash
 from supremix.settings.overrides import key_of
-from supremix.store.folders import Store, read_record, write_json
+from supremix.store.folders import Store
+from supremix.store.records import read_record, write_json
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import plan
 from supremix.suite.run import done, run_missing
@@ -131,7 +132,7 @@ def _name(conf: Path, fixed: list[str], space: dict[str, Any], seeds: list[int])
     for cell in cells:
         if cell.run_id is None:
             raise UserError(f"{cell.dataset} is not there: {cell.hint}")
-    return digest("search", [cell.run_id for cell in cells], {key: repr(value) for key, value in space.items()})
+    return config_hash("search", [cell.run_id for cell in cells], {key: repr(value) for key, value in space.items()})
 
 
 def _metric(cfg: DictConfig) -> str:

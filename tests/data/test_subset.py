@@ -126,7 +126,7 @@ def test_a_subset_is_part_of_the_identity(tmp_path):
     from supremix.settings import identity
 
     ids = {
-        identity.encoder_id(identity.scientific(config(tmp_path, *overrides)), "data")
+        identity.pretrain_id(identity.scientific(config(tmp_path, *overrides)), "data")
         for overrides in (
             [],
             ["dataset.subset.train_size=50"],

@@ -10,7 +10,7 @@ import pytest
 from supremix.errors import UserError
 from supremix.experiment.run import run
 from supremix.settings.compose import CONF, composed
-from supremix.store.folders import read_record
+from supremix.store.records import read_record
 
 TWINS = ("agedb_dir", "imdb_wiki", "ukb", "hcp_aging", "stsb_dir", "uci_airfoil")
 METHODS = ("vanilla", "vanilla_probe", "supcon", "supcr", "supremix", "random")

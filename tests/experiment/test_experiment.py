@@ -183,7 +183,7 @@ def test_bias_starts_at_the_mean_label_unless_told_otherwise(tmp_path):
 def test_identity_ignores_where_and_how_and_hears_everything_else(tmp_path):
     def ids(*overrides):
         science = identity.scientific(config(tmp_path, *overrides))
-        return identity.run_id(science, "data"), identity.encoder_id(science, "data")
+        return identity.run_id(science, "data"), identity.pretrain_id(science, "data")
 
     plain = ids()
     for override in ("paths.runs=elsewhere", "trainer.threads=2", "tracking.project=other", "trainer.log_every=3"):

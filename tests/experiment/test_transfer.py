@@ -13,7 +13,7 @@ from supremix.experiment.run import run
 from supremix.settings import identity
 from supremix.settings.compose import CONF, composed
 from supremix.settings.source import on_source
-from supremix.store.folders import read_record
+from supremix.store.records import read_record
 from supremix.suite.plan import plan
 from supremix.suite.spec import Panel, Row, Spec
 

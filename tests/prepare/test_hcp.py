@@ -18,7 +18,7 @@ from supremix.prepare import hcp_aging
 from supremix.prepare.twins import command as make_twin
 from supremix.prepare.twins.parcels import NETWORKS, draw_series
 from supremix.settings.compose import CONF, composed
-from supremix.store.folders import read_record
+from supremix.store.records import read_record
 
 N = 24
 P = 400

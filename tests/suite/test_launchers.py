@@ -13,7 +13,8 @@ import pytest
 from supremix.errors import UserError
 from supremix.settings.compose import CONF, composed
 from supremix.settings.overrides import quoted
-from supremix.store.folders import Store, finished, read_record
+from supremix.store.folders import Store, finished
+from supremix.store.records import read_record
 from supremix.suite import launch
 from supremix.suite.launchers import IN_PROCESS, Launcher, add_options, from_options, named
 from supremix.suite.run import run_missing

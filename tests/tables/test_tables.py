@@ -14,7 +14,8 @@ from supremix.experiment.record import VARIANTS
 from supremix.prepare import stsb_dir, uci_airfoil
 from supremix.settings import compose, identity
 from supremix.settings.compose import CONF, composed
-from supremix.store.folders import Store, write_json
+from supremix.store.folders import Store
+from supremix.store.records import write_json
 from supremix.suite import checks, keep, listing
 from supremix.suite.launch import run_cell
 from supremix.suite.launchers import IN_PROCESS, named
@@ -55,7 +56,9 @@ def test_rows_that_two_tables_have_are_the_same_runs():
     def science(table, row, panel=None):
         spec = load(CONF / "table" / f"{table}.yaml")
         at, found = next((p, r) for p, r in spec.cells() if r.name == row and panel in (None, p.name))
-        return identity.digest(identity.scientific(composed(CONF, [*spec.overrides, *at.overrides, *found.overrides])))
+        return identity.config_hash(
+            identity.scientific(composed(CONF, [*spec.overrides, *at.overrides, *found.overrides]))
+        )
 
     supremix, supcon = science(1, "SupReMix (paper)"), science(1, "SupCon")
     assert science(9, "SupReMix") == supremix

@@ -362,7 +362,7 @@ def test_a_wrong_setting_names_its_key(tmp_path):
 def test_identity_hears_what_is_on_and_the_encoder_does_not(tmp_path):
     def ids(*overrides):
         science = identity.scientific(config(tmp_path, *overrides))
-        return identity.run_id(science, "data"), identity.encoder_id(science, "data")
+        return identity.run_id(science, "data"), identity.pretrain_id(science, "data")
 
     plain = ids()
     variants = ("imbalance=lds", "imbalance=fds", "imbalance=lds_fds")

@@ -110,7 +110,7 @@ def test_reading_changes_no_bit_of_the_encoder(tmp_path, method):
 
 def test_histograms_ask_for_an_encoder_of_their_own_and_nothing_else_changes_its_name(tmp_path):
     def encoder(*overrides):
-        return identity.encoder_id(identity.scientific(config(tmp_path, *overrides)), "data")
+        return identity.pretrain_id(identity.scientific(config(tmp_path, *overrides)), "data")
 
     assert encoder("method.pretrain.histograms=null", "trainer.log_every=1") == encoder()
     assert encoder(HISTOGRAMS) != encoder()

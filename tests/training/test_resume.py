@@ -19,7 +19,7 @@ from supremix.experiment import run as experiment
 from supremix.models.mlp import MLP
 from supremix.runtime.ending import ending_on_signals
 from supremix.runtime.signals import stoppable, unbroken
-from supremix.store.folders import Store, finished, unfinished
+from supremix.store.folders import Store, finished, work_folder
 from supremix.training.checkpoint import Checkpoints, restore, snapshot
 from supremix.training.loop import fit
 from tests import processes
@@ -216,7 +216,7 @@ def test_the_second_process_on_a_run_waits_for_the_first_and_shows_what_it_left(
     assert all(text.count("is in work in process") == 1 for text in texts)
     assert journal.read_text().split() == [directory.name]
     assert finished(directory)
-    assert not unfinished(directory).exists()
+    assert not work_folder(directory).exists()
 
 
 class Killed(BaseException):

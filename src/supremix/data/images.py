@@ -14,6 +14,7 @@ from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, re
 from supremix.data.prepared.manifest import Manifest, read_manifest
 from supremix.data.views.images import ColourViews, ShiftedViews, normalised
 from supremix.errors import UserError
+from supremix.runtime.registered import registered
 
 ARRAY = "faces.npy"
 FLAT_PIXELS = 32  # side to which images are averaged for regressors on raw pixels
@@ -26,6 +27,7 @@ AUGMENTATIONS: dict[str, Augment] = {
 }
 
 
+@registered("dataset/images")
 def load_images(
     folder: Path | str, *, name: str, pixels: int, bin_size: float | None, augment: str, padding: int
 ) -> Data:

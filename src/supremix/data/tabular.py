@@ -14,10 +14,12 @@ from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, re
 from supremix.data.prepared.manifest import FLOAT32_MAX, read_manifest
 from supremix.data.splits import draw_split
 from supremix.errors import UserError
+from supremix.runtime.registered import registered
 
 SCALINGS = ("raw", "standard")
 
 
+@registered("dataset/table")
 def load_table(
     folder: Path | str,
     *,
@@ -56,6 +58,7 @@ def load_table(
     )
 
 
+@registered("dataset/diabetes")
 def diabetes(*, name: str, sizes: Mapping[str, int], split_seed: int, scaling: str, bin_size: float | None) -> Data:
     """Diabetes progression (Efron et al., 2004) from scikit-learn: 442 rows, 10 features, labels 25 to 346.
 

@@ -14,10 +14,12 @@ from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import read_manifest
 from supremix.errors import UserError
+from supremix.runtime.registered import registered
 
 ARRAYS = ("tokens.npy", "lengths.npy", "vectors.npy")
 
 
+@registered("dataset/sentence_pairs")
 def load_pairs(
     folder: Path | str,
     *,

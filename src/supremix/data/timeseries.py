@@ -13,11 +13,13 @@ from supremix.data.prepared.manifest import Manifest
 from supremix.data.prepared.pieces import Pieces
 from supremix.data.volumes import check_manifest, read_cohort, split_rows
 from supremix.errors import UserError
+from supremix.runtime.registered import registered
 
 RAW_SEGMENTS = 8
 """Parts of a series, equally long, whose means regressors on the raw input see."""
 
 
+@registered("dataset/series")
 def load_series(folder: Path | str, *, name: str, bin_size: float | None) -> Data:
     """Load the prepared series in `folder`: each parcel standardised over its frames, labels as they are.
 

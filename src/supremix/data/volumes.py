@@ -14,11 +14,13 @@ from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, re
 from supremix.data.prepared.manifest import Manifest, read_manifest
 from supremix.data.prepared.pieces import Pieces, open_pieces
 from supremix.errors import UserError
+from supremix.runtime.registered import registered
 
 RAW_GRID = 10
 """Side of the grid of block means that regressors on the raw input see."""
 
 
+@registered("dataset/volumes")
 def load_volumes(folder: Path | str, *, name: str, bin_size: float | None, views: Augment | None) -> Data:
     """Load the prepared volumes in `folder`: values in [0, 1], labels as they are.
 

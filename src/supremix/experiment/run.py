@@ -6,44 +6,49 @@ them, after everything that a user can have got wrong was checked.
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
 
-from supremix.experiment.stages import Job, learn, reference, source_config
+from supremix.experiment.stages import RunContext, learn, reference, source_config
 from supremix.runtime import ranks
 from supremix.runtime.seeding import repeatable
 from supremix.runtime.signals import stoppable
 from supremix.settings import identity
 from supremix.settings.build import build, contrastive_loss, loaded_data
+from supremix.settings.provenance import other_code, present_code, stands
 from supremix.settings.schema import check, check_bins
 from supremix.settings.source import data_configs
-from supremix.store.folders import Store, read_record, settled
+from supremix.store.folders import Store, finished
+from supremix.store.records import Record, read_record
 
 
 def run(cfg: DictConfig, wait: bool = True) -> Path:
     """Execute the composed config, or show the record where it is finished already; return the run's directory.
 
-    Where ``trainer.devices`` are several, the run is executed by as many ranks, which this process starts.
-    An interrupted run goes on from its last checkpoint. Where another process has the run in work this one waits for
-    it, or raises Busy if ``wait`` is false. A stop signal saves, and raises Stopped.
+    A finished run that other code made is shown as such, and with ``rerun=true`` run anew. Where ``trainer.devices``
+    are several, the run is executed by as many ranks, which this process starts. An interrupted run goes on from its
+    last checkpoint. Where another process has the run in work this one waits for it, or raises Busy if ``wait`` is
+    false. A stop signal saves, and raises Stopped.
     """
     started = time.perf_counter()
     check(cfg)
     science = identity.scientific(cfg)
     configs = data_configs(cfg)
-    loaded = [loaded_data(one) for one in configs]
-    data = replace(loaded[0], synthetic=any(one.synthetic for one in loaded))
+    loaded = [loaded_data(config) for config in configs]
+    data = replace(loaded[0], synthetic=any(part.synthetic for part in loaded))
     criteria = [contrastive_loss(*pair) for pair in zip(configs, loaded, strict=True)]
     check_bins(cfg, data.bin_size)
     lds, fds = build("imbalance.lds", cfg.imbalance.lds), build("imbalance.fds", cfg.imbalance.fds)
     store = Store(cfg.paths.runs)
-    run_id = identity.run_id(science, *(one.sha256 for one in loaded))
+    run_id = identity.run_id(science, *(part.sha256 for part in loaded))
     directory = store.run(run_id)
+    present_code()  # before the work: files may change while it lasts
 
     devices = 1 if cfg.method.estimator is not None else cfg.trainer.devices
-    if ranks.world_size() < devices and not settled(directory):
+    if ranks.world_size() < devices and not (finished(directory) and stands(cfg, directory)):
         from supremix.runtime import spawn
 
         with stoppable():
@@ -53,9 +58,9 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     from supremix.experiment import record
     from supremix.tracking.mirror import Tracker, run_tags
 
-    status = "finished before, nothing to do"
-    with stoppable(), store.making(directory, wait) as unfinished:
-        if unfinished is not None:
+    status = None
+    with stoppable(), store.making(directory, wait, partial(stands, cfg)) as work:
+        if work is not None:
             if cfg.trainer.threads is not None:
                 torch.set_num_threads(cfg.trainer.threads)
             repeatable(cfg.trainer.deterministic)
@@ -63,30 +68,37 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
             source = run(source_config(configs[-1])) if cfg.method.source is not None else None
             fabric = ranks.fabric(cfg.trainer.accelerator, cfg.trainer.precision)
             tracker = Tracker(cfg.tracking, run_id, science, run_tags(cfg))
-            job = Job(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, unfinished, source)
+            context = RunContext(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, work, source)
             if cfg.transfer is not None:
-                origin = replace(job, cfg=configs[1], data=loaded[1], criterion=criteria[1])
-                job = replace(job, origin=replace(origin, science=identity.scientific(configs[1])))
-            execute(job, run_id, started)
+                origin = replace(context, cfg=configs[1], data=loaded[1], criterion=criteria[1])
+                context = replace(context, origin=replace(origin, science=identity.scientific(configs[1])))
+            execute(context, run_id, started)
             status = "finished"
-    quiet = cfg.trainer.progress == "off" or not ranks.is_first()
-    record.show(read_record(directory), directory, status, quiet)
+    report = read_record(directory)
+    if cfg.trainer.progress != "off" and ranks.is_first():
+        record.show(report, directory, status or _found(report))
     return directory
 
 
-def execute(job: Job, run_id: str, started: float) -> None:
-    """Train, measure and write the run's directory; of several ranks the first one measures and writes."""
+def execute(context: RunContext, run_id: str, started: float) -> None:
+    """Train, measure and write the run's directory; with several ranks the first one measures and writes."""
     from supremix.experiment import record
 
-    cfg, directory = job.cfg, job.store.run(run_id)
+    cfg, store = context.cfg, context.store
     try:
-        outcome = reference(job) if cfg.method.estimator is not None else learn(job)
+        outcome = reference(context) if cfg.method.estimator is not None else learn(context)
         if not ranks.is_first():
             return
-        seconds = time.perf_counter() - started
-        report = record.compose(cfg, job.science, run_id, job.data, job.fabric, outcome, seconds)
-        record.write(job.store, directory, cfg, report, job.data, outcome)
+        seconds = {"adapt": outcome.adapted.seconds if outcome.adapted else 0.0, "total": time.perf_counter() - started}
+        about = {"seconds": seconds, "environment": record.environment(context.fabric)}
+        report = record.write(store, cfg, context.science, run_id, context.data, outcome, about)
     except BaseException:
-        job.tracker.finish(None, exit_code=1)
+        context.tracker.finish(None, exit_code=1)
         raise
-    job.tracker.finish(record.mirrored(report) | {"record": str(directory.absolute())})
+    context.tracker.finish(record.mirrored(report) | {"record": str(store.run(run_id).absolute())})
+
+
+def _found(report: Record) -> str:
+    """What there is to say of a run that was finished before."""
+    other = other_code(report)
+    return f"finished before, {other}: rerun=true runs it anew" if other else "finished before, nothing to do"

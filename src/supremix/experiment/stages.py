@@ -6,6 +6,7 @@ got wrong was checked.
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,10 @@ from supremix.runtime import ranks
 from supremix.runtime.seeding import initialising
 from supremix.settings import identity
 from supremix.settings.build import build
+from supremix.settings.provenance import other_code, stands
 from supremix.store import files
-from supremix.store.folders import Store, read_record
+from supremix.store.folders import Store
+from supremix.store.records import Record, read_record
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Job:
+class RunContext:
     """What the steps of one run share."""
 
     cfg: DictConfig
@@ -45,20 +48,20 @@ class Job:
     store: Store
     fabric: "Fabric"
     tracker: "Tracker"
-    unfinished: Path  # the claimed run's folder for checkpoints
+    work: Path  # the claimed run's folder for checkpoints
     source: Path | None  # the finished run whose encoder is taken, where one is
-    origin: "Job | None" = None  # with transfer: the same on the dataset that the encoder comes from
+    origin: "RunContext | None" = None  # with transfer: the same on the dataset that the encoder comes from
 
 
-def reference(job: Job) -> "Outcome":
+def reference(context: RunContext) -> "Outcome":
     """A scikit-learn regressor on the inputs."""
     from supremix.experiment.record import Outcome
     from supremix.training.reference import fit_reference
 
-    return Outcome(fit_reference(build("method.estimator", job.cfg.method.estimator), job.data))
+    return Outcome(fit_reference(build("method.estimator", context.cfg.method.estimator), context.data))
 
 
-def learn(job: Job) -> "Outcome":
+def learn(context: RunContext) -> "Outcome":
     """Pre-train (or take the stored encoder, or none), then adapt."""
     from supremix.experiment.record import Outcome
     from supremix.models.acceleration import accelerate
@@ -66,19 +69,19 @@ def learn(job: Job) -> "Outcome":
     from supremix.training.checkpoint import Checkpoints
     from supremix.training.progress import stage_progress
 
-    cfg, protocol = job.cfg, job.cfg.protocol
-    optimizer = build("protocol.optimizer", protocol.optimizer)  # before the work of stage 1: it may be wrong
+    cfg, protocol = context.cfg, context.cfg.protocol
+    optimizer = build("protocol.optimizer", protocol.optimizer)  # before pre-training: it may be wrong
     scheduler = build("protocol.scheduler", protocol.scheduler)
-    backbone, origin = new_backbone(job), job.origin or job
-    if job.origin is not None and shapes(new_backbone(origin)) != shapes(backbone):
+    backbone, origin = new_backbone(context), context.origin or context
+    if context.origin is not None and shapes(new_backbone(origin)) != shapes(backbone):
         raise UserError(
             f"transfer={origin.cfg.dataset.name}: its inputs have another form than those of "
             f"dataset={cfg.dataset.name}, so its encoder cannot read them: choose another source"
         )
-    accelerate(backbone, job.fabric.device, cfg.trainer.channels_last, cfg.trainer.compile)
+    accelerate(backbone, context.fabric.device, cfg.trainer.channels_last, cfg.trainer.compile)
     encoder = None
-    if job.source is not None:
-        encoder = trained_before(job.source, backbone)
+    if context.source is not None:
+        encoder = trained_before(context.source, backbone)
     elif origin.criterion is not None:
         encoder = pretrained(origin, backbone, origin.criterion)
     stage = adapt.Stage2(
@@ -90,19 +93,19 @@ def learn(job: Job) -> "Outcome":
         select=protocol.select,
         seed=cfg.seed,
         clip=protocol.clip,
-        lds=job.lds,
-        fds=job.fds,
+        lds=context.lds,
+        fds=context.fds,
     )
-    checkpoints = Checkpoints(job.unfinished, "adapt", cfg.trainer.checkpoint.minutes)
-    with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(job, "adapt")) as report:
-        adapted = adapt.adapt(job.fabric, job.data, backbone, optimizer, scheduler, stage, report, checkpoints)
+    checkpoints = Checkpoints(context.work, "adapt", cfg.trainer.checkpoint.minutes)
+    with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(context, "adapt")) as report:
+        adapted = adapt.adapt(context.fabric, context.data, backbone, optimizer, scheduler, stage, report, checkpoints)
     return Outcome(adapted.predictions, adapted, encoder)
 
 
-def new_backbone(job: Job) -> Any:
+def new_backbone(context: RunContext) -> Any:
     """The job's backbone with the seed's random weights."""
-    with initialising(job.cfg.seed, "init", "backbone"):
-        return build("backbone.build", job.cfg.backbone.build, **job.data.input_spec)
+    with initialising(context.cfg.seed, "init", "backbone"):
+        return build("backbone.build", context.cfg.backbone.build, **context.data.input_spec)
 
 
 def shapes(module: nn.Module) -> dict[str, torch.Size]:
@@ -118,31 +121,33 @@ def source_config(cfg: DictConfig) -> DictConfig:
     return cfg
 
 
-def trained_before(directory: Path, backbone: Any) -> dict[str, Any]:
-    """Give the backbone the weights that a finished run chose; return what stands for stage 1."""
+def trained_before(directory: Path, backbone: Any) -> Record:
+    """Give the backbone the weights that a finished run chose; return what stands for the encoder's record."""
+    source = read_record(directory)
+    files.load_weights(backbone, directory / "best.safetensors", source["weights"], "backbone.")
+    return {"id": source["id"], "code": source["code"], "pretrain": None}
 
-    files.load_weights(backbone, directory / "best.safetensors", "backbone.")
-    return {"id": read_record(directory)["id"], "pretrain": None}
 
-
-def pretrained(job: Job, backbone: Any, criterion: nn.Module) -> dict[str, Any]:
-    """Give the backbone its stage-1 weights, from the store where they are finished; return the encoder's record."""
-
-    encoder_id = identity.encoder_id(job.science, job.data.sha256)
-    directory = job.store.encoder(encoder_id)
-    with job.store.making(directory) as unfinished:
-        if unfinished is not None:
-            return train_encoder(job, backbone, criterion, encoder_id, unfinished)
+def pretrained(context: RunContext, backbone: Any, criterion: nn.Module) -> Record:
+    """Give the backbone its pre-trained weights, from the store where they stand; return the encoder's record."""
+    pretrain_id = identity.pretrain_id(context.science, context.data.sha256)
+    directory = context.store.encoder(pretrain_id)
+    with context.store.making(directory, stands=partial(stands, context.cfg)) as work:
+        if work is not None:
+            return train_encoder(context, backbone, criterion, pretrain_id, work)
+    encoder = read_record(directory)
     if ranks.is_first():
-        print(f"pre-trained encoder: {directory} (stored, not trained again)", file=sys.stderr)
-    files.load_weights(backbone, directory / "backbone.safetensors")
-    report = mirror(job, "pretrain")
+        other = other_code(encoder)
+        made = f"{other}: rerun=true makes it anew" if other else "not trained again"
+        print(f"pre-trained encoder: {directory} (stored, {made})", file=sys.stderr)
+    files.load_weights(backbone, directory / "backbone.safetensors", encoder["weights"])
+    report = mirror(context, "pretrain")
     for row in files.read_history(directory):
         report(int(row.pop("epoch")), row)
-    return read_record(directory)
+    return encoder
 
 
-def train_encoder(job: Job, backbone: Any, criterion: nn.Module, encoder_id: str, unfinished: Path) -> dict[str, Any]:
+def train_encoder(context: RunContext, backbone: Any, criterion: nn.Module, pretrain_id: str, work: Path) -> Record:
     """Pre-train the backbone in place and store it; return the encoder's record."""
     from supremix.experiment import record
     from supremix.training import pretrain
@@ -150,7 +155,7 @@ def train_encoder(job: Job, backbone: Any, criterion: nn.Module, encoder_id: str
     from supremix.training.logit_statistics import Histograms
     from supremix.training.progress import stage_progress
 
-    cfg, method = job.cfg, job.cfg.method
+    cfg, method = context.cfg, context.cfg.method
     projection: nn.Module = nn.Identity()
     if method.projection_head:
         with initialising(cfg.seed, "init", "projection"):
@@ -168,12 +173,21 @@ def train_encoder(job: Job, backbone: Any, criterion: nn.Module, encoder_id: str
     )
     optimizer = build("method.pretrain.optimizer", method.pretrain.optimizer)
     scheduler = build("method.pretrain.scheduler", method.pretrain.scheduler)
-    checkpoints = Checkpoints(unfinished, "pretrain", cfg.trainer.checkpoint.minutes)
-    with stage_progress(cfg.trainer.progress, "pretrain", stage.epochs, mirror(job, "pretrain")) as report:
+    checkpoints = Checkpoints(work, "pretrain", cfg.trainer.checkpoint.minutes)
+    with stage_progress(cfg.trainer.progress, "pretrain", stage.epochs, mirror(context, "pretrain")) as report:
         fitted = pretrain.pretrain(
-            job.fabric, job.data, backbone, projection, criterion, optimizer, scheduler, stage, report, checkpoints
+            context.fabric,
+            context.data,
+            backbone,
+            projection,
+            criterion,
+            optimizer,
+            scheduler,
+            stage,
+            report,
+            checkpoints,
         )
-    return record.write_encoder(job.store, encoder_id, job.science, backbone, projection, fitted)
+    return record.write_encoder(context.store, pretrain_id, context.science, backbone, projection, fitted)
 
 
 def embedding_width(cfg: DictConfig, backbone: Any) -> int:
@@ -188,6 +202,6 @@ def embedding_width(cfg: DictConfig, backbone: Any) -> int:
     return backbone.sentence_dim
 
 
-def mirror(job: Job, stage: str) -> "Report":
+def mirror(context: RunContext, stage: str) -> "Report":
     """A report function that hands epoch rows to W&B."""
-    return lambda epoch, row: job.tracker.log(stage, epoch, row)
+    return lambda epoch, row: context.tracker.log(stage, epoch, row)

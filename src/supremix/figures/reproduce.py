@@ -10,7 +10,8 @@ from supremix.figures import error_by_size, logits, tsne
 from supremix.figures.canvas import Drawn, Run, save
 from supremix.figures.spec import Figure, load
 from supremix.settings.compose import composed
-from supremix.store.folders import Store, read_record
+from supremix.store.folders import Store
+from supremix.store.records import read_record
 from supremix.suite.keep import kept, place, settings_of, stated
 from supremix.suite.launchers import IN_PROCESS, Launcher
 from supremix.suite.plan import Cell, shown_plan, with_seeds

@@ -17,6 +17,8 @@ class SimCSELoss(nn.Module):
         threshold: label units; 2 in the paper, for scores from 0 to 5.
     """
 
+    registered_name = "loss/simcse"
+
     def __init__(self, temperature: float, threshold: float = 2.0) -> None:
         super().__init__()
         self.temperature = pairs.positive_number("temperature", temperature)

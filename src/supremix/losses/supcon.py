@@ -15,6 +15,8 @@ class SupConLoss(nn.Module):
         temperature: τ > 0, divides every logit. The loss is not multiplied by τ / τ_base as in the authors' code.
     """
 
+    registered_name = "loss/supcon"
+
     def __init__(self, temperature: float) -> None:
         super().__init__()
         self._bare = SupReMixLoss(temperature, window=0.0, mix_neg=False, mix_pos=False, weight=False)

@@ -19,6 +19,8 @@ class SupCRLoss(nn.Module):
         temperature: τ > 0.
     """
 
+    registered_name = "loss/supcr"
+
     def __init__(self, temperature: float = 2.0) -> None:
         super().__init__()
         self.temperature = pairs.positive_number("temperature", temperature)

@@ -39,6 +39,8 @@ class SupReMixLoss(nn.Module):
         ValueError: an argument is out of its range.
     """
 
+    registered_name = "loss/supremix"
+
     def __init__(
         self,
         temperature: float,

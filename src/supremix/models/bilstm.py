@@ -25,6 +25,8 @@ class BiLSTM(nn.Module):
         dropout: probability on word vectors and on the last layer's outputs, before the maximum (Yang et al.).
     """
 
+    registered_name = "backbone/bilstm"
+
     vectors: Tensor
 
     def __init__(self, vectors: Tensor, hidden: int, layers: int, dropout: float) -> None:

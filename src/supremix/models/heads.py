@@ -12,6 +12,8 @@ class ProjectionHead(nn.Sequential):
         hidden, out: widths of the hidden layer and of the embedding.
     """
 
+    registered_name = "head/projection"
+
     def __init__(self, in_features: int, hidden: int, out: int) -> None:
         super().__init__(nn.Linear(in_features, hidden), nn.ReLU(), nn.Linear(hidden, out))
 
@@ -23,6 +25,8 @@ class FaceProjectionHead(nn.Sequential):
         in_features: width of the backbone's features.
         hidden, out: widths of the hidden layer and of the embedding.
     """
+
+    registered_name = "head/face_projection"
 
     def __init__(self, in_features: int, hidden: int, out: int) -> None:
         super().__init__(

@@ -13,6 +13,8 @@ class MLP(nn.Module):
         hidden: width of each layer, at least one.
     """
 
+    registered_name = "backbone/mlp"
+
     def __init__(self, in_features: int, hidden: Sequence[int]) -> None:
         super().__init__()
         if not hidden or not all(isinstance(width, int) and width > 0 for width in hidden):

@@ -28,6 +28,8 @@ class ResNet18(nn.Module):
         dropout: probability before each convolution but the first two; 0.5 there.
     """
 
+    registered_name = "backbone/resnet18_1d"
+
     def __init__(self, in_channels: int, width: int, kernel: int, dropout: float) -> None:
         super().__init__()
         self.out_dim = STAGES[-1] * width

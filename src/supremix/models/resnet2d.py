@@ -22,6 +22,8 @@ class ResNet2d(nn.Module):
             network, its initialisation and the names of its weights are torchvision's.
     """
 
+    registered_name = "backbone/resnet2d"
+
     def __init__(self, depth: int, width: int) -> None:
         super().__init__()
         if depth not in DEPTHS or width < 1:

@@ -23,6 +23,8 @@ class ResNet18(nn.Module):
         width: channels of the first stage; 64 in Hara et al.
     """
 
+    registered_name = "backbone/resnet18_3d"
+
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
         self.out_dim = STAGES[-1] * width

@@ -1,4 +1,8 @@
-"""What makes two runs the same run: a hash of everything that can change a result, and of nothing else."""
+"""What makes two runs the same run: a hash of every setting that can change a result, and of nothing else.
+
+Code of the project is not in it: a record says which code made it (`provenance`), and a run of other code is the same
+run, shown as such. Code of the user's is, since nothing else tells one version of it from the next.
+"""
 
 import hashlib
 import json
@@ -7,28 +11,34 @@ from typing import Any
 from omegaconf import DictConfig
 
 from supremix.settings.source import resolved
+from supremix.settings.targets import with_stable_names
 
-SCHEMA = 1
-"""Version of the config schema; raised when the meaning of a key changes."""
+SCHEMA = 2
+"""Version of the config schema; raised when the meaning of a key changes, or the way to identify code."""
 
-STAGE_2 = ("protocol", "imbalance")
-"""Parts of the scientific config that the contrastive stage does not see."""
+ADAPT = ("protocol", "imbalance")
+"""Parts of the scientific config that pre-training does not see."""
 
 
 def scientific(cfg: DictConfig) -> dict[str, Any]:
-    """The resolved config without paths, devices, logging, and the recipe (its values stand where they are used)."""
+    """Take from the resolved config what identifies a run.
+
+    Paths, devices and logging are left out, and the recipe, whose values stand where they are used. A ``_target_`` is
+    replaced by its stable name.
+    """
     whole = resolved(cfg)
-    science = {key: whole[key] for key in ("backbone", "method", *STAGE_2, "seed")}
+    science = {key: whole[key] for key in ("backbone", "method", *ADAPT, "seed")}
     science |= {"dataset": _content(whole["dataset"]), "precision": whole["trainer"]["precision"], "schema": SCHEMA}
     if whole["transfer"] is not None:
         science["transfer"] = {"dataset": _content(whole["transfer"]["dataset"])}
-    return science
+    return with_stable_names(science)
 
 
-def digest(*parts: Any) -> str:
-    """16 hexadecimal digits; equal for configs that differ only in key order, in 7 against 7.0 or in empty keys.
+def config_hash(*parts: Any) -> str:
+    """Hash plain values to 16 hexadecimal digits.
 
-    What is null or an empty mapping is off, and off is left out: a feature that comes later leaves older ids alone.
+    Configs that differ only in the order of keys, in 7 against 7.0 or in empty keys have the same hash. A key that is
+    null or an empty mapping is off, and left out: a feature that comes later leaves older ids alone.
     """
     text = json.dumps([_canonical(part) for part in parts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -36,17 +46,17 @@ def digest(*parts: Any) -> str:
 
 def run_id(science: dict[str, Any], *data_sha256: str) -> str:
     """Identity of a run: config and content of the prepared data, with transfer that of the source after its own."""
-    return digest("run", science, *data_sha256)
+    return config_hash("run", science, *data_sha256)
 
 
-def encoder_id(science: dict[str, Any], data_sha256: str) -> str:
-    """Identity of a pre-trained encoder: a run's without its stage-2 settings, so that what differs there shares it."""
-    return digest("encoder", stage_1(science), data_sha256)
+def pretrain_id(science: dict[str, Any], data_sha256: str) -> str:
+    """Identity of a pre-trained encoder: a run's without the settings of its adaptation, so that those share it."""
+    return config_hash("encoder", of_pretraining(science), data_sha256)
 
 
-def stage_1(science: dict[str, Any]) -> dict[str, Any]:
-    """The scientific config without what only the second stage sees."""
-    return {key: value for key, value in science.items() if key not in STAGE_2}
+def of_pretraining(science: dict[str, Any]) -> dict[str, Any]:
+    """The scientific config without what only adaptation sees."""
+    return {key: value for key, value in science.items() if key not in ADAPT}
 
 
 def _content(dataset: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from supremix.errors import UserError
 
-NOT_SWEPT = ("-", "hydra", "paths.", "trainer.", "tracking")
+NOT_SWEPT = ("-", "hydra", "paths.", "rerun", "trainer.", "tracking")
 
 
 def with_sweep_tag(arguments: Sequence[str]) -> list[str]:

@@ -65,6 +65,7 @@ HISTOGRAMS = Rule("give {bins: 50, hardest: 1000, epochs: [1, 10]}", names_epoch
 
 RULES = {  # of keys, wherever they are there; a group stands before what lies below it
     "seed": whole(0),
+    "rerun": FLAG,
     "paths.data": NAME,
     "paths.prepared": NAME,
     "paths.runs": NAME,

@@ -1,28 +1,29 @@
 """The store on disk: runs/<id>/ and runs/encoders/<id>/, each written whole or not at all, ``DONE`` last.
 
 While a run or an encoder is in work there is <id>.partial/ beside its place: the lock of the process that has it, the
-checkpoints of the stage in work, and in the end the finished folder until it is moved to its place.
+checkpoints of the stage in work, and in the end the finished folder until it is moved to its place. What was finished
+before and is made anew moves to superseded/<id>-<n>/ once its successor is whole.
 """
 
-import json
-import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
-from typing import Any
 
-from supremix.errors import UserError, writing_to
+from supremix.errors import writing_to
 from supremix.runtime import ranks
 from supremix.runtime.locks import acquired
+from supremix.store.records import Record, check_schema, read_record
 
-RECORD_SCHEMA = 1
 ELSEWHERE = "make space or set paths.runs to another folder, then run again"
+RERUN = "rerun"
+"""A file in the work folder: what is in work is to replace something finished, which stays until then."""
 
 
 class Store:
-    """Directory of finished runs and encoders.
+    """Directory of finished runs and encoders. UserError where it is one of another schema.
 
     Args:
         root: the store's folder; made when something is first written.
@@ -30,55 +31,69 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+        check_schema(self.root)
 
     def run(self, run_id: str) -> Path:
         """Directory of a run, finished or not there."""
         return self.root / run_id
 
-    def encoder(self, encoder_id: str) -> Path:
+    def encoder(self, pretrain_id: str) -> Path:
         """Directory of a pre-trained encoder, finished or not there."""
-        return self.root / "encoders" / encoder_id
+        return self.root / "encoders" / pretrain_id
 
     def failure(self, run_id: str) -> Path:
         """Where it is noted that a run of a table failed, ``{"error": one line}``; gone once the run is finished."""
         return self.root / f"{run_id}.failed.json"
 
-    def records(self) -> Iterator[dict[str, Any]]:
+    def finished_runs(self) -> list[Path]:
+        """Directories of all finished runs, in the order of their ids."""
+        return [done.parent for done in sorted(self.root.glob("*/DONE"))]
+
+    def records(self) -> Iterator[Record]:
         """Records of all finished runs, in the order of their ids."""
-        for done in sorted(self.root.glob("*/DONE")):
-            yield read_record(done.parent)
+        return map(read_record, self.finished_runs())
 
     @contextmanager
     def claimed(self, target: Path, wait: bool = True) -> Iterator[Path]:
-        """Hold ``target`` against other processes; yield its folder of unfinished work.
+        """Hold ``target`` against other processes; yield its work folder.
 
-        Waits for a process that has it, so look whether it is finished inside. A claim dies with its process. Left
-        with something unfinished, the folder stays for the next claim; else it goes.
+        Waits for a process that has it, so look whether it is finished inside. A claim dies with its process. The
+        folder is kept if work remains in it, and removed otherwise.
 
         Raises Busy where another process has it and ``wait`` is false.
         """
-        folder = unfinished(target)
+        folder = work_folder(target)
         with writing_to(folder, ELSEWHERE):
             lock = acquired(folder, wait)
         with lock:
             try:
                 yield folder
             finally:
-                _tidy(folder, Path(lock.name), everything=finished(target))
+                _tidy(folder, Path(lock.name), everything=finished(target) and not (folder / RERUN).exists())
 
     @contextmanager
-    def making(self, target: Path, wait: bool = True) -> Iterator[Path | None]:
-        """Claim ``target`` unless it is finished; yield its folder of unfinished work, or None where it is finished.
+    def making(
+        self, target: Path, wait: bool = True, stands: Callable[[Path], bool] | None = None
+    ) -> Iterator[Path | None]:
+        """Claim ``target`` unless it stands; yield its work folder, or None where it stands.
 
-        Of several ranks the first one claims; all are given the same, and leave together once it has let go.
+        With several ranks, the first one claims; all get the same, and leave together once it has let go.
+
+        Args:
+            stands: whether a finished ``target`` is to stay as it is; None lets each stay.
         """
+        stands = stands or (lambda _: True)
         with ExitStack() as claim:
 
             def folder() -> Path | None:
-                if settled(target):
+                if is_finished_and_tidy(target) and stands(target):
                     return None
-                unfinished = claim.enter_context(self.claimed(target, wait))
-                return None if finished(target) else unfinished  # else the process that had it did it
+                folder = claim.enter_context(self.claimed(target, wait))
+                if finished(target):  # the process that had it did it, or it is to be made anew
+                    if stands(target):
+                        return None
+                    (folder / RERUN).touch()
+                return folder
 
             yield ranks.from_first(folder)
         ranks.from_first(lambda: None)
@@ -86,17 +101,29 @@ class Store:
     @contextmanager
     def writing(self, target: Path) -> Iterator[Path]:
         """Yield an empty folder that becomes the claimed ``target`` when the block ends well."""
-        scratch = unfinished(target) / "finished"
+        folder = work_folder(target)
+        scratch = folder / "finished"
         shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed here
         try:
             with writing_to(target, ELSEWHERE):
                 scratch.mkdir()
                 yield scratch
                 (scratch / "DONE").touch()
-                shutil.rmtree(target, ignore_errors=True)
+                if finished(target):
+                    self._supersede(target)
+                else:
+                    shutil.rmtree(target, ignore_errors=True)
                 os.replace(scratch, target)
+                (folder / RERUN).unlink(missing_ok=True)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _supersede(self, target: Path) -> None:
+        """Move a finished directory out of the way, to the first free ``superseded/<id>-<n>/``."""
+        folder = self.root / "superseded"
+        folder.mkdir(exist_ok=True)
+        names = (folder / f"{target.name}-{number}" for number in count(1))
+        os.replace(target, next(path for path in names if not path.exists()))
 
 
 def finished(directory: Path) -> bool:
@@ -104,59 +131,30 @@ def finished(directory: Path) -> bool:
     return (directory / "DONE").exists()
 
 
-def unfinished(target: Path) -> Path:
-    """Folder of work on ``target`` that is not finished: lock and checkpoints."""
-    return target.with_name(f"{target.name}.partial")
-
-
-def settled(target: Path) -> bool:
-    """Whether it is finished and tidied up after, so that nobody needs to claim it."""
-    return finished(target) and not unfinished(target).exists()
-
-
 def begun(target: Path) -> bool:
-    """Whether somebody began work on it, and has not finished or was stopped."""
-    return not finished(target) and unfinished(target).exists()
+    """Whether work on it began, and it is not finished."""
+    return not finished(target) and work_folder(target).exists()
 
 
-def read_record(directory: Path) -> dict[str, Any]:
-    """``record.json`` of a finished run."""
-    path = directory / "record.json"
-    again = f"remove {directory} and run again"
-    try:
-        record = json.loads(path.read_text())
-        schema, name = record["schema"], record["id"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a readable record ({error}); {again}") from None
-    if schema != RECORD_SCHEMA:
-        raise UserError(f"{path}: record schema {schema}, this version reads {RECORD_SCHEMA}; {again}")
-    if name != directory.name:
-        raise UserError(f"{path}: the record of {name}, which does not belong here; {again}")
-    return record
+def is_finished_and_tidy(target: Path) -> bool:
+    """Whether it is finished, and no process has to tidy up after it."""
+    folder = work_folder(target)
+    return finished(target) and (not folder.exists() or (folder / RERUN).exists())
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON with NaN and infinities as null, so that any reader can parse it."""
-    path.write_text(json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def work_folder(target: Path) -> Path:
+    """Folder of the work on ``target``: lock and checkpoints."""
+    return target.with_name(f"{target.name}.partial")
 
 
 def _tidy(folder: Path, lock: Path, everything: bool) -> None:
     """Remove what a claim leaves, the lock last: once it is gone another process may claim the folder anew."""
     others = [path for path in folder.iterdir() if path != lock]
-    if everything:
+    if everything or others == [folder / RERUN]:
         for path in others:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if everything or not others:
+        others = []
+    if not others:
         lock.unlink()
         with suppress(OSError):
             folder.rmdir()

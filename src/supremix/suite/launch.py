@@ -18,7 +18,8 @@ from omegaconf import DictConfig
 
 from supremix.errors import Busy, UserError, one_line
 from supremix.runtime import ranks
-from supremix.store.folders import Store, write_json
+from supremix.store.folders import Store
+from supremix.store.records import write_json
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, Checksums, ids
 

@@ -109,8 +109,8 @@ def ids(cfg: DictConfig, sums: list[str]) -> tuple[str, str | None]:
     sums: of the run's data, and with transfer of the source's after it.
     """
     origin = data_configs(cfg)[-1]
-    encoder_id = identity.encoder_id(identity.scientific(origin), sums[-1]) if cfg.method.loss is not None else None
-    return identity.run_id(identity.scientific(cfg), *sums), encoder_id
+    pretrain_id = identity.pretrain_id(identity.scientific(origin), sums[-1]) if cfg.method.loss is not None else None
+    return identity.run_id(identity.scientific(cfg), *sums), pretrain_id
 
 
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:

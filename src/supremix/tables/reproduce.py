@@ -4,7 +4,8 @@ from pathlib import Path
 
 from supremix.errors import UserError
 from supremix.settings.compose import composed
-from supremix.store.folders import Store, read_record
+from supremix.store.folders import Store
+from supremix.store.records import read_record
 from supremix.suite import run
 from supremix.suite.keep import place, settings_of
 from supremix.suite.launchers import IN_PROCESS, Launcher

@@ -23,7 +23,7 @@ def log_table(results: Results, settings: Any) -> None:
         return
     rows, name = numbers(results), results.spec.label
     try:
-        tracker = Tracker(settings, f"{name}-{identity.digest(rows)}", {"table": name}, [name])
+        tracker = Tracker(settings, f"{name}-{identity.config_hash(rows)}", {"table": name}, [name])
         tracker.table(name, list(COLUMNS), rows)
         tracker.finish(None)
     except Exception as error:

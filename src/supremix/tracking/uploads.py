@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from supremix.store.folders import Store, settled
+from supremix.store.folders import Store, finished, work_folder
 
 FOLDER = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-(.+)")
 RUN_ID = re.compile(r"[0-9a-f]{16}")
@@ -97,7 +97,8 @@ def _refused(folder: Path) -> str:
 
 def _ended(run: str, store: Store) -> bool:
     """Whether no process will mirror the run again; what is no run of the store, a table, is written in one go."""
-    return settled(store.run(run)) or not RUN_ID.fullmatch(run)
+    directory = store.run(run)
+    return (finished(directory) and not work_folder(directory).exists()) or not RUN_ID.fullmatch(run)
 
 
 def _files(folder: Path) -> list[Path]:

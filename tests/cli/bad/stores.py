@@ -1,5 +1,6 @@
 """Stores: damaged records, encoders and checkpoints, places that are in the way, full and forbidden disks."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -46,6 +47,25 @@ def record(place: Callable[[Path], Path], **changes: Any) -> Callable[[Path], An
     return damage
 
 
+def without(place: Callable[[Path], Path], key: str) -> Callable[[Path], Any]:
+    """Take a key out of a record."""
+
+    def damage(folder: Path) -> None:
+        path = place(folder) / "record.json"
+        content = json.loads(path.read_text())
+        del content[key]
+        path.write_text(json.dumps(content))
+
+    return damage
+
+
+def without_code(folder: Path) -> None:
+    """Every record as schema 1 had it."""
+    for path in (folder / "runs").rglob("record.json"):
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({key: value for key, value in content.items() if key != "code"} | {"schema": 1}))
+
+
 def poisoned(folder: Path) -> None:
     """Weights as a pickle that makes a folder when it is loaded."""
 
@@ -57,7 +77,19 @@ def poisoned(folder: Path) -> None:
 
 
 def weights(change: Callable[[dict[str, torch.Tensor]], Any]) -> Callable[[Path], Any]:
-    """Change the encoder's weights."""
+    """Change the encoder's weights, and the checksum in its record with them."""
+
+    def damage(folder: Path) -> None:
+        changed(change)(folder)
+        sums = json.loads((the_encoder(folder) / "record.json").read_text())["weights"]
+        content = (the_encoder(folder) / "backbone.safetensors").read_bytes()
+        record(the_encoder, weights=sums | {"backbone.safetensors": hashlib.sha256(content).hexdigest()})(folder)
+
+    return damage
+
+
+def changed(change: Callable[[dict[str, torch.Tensor]], Any]) -> Callable[[Path], Any]:
+    """Change the encoder's weights alone."""
 
     def damage(folder: Path) -> None:
         path = the_encoder(folder) / "backbone.safetensors"
@@ -98,7 +130,16 @@ CASES = [
     # records
     stored("record truncated", lambda f: os.truncate(the_run(f) / "record.json", 200), "not a readable record"),
     stored("record missing, DONE there", lambda f: (the_run(f) / "record.json").unlink(), "not a readable record"),
-    stored("record of an older schema", record(the_run, schema=0), "record schema 0", "reads 1"),
+    Case("a store of an older schema", ["runs: a store", "schema 1", "schema 2", "paths.runs", "SUPREMIX_RUNS"], STORED,
+         without_code),
+    Case("a store of an older schema, another run", ["runs: a store", "schema 1", "paths.runs"], NEW, without_code),
+    stored("record without metrics", without(the_run, "metrics"), "it has no metrics"),
+    stored("record without its code", without(the_run, "code"), "it has no code"),
+    stored("record with text for a number", record(the_run, seconds={"adapt": "long", "total": 1.0}),
+           "seconds.adapt is 'long'"),
+    stored("record with a metric that is none",
+           record(the_run, metrics={"val": {"best": {}}, "test": {"best": {"mae": "low"}}}), "metrics.test.best.mae"),
+    stored("record with a truth value for the seed", record(the_run, seed=True), "seed is True"),
     stored("record of another run", record(the_run, id="0123456789abcdef"), "0123456789abcdef", "does not belong here"),
     stored("record that is a list", lambda f: (the_run(f) / "record.json").write_text("[1, 2]"),
            "not a readable record"),
@@ -112,7 +153,11 @@ CASES = [
     encoder("weights of another shape", weights(lambda state: state.update({"layers.0.bias": torch.zeros(3)})),
             "backbone.safetensors", "size mismatch for layers.0.bias"),
     encoder("a weight too few", weights(lambda state: state.pop("layers.0.bias")), "Missing key(s)", "layers.0.bias"),
-    encoder("encoder's record of an older schema", record(the_encoder, schema=0), "record.json", "record schema 0"),
+    encoder("weights changed since they were stored", changed(lambda state: state["layers.0.bias"].add_(0.5)),
+            "backbone.safetensors", "SHA-256"),
+    encoder("encoder's record of an older schema", record(the_encoder, schema=0), "record.json", "record schema 0",
+            "reads 2"),
+    encoder("encoder's record without its loss", without(the_encoder, "pretrain"), "record.json", "it has no pretrain"),
     encoder("encoder's history missing", lambda f: (the_encoder(f) / "history.csv").unlink(), "history.csv"),
     encoder("encoder's history damaged", lambda f: (the_encoder(f) / "history.csv").write_text("epoch,loss\n1,low\n"),
             "history.csv", "'low'"),

@@ -35,6 +35,8 @@ class Exemplar3D:
             a smaller one is padded with zeros.
     """
 
+    registered_name = "views/exemplar_3d"
+
     draws = 22
 
     def __init__(

@@ -25,6 +25,8 @@ class FDS:
     the first epoch on, by statistics that are computed once.
     """
 
+    registered_name = "imbalance/fds"
+
     kernel: str
     size: int  # bins
     sigma: float  # bins

@@ -16,6 +16,8 @@ REWEIGHT = ("sqrt_inv", "inverse")
 class LDS:
     """Settings, as in ``conf/imbalance``; ValueError where one has no meaning."""
 
+    registered_name = "imbalance/lds"
+
     kernel: str
     size: int  # bins
     sigma: float  # bins

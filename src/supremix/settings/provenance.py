@@ -1,0 +1,72 @@
+"""Which code makes a run: the package's version, its commit, and a digest of all that can change a number."""
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from supremix import __version__
+from supremix.settings.syntax import files_digest
+from supremix.store.records import Record, read_record
+
+PACKAGE = Path(__file__).parents[1]
+CAN_CHANGE_NUMBERS = (
+    "losses",
+    "metrics",
+    "models",
+    "data",
+    "training",
+    "runtime/seeding.py",
+    "runtime/sharding.py",
+    "settings/build.py",
+    "experiment/stages.py",
+    "experiment/measure.py",
+)
+CANNOT = ("training/progress.py",)
+
+
+def number_making_files() -> list[Path]:
+    """The package's files that count for the digest."""
+    places = [PACKAGE / name for name in CAN_CHANGE_NUMBERS]
+    files = {file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])}
+    return sorted(files - {PACKAGE / name for name in CANNOT})
+
+
+@cache
+def present_code() -> dict[str, Any]:
+    """The code of this process: version and digest, and in a git checkout the commit and whether files differ from it.
+
+    The digest tells codes apart that can give other numbers. Comments, docstrings, and the place of a module do not
+    count for it, nor does what only shows, tracks or plans runs.
+    """
+    return {"version": __version__, **_commit(), "digest": files_digest(number_making_files())}
+
+
+def other_code(record: Record) -> str | None:
+    """Which code made a record, in words, where it or its encoder's is not the present code; else None."""
+    code, digest = record["code"], present_code()["digest"]
+    if code["digest"] != digest:
+        return f"made by other code ({code['digest']}, version {code['version']})"
+    encoder = record.get("pretrain_code")
+    return f"its encoder was made by other code ({encoder})" if encoder not in (None, digest) else None
+
+
+def stands(cfg: DictConfig, directory: Path) -> bool:
+    """Whether a finished run or encoder is to stay: always, but with ``rerun=true`` only where this code made it."""
+    return not cfg.rerun or other_code(read_record(directory)) is None
+
+
+def _commit() -> dict[str, Any]:
+    """The commit and the dirty flag; nothing where git does not track the package, as in an installed one."""
+    try:
+        _git("ls-files", "--error-unmatch", "__init__.py")
+        return {"commit": _git("rev-parse", "HEAD"), "dirty": _git("status", "--porcelain", "--", ".") != ""}
+    except (OSError, subprocess.SubprocessError):
+        return {}
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(PACKAGE), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
