@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from supremix.data.images import AUGMENTATIONS, fetch
 from supremix.data.prepared.pieces import describe, open_pieces
 from supremix.data.views.images import CROP_SCALE, JITTER, JITTER_PROBABILITY, ShiftedViews
 from supremix.data.views.volumes import Exemplar3D
-from supremix.training.batches import batches_of
+from supremix.training.batches import Items, Stream, batches_of
 
 WORKERS, BATCH = 2, 128
 SIZES = {224: 32, 64: 256}  # pixels a side, and images that are augmented at a time
@@ -121,9 +122,9 @@ def stored_volumes(folder: Path) -> Split:
     return Split(np.arange(VOLUMES).astype(str), np.arange(VOLUMES) % 40.0, read, on_disk=True, workers=WORKERS)
 
 
-def items_per_second(split: Split, batch_size: int, rounds: int, device: str = "cpu", **views: object) -> float:
+def items_per_second(split: Split, batch_size: int, rounds: int, device: str = "cpu", **views: Any) -> float:
     """Median items a second of shuffled epochs; no step is made of the batches."""
-    batches = batches_of(split, split.y, batch_size, torch.device(device), 0, "bench", **views)  # type: ignore[arg-type]
+    batches = batches_of(Items(split, split.y, **views), batch_size, Stream(0, "bench"), torch.device(device))
 
     def epoch(number: int) -> None:
         for _ in batches(number):
@@ -144,7 +145,7 @@ def measure_gpu(split: Split, rounds: int) -> dict:
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     criterion = SupReMixLoss(temperature=0.5, window=5.0, label_range=89.0)
-    batches = batches_of(split, split.y, BATCH, device, 0, "bench", augment=augment, views=2)
+    batches = batches_of(Items(split, split.y, augment=augment, views=2), BATCH, Stream(0, "bench"), device)
 
     def step(x: Tensor, y_N: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)

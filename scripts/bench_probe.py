@@ -7,6 +7,8 @@
 import statistics
 import time
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,12 +46,12 @@ def made_up() -> tuple[Data, dict[str, TensorDataset]]:
 
 def driver_seconds(data: Data, accelerator: str, epochs: int) -> tuple[float, float]:
     """Seconds of the driver's fit, and of its whole stage: with the ridge probe, predictions and features."""
-    stage = adapt.Stage2(
-        train_backbone=False, epochs=epochs, batch_size=BATCH, loss="l1", bias_init="mean", select="mae", seed=0
+    settings: Any = SimpleNamespace(
+        train_backbone=False, epochs=epochs, batch_size=BATCH, loss="l1", clip=None, bias_init="mean", select="mae"
     )
     fabric, optimizer = Fabric(accelerator=accelerator, devices=1), partial(torch.optim.Adam, lr=1e-3, fused=True)
     started = time.perf_counter()
-    fitted = adapt.adapt(fabric, data, Given(), optimizer, None, stage, lambda epoch, row: None)
+    fitted = adapt.adapt(fabric, data, adapt.Adaptation(Given(), optimizer), settings, seed=0)
     return fitted.seconds, time.perf_counter() - started
 
 

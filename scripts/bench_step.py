@@ -6,6 +6,8 @@ Shapes of the airfoil run: 1203 rows of 5 features, batch 32, an MLP and a proje
 import statistics
 import time
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +19,8 @@ from supremix.losses import SupReMixLoss
 from supremix.models.heads import ProjectionHead
 from supremix.models.mlp import MLP
 from supremix.runtime.seeding import generator
-from supremix.training.pretrain import Stage1, pretrain
+from supremix.training.loop import Hooks
+from supremix.training.pretrain import Pretraining, pretrain
 
 ROWS, BATCH, EPOCHS = 1203, 32, 4
 
@@ -43,10 +46,12 @@ def driver_seconds(x_NF: torch.Tensor, y_N: np.ndarray) -> float:
     """Seconds of EPOCHS epochs through the driver's pre-training."""
     split = Split(np.arange(ROWS).astype(str), y_N, lambda index_B: x_NF[torch.as_tensor(index_B)])
     data = Data("bench", split, split, split, 1.0, TargetScale(0.0, 1.0), {}, "", True)
-    stage = Stage1(labels="binned", embed="items", views=1, epochs=EPOCHS, batch_size=BATCH, seed=0, log_every=10)
+    stage = SimpleNamespace(views=1, epochs=EPOCHS, batch_size=BATCH, clip=None, histograms=None)
+    method: Any = SimpleNamespace(labels="binned", embed="items", pretrain=stage)
     optimizer = partial(torch.optim.Adam, lr=1e-3, fused=True)
     fabric = Fabric(accelerator="cpu", devices=1)
-    return pretrain(fabric, data, *network(), loss(), optimizer, None, stage, lambda epoch, row: None).seconds
+    objects = Pretraining(*network(), loss(), optimizer)
+    return pretrain(fabric, data, objects, method, seed=0, hooks=Hooks(log_every=10)).seconds
 
 
 def bare_seconds(x_NF: torch.Tensor, y_N: np.ndarray) -> float:

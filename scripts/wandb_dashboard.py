@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     from supremix.settings.compose import CONF, composed
     from supremix.suite import size as sizes
     from supremix.suite.plan import plan
-    from supremix.suite.spec import load
+    from supremix.suite.reading import load
     from supremix.tables import computed
     from supremix.tracking.mirror import has_key
 

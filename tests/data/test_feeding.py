@@ -19,7 +19,7 @@ from supremix.data.views.images import ColourViews
 from supremix.errors import Stopped, UserError
 from supremix.runtime.signals import stoppable
 from supremix.training import adapt
-from supremix.training.batches import apply, batches_of
+from supremix.training.batches import Items, Stream, apply, batches_of
 
 CPU = torch.device("cpu")
 ROWS, SIDE = 26, 12
@@ -129,7 +129,9 @@ def test_batches_are_the_same_bits_whatever_the_workers_and_wherever_they_begin(
     def batches(workers, first=0):
         split = faces(workers)
         views = 1 if augment is None else 2
-        return list(batches_of(split, split.y, 4, CPU, 0, "test", augment=augment, views=views)(3, first))
+        return list(
+            batches_of(Items(split, split.y, augment=augment, views=views), 4, Stream(0, "test"), CPU)(3, first)
+        )
 
     expected = batches(0)
     assert len(expected) == 7
@@ -144,7 +146,7 @@ def test_batches_are_the_same_bits_whatever_the_workers_and_wherever_they_begin(
 def test_what_was_trained_on_before_an_interruption_is_not_read_again():
     read = []
     split = faces(2, lambda index_B: read.extend(index_B))
-    rest = [int(y) for _, y_B in batches_of(split, split.y, 4, CPU, 0, "test")(1, 4) for y in y_B]
+    rest = [int(y) for _, y_B in batches_of(Items(split, split.y), 4, Stream(0, "test"), CPU)(1, 4) for y in y_B]
     assert sorted(read) == sorted(rest)
     assert len(read) == ROWS - 16
 

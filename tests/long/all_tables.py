@@ -18,7 +18,7 @@ from scripts import render_tables, reproduce_figure, reproduce_table
 from supremix.figures import spec as figure_spec
 from supremix.settings.compose import CONF
 from supremix.suite import size as sizes
-from supremix.suite.spec import load
+from supremix.suite.reading import load
 from supremix.tables.computed import kind
 from supremix.tables.files import NAMES
 from tests.tables.test_rendering import check_latex

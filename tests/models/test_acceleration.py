@@ -20,8 +20,10 @@ from supremix.models.resnet1d import ResNet18 as ResNet1d
 from supremix.models.resnet2d import ResNet2d
 from supremix.models.resnet3d import ResNet18 as ResNet3d
 from supremix.training.checkpoint import Checkpoints
-from supremix.training.pretrain import Stage1, pretrain
+from supremix.training.loop import Hooks
+from supremix.training.pretrain import Pretraining, pretrain
 from tests.running import config, run_small
+from tests.stages import method
 
 ROWS, BATCH = 16, 8
 WIDE = 16  # narrower networks on channels-last images corrupt the heap in PyTorch 2.15's CPU kernels
@@ -72,15 +74,14 @@ def trained(backbone, kind, folder, precision, fetches=None):
     data = Data("toy", split, split, split, 1.0, TargetScale(0.0, 1.0), {}, "", True)
     torch.manual_seed(0)
     projection = ProjectionHead(backbone.out_dim, 16, 8)
-    stage = Stage1(labels="binned", embed="items", views=1, epochs=2, batch_size=BATCH, seed=0, log_every=1)
     folder.mkdir(exist_ok=True)
     embeddings = set()
     projection.register_forward_hook(lambda module, args, out: embeddings.add(out.dtype))
     seen = Seen()
     fitted = pretrain(
-        Fabric(accelerator="cpu", devices=1, precision=precision), data, backbone, projection, seen,
-        partial(torch.optim.Adam, lr=1e-3, fused=True), None, stage, lambda epoch, row: None,
-        Checkpoints(folder, "pretrain", minutes=0),
+        Fabric(accelerator="cpu", devices=1, precision=precision), data,
+        Pretraining(backbone, projection, seen, partial(torch.optim.Adam, lr=1e-3, fused=True)),
+        method(epochs=2, batch_size=BATCH), 0, Hooks(checkpoints=Checkpoints(folder, "pretrain", minutes=0)),
     )  # fmt: skip
     return fitted, embeddings, seen.dtypes
 

@@ -14,9 +14,10 @@ from supremix.models.mlp import MLP
 from supremix.runtime import ranks, spawn
 from supremix.runtime.sharding import seed_step
 from supremix.training import adapt, pretrain
-from supremix.training.batches import apply, batches_of
+from supremix.training.batches import Items, Stream, apply, batches_of
 from supremix.training.imbalance.fds import FDS
 from supremix.training.imbalance.lds import LDS
+from tests.stages import method, protocol
 from tests.training.test_engine import Shift
 
 ROWS = 21  # an odd number, so that no batch divides by two ranks
@@ -79,11 +80,10 @@ def one_gradient(name, views):
     backbone, projection = networks()
     before = [parameter.detach().clone() for parameter in (*backbone.parameters(), *projection.parameters())]
     embed = "sentences" if name == "simcse" else "items"
-    stage = pretrain.Stage1("binned", embed, views, epochs=1, batch_size=ROWS, seed=0, log_every=1)
+    settings = method(embed=embed, views=views, epochs=1, batch_size=ROWS)
     fabric, sgd = ranks.fabric("cpu", "64-true"), partial(torch.optim.SGD, lr=1.0)
-    fitted = pretrain.pretrain(
-        fabric, toy(), backbone, projection, LOSSES[name], sgd, None, stage, lambda epoch, row: None
-    )
+    objects = pretrain.Pretraining(backbone, projection, LOSSES[name], sgd)
+    fitted = pretrain.pretrain(fabric, toy(), objects, settings, 0)
     after = (*backbone.parameters(), *projection.parameters())
     step = torch.cat([(old - new.detach()).flatten() for old, new in zip(before, after, strict=True)])
     return torch.cat([step, torch.tensor(list(fitted.history[0].values()))])
@@ -92,9 +92,10 @@ def one_gradient(name, views):
 def whole_stage(settings):
     """Weights and predictions after some epochs in batches of 8, 8 and 5, or of 4, 4, 4, 4, 4 and 1."""
     settings = {"train_backbone": True, "epochs": 2, "batch_size": 8, "loss": "l1", "bias_init": "mean"} | settings
-    stage = adapt.Stage2(**settings, select="mae", seed=0)
+    against = {name: settings.pop(name, None) for name in ("lds", "fds")}
     fabric, sgd = ranks.fabric("cpu", "64-true"), partial(torch.optim.SGD, lr=0.05)
-    adapted = adapt.adapt(fabric, toy(), networks()[0], sgd, None, stage, lambda epoch, row: None)
+    objects = adapt.Adaptation(networks()[0], sgd, **against)
+    adapted = adapt.adapt(fabric, toy(), objects, protocol(**settings), 0)
     weights = [value.double().flatten() for _, value in sorted(adapted.states["last"].items())]
     predicted = [torch.from_numpy(adapted.predictions["test"][which]) for which in ("last", "best")]
     history = [torch.tensor(list(row.values())) for row in adapted.history]
@@ -138,7 +139,7 @@ def save_evaluation(folder):
 
     torch.manual_seed(0)
     split = Split(rows.ids, rows.y, fetch)
-    batches = batches_of(split, np.arange(ROWS), 8, CPU, 0, "t", augment=Shift(), views=2)
+    batches = batches_of(Items(split, np.arange(ROWS), augment=Shift(), views=2), 8, Stream(0, "t"), CPU)
     parts = [x for epoch in (1, 2) for x, _ in batches(epoch)]
     sizes, seen = [len(x) for x in parts], list(read)
     read.clear()

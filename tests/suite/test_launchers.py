@@ -17,8 +17,8 @@ from supremix.store.folders import Store, finished
 from supremix.store.records import read_record
 from supremix.suite import launch
 from supremix.suite.launchers import IN_PROCESS, Launcher, add_options, from_options, named
+from supremix.suite.reading import built
 from supremix.suite.run import run_missing
-from supremix.suite.spec import built
 from tests import processes
 from tests.running import SMALL
 

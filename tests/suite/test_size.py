@@ -18,7 +18,7 @@ from supremix.settings.compose import CONF, composed
 from supremix.settings.source import data_configs
 from supremix.suite import size
 from supremix.suite.launchers import named
-from supremix.suite.spec import load
+from supremix.suite.reading import load
 from supremix.tables import files
 from supremix.tables.computed import kind
 from supremix.tables.render import markdown

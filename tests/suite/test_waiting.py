@@ -15,13 +15,14 @@ from supremix.data.dataset import Split
 from supremix.data.views.images import ColourViews, ShiftedViews
 from supremix.data.views.volumes import Exemplar3D
 from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
-from supremix.training.adapt import cached
-from supremix.training.batches import batches_of
+from supremix.training.batches import Items, Stream, batches_of
 from supremix.training.imbalance.bins import Bins, OfTarget
 from supremix.training.imbalance.fds import FDS
 from supremix.training.imbalance.lds import weighted
 from supremix.training.imbalance.running import CalibratedRegressor, RunningFDS, labelled
-from supremix.training.loop import fit
+from supremix.training.loop import Task, fit
+from supremix.training.probe import cached
+from tests.stages import fit_settings
 
 DEVICE = torch.device("meta")
 STEPS, BATCH = 5, 6
@@ -64,7 +65,7 @@ def train(monkeypatch, model, batches, objective, clip=None):
         raise Enough
 
     with pytest.raises(Enough):
-        fit(fabric, wrapped, optimizer, counted, objective, 1, lambda epoch, row: None, (0, "t"), clip=clip)
+        fit(fabric, Task(wrapped, optimizer, counted, objective, Stream(0, "t")), fit_settings(epochs=1, clip=clip))
     return steps
 
 
@@ -79,13 +80,13 @@ def regressor(width=4):
 
 @pytest.mark.parametrize("clip", [None, 1.0])
 def test_a_regression_step_reads_nothing_back(monkeypatch, clip):
-    batches = batches_of(rows(4), LABELS, BATCH, DEVICE, 0, "t")
+    batches = batches_of(Items(rows(4), LABELS), BATCH, Stream(0, "t"), DEVICE)
     assert train(monkeypatch, on_device(regressor), batches, nn.functional.l1_loss, clip) == STEPS
 
 
 def test_a_probe_step_reads_nothing_back(monkeypatch):
     features = cached(rows(4), lambda: torch.zeros(len(LABELS), 4, device=DEVICE))
-    batches = batches_of(features, LABELS, BATCH, DEVICE, 0, "t")
+    batches = batches_of(Items(features, LABELS), BATCH, Stream(0, "t"), DEVICE)
     assert train(monkeypatch, on_device(regressor), batches, nn.functional.l1_loss) == STEPS
 
 
@@ -95,7 +96,7 @@ def test_weights_and_calibration_against_imbalance_read_nothing_back(monkeypatch
     model = on_device(lambda: CalibratedRegressor(nn.Linear(4, 3), RunningFDS(fds, bins.count, 3), regressor(3)))
     monkeypatch.setattr(model.fds, "start", lambda epoch: None)  # once an epoch, so it may wait
     of_target = OfTarget(LABELS, bins.of_row)
-    batches = labelled(batches_of(rows(4), LABELS, BATCH, DEVICE, 0, "t"), model.fds, of_target)
+    batches = labelled(batches_of(Items(rows(4), LABELS), BATCH, Stream(0, "t"), DEVICE), model.fds, of_target)
     objective = weighted(nn.functional.l1_loss, OfTarget(LABELS, LABELS.astype(np.float32)))
     assert train(monkeypatch, model, batches, objective) == STEPS
 
@@ -105,7 +106,7 @@ def test_weights_and_calibration_against_imbalance_read_nothing_back(monkeypatch
     [(SupReMixLoss(1.0, 2.0), (4,)), (SupConLoss(1.0), (4,)), (SupCRLoss(2.0), (4,)), (SimCSELoss(0.1), (2, 4))],
 )
 def test_a_contrastive_step_reads_nothing_back(monkeypatch, loss, shape):
-    batches = batches_of(rows(*shape), LABELS, BATCH, DEVICE, 0, "t", labels_on=torch.device("cpu"))
+    batches = batches_of(Items(rows(*shape), LABELS, labels_on=torch.device("cpu")), BATCH, Stream(0, "t"), DEVICE)
     assert train(monkeypatch, on_device(lambda: nn.Linear(4, 4)), batches, loss) == STEPS
 
 
@@ -118,6 +119,8 @@ def test_a_contrastive_step_reads_nothing_back(monkeypatch, loss, shape):
     ],
 )
 def test_views_read_nothing_back(augment, shape):
-    batches = batches_of(rows(*shape, dtype=torch.uint8), LABELS, BATCH, DEVICE, 0, "t", augment=augment, views=2)
+    batches = batches_of(
+        Items(rows(*shape, dtype=torch.uint8), LABELS, augment=augment, views=2), BATCH, Stream(0, "t"), DEVICE
+    )
     with NoBlockingCopy():
         assert sum(len(y_B) for _, y_B in batches(1, 0)) == 2 * len(LABELS)

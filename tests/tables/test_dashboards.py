@@ -10,7 +10,7 @@ from supremix.settings.compose import CONF, composed
 from supremix.settings.identity import digest
 from supremix.settings.overrides import with_sweep_tag
 from supremix.suite.plan import Cell
-from supremix.suite.spec import load
+from supremix.suite.reading import load
 from supremix.tracking.mirror import Tracker, run_tags
 from tests.running import config, run_small
 

@@ -9,7 +9,7 @@ import yaml
 
 from supremix.metrics.seeds import gain_percent
 from supremix.settings.compose import CONF
-from supremix.suite.spec import load
+from supremix.suite.reading import load
 
 METHODS = {"Vanilla": "vanilla", "SupCon": "supcon", "SimCSE": "simcse", "SupCR": "supcr"}
 ABLATION = {

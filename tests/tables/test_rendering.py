@@ -14,7 +14,8 @@ from scipy import stats as scipy_stats
 from supremix.metrics import seeds
 from supremix.settings.compose import CONF
 from supremix.suite.plan import Cell
-from supremix.suite.spec import Gain, Panel, Row, Spec, load
+from supremix.suite.reading import load
+from supremix.suite.spec import Gain, Panel, Row, Spec
 from supremix.tables import files
 from supremix.tables.computed import kind
 from supremix.tables.latex import latex, tex

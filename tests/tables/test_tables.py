@@ -20,7 +20,7 @@ from supremix.suite import checks, keep, listing
 from supremix.suite.launch import run_cell
 from supremix.suite.launchers import IN_PROCESS, named
 from supremix.suite.plan import Cell, Checksums, plan, with_seeds
-from supremix.suite.spec import load
+from supremix.suite.reading import load
 from supremix.tables import files, index, reproduce
 from supremix.tables.computed import kind
 from supremix.training.imbalance.shots import SHOTS

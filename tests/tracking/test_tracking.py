@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supremix.suite.spec import load
+from supremix.suite.reading import load
 from supremix.tables.files import read
 from supremix.tables.render import COLUMNS
 from supremix.tables.wandb import log_table

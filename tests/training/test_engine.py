@@ -1,4 +1,4 @@
-"""The loop against a bare one, the order of batches, and what stage 2 reads and when."""
+"""The loop against a bare one, the order of batches, and what adaptation reads and when."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,9 @@ from supremix.data.dataset import Data, Split, TargetScale
 from supremix.errors import UserError
 from supremix.models.mlp import MLP
 from supremix.training import adapt
-from supremix.training.batches import apply, batches_of
-from supremix.training.loop import fit
+from supremix.training.batches import Items, Stream, apply, batches_of
+from supremix.training.loop import Hooks, Task, fit
+from tests.stages import fit_settings, protocol
 
 CPU = torch.device("cpu")
 
@@ -39,29 +40,21 @@ def data(reads=None):
     return Data("toy", **parts, bin_size=None, target=TargetScale(0.0, 1.0), input_spec={}, sha256="0", synthetic=True)
 
 
-def stage(**changes):
-    settings = {"train_backbone": False, "epochs": 6, "batch_size": 16, "loss": "l1", "bias_init": "mean"}
-    return adapt.Stage2(**settings | {"select": "mae", "seed": 0} | changes)
-
-
-def quiet(epoch, row):
-    """A report that goes nowhere."""
-
-
 def adam(parameters):
     return torch.optim.Adam(parameters, lr=0.01)
 
 
 def test_the_loop_equals_a_bare_one():
     rows = data().train
-    batches = batches_of(rows, rows.y, 16, CPU, 0, "test")
+    batches = batches_of(Items(rows, rows.y), 16, Stream(0, "test"), CPU)
     models = []
     for _ in range(2):
         torch.manual_seed(0)
         models.append(nn.Sequential(nn.Linear(5, 1), nn.Flatten(0)))
     fabric = Fabric(accelerator="cpu", devices=1)
     wrapped, optimizer = fabric.setup(models[0], adam(models[0].parameters()))
-    fitted = fit(fabric, wrapped, optimizer, batches, nn.functional.mse_loss, 3, quiet, (0, "t"))
+    task = Task(wrapped, optimizer, batches, nn.functional.mse_loss, Stream(0, "t"))
+    fitted = fit(fabric, task, fit_settings(epochs=3))
     optimizer = adam(models[1].parameters())
     for epoch in (1, 2, 3):
         losses = []
@@ -78,13 +71,13 @@ def test_the_loop_equals_a_bare_one():
 
 def test_an_epoch_visits_every_row_once_in_an_order_of_its_own():
     rows = data().train
-    batches = batches_of(rows, rows.y, 16, CPU, 0, "test")
+    batches = batches_of(Items(rows, rows.y), 16, Stream(0, "test"), CPU)
     orders = [torch.cat([y_B for _, y_B in batches(epoch)]) for epoch in (1, 2, 1)]
     for order in orders:
         np.testing.assert_allclose(np.sort(order.numpy()), np.sort(rows.y.astype(np.float32)))
     assert torch.equal(orders[0], orders[2])
     assert not torch.equal(orders[0], orders[1])
-    other_stage = torch.cat([y_B for _, y_B in batches_of(rows, rows.y, 16, CPU, 0, "other")(1)])
+    other_stage = torch.cat([y_B for _, y_B in batches_of(Items(rows, rows.y), 16, Stream(0, "other"), CPU)(1)])
     assert not torch.equal(orders[0], other_stage)
     assert [len(y_B) for _, y_B in batches(1)] == [16, 16, 16, 2]
 
@@ -102,7 +95,9 @@ def test_views_are_rows_with_repeated_labels_and_depend_on_item_and_epoch_only()
     rows = data().train
 
     def shifts(batch_size, epoch, seed=0):
-        batches = batches_of(rows, np.arange(50.0), batch_size, CPU, seed, "test", augment=Shift(), views=2)
+        batches = batches_of(
+            Items(rows, np.arange(50.0), augment=Shift(), views=2), batch_size, Stream(seed, "test"), CPU
+        )
         found = {}
         for x_BF, y_B in batches(epoch):
             half = len(y_B) // 2
@@ -124,7 +119,7 @@ def test_views_are_rows_with_repeated_labels_and_depend_on_item_and_epoch_only()
 
 def test_to_input_is_applied_to_what_is_fetched():
     rows = data().test
-    batches = batches_of(rows, rows.y, 30, CPU, 0, "test", to_input=lambda x: x * 0 + 7)
+    batches = batches_of(Items(rows, rows.y, to_input=lambda x: x * 0 + 7), 30, Stream(0, "test"), CPU)
     assert all((x == 7).all() for x, _ in batches(1))
     assert (apply(nn.Identity(), rows, 8, CPU, lambda x: x * 0 + 7) == 7).all()
 
@@ -136,9 +131,9 @@ def test_the_scheduler_steps_once_an_epoch_and_clipping_bounds_the_step():
     before = model[0].weight.detach().clone()
     wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=1.0))
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [1], gamma=0.0)
-    batches = batches_of(rows, rows.y, 50, CPU, 0, "test")
+    batches = batches_of(Items(rows, rows.y), 50, Stream(0, "test"), CPU)
     l2 = nn.functional.mse_loss
-    fit(fabric, wrapped, optimizer, batches, l2, 4, quiet, (0, "t"), scheduler=scheduler, clip=1e-3)
+    fit(fabric, Task(wrapped, optimizer, batches, l2, Stream(0, "t"), scheduler), fit_settings(epochs=4, clip=1e-3))
     moved = (model[0].weight.detach() - before).norm()
     assert 0 < moved <= 1.01e-3  # one step of a clipped gradient; the rate is 0 from the second epoch on
 
@@ -148,24 +143,17 @@ def test_a_loss_that_is_not_a_number_stops_the_run():
     model = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
     fabric = Fabric(accelerator="cpu", devices=1)
     wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=1e30))
+    batches = batches_of(Items(rows, rows.y), 16, Stream(0, "t"), CPU)
+    task = Task(wrapped, optimizer, batches, nn.functional.mse_loss, Stream(0, "t"))
     with pytest.raises(UserError, match=r"the loss became (inf|nan) in epoch"):
-        fit(
-            fabric,
-            wrapped,
-            optimizer,
-            batches_of(rows, rows.y, 16, CPU, 0, "t"),
-            nn.functional.mse_loss,
-            9,
-            quiet,
-            (0, "t"),
-        )
+        fit(fabric, task, fit_settings(epochs=9))
 
 
 def test_labels_that_are_compared_keep_all_their_digits():
     rows = data().train
     y_N = np.linspace(103.38, 140.987, len(rows))
     for labels_on, dtype in ((CPU, torch.float64), (None, torch.float32)):
-        batches = batches_of(rows, y_N, 16, CPU, 0, "t", labels_on=labels_on)
+        batches = batches_of(Items(rows, y_N, labels_on=labels_on), 16, Stream(0, "t"), CPU)
         got_N = torch.cat([y_B for _, y_B in batches(1)]).sort().values
         assert torch.equal(got_N, torch.from_numpy(y_N).to(dtype))
 
@@ -174,9 +162,10 @@ def test_a_last_batch_of_one_row_under_batch_norm_names_the_way_out():
     rows = data().train
     model = nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 1), nn.Flatten(0))
     wrapped, optimizer = Fabric(accelerator="cpu", devices=1).setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
-    batches = batches_of(rows, rows.y, len(rows) - 1, CPU, 0, "t")
+    batches = batches_of(Items(rows, rows.y), len(rows) - 1, Stream(0, "t"), CPU)
+    task = Task(wrapped, optimizer, batches, nn.functional.mse_loss, Stream(0, "t"))
     with pytest.raises(UserError, match=r"last batch of an epoch has one row.*choose another batch_size"):
-        fit(Fabric(accelerator="cpu"), wrapped, optimizer, batches, nn.functional.mse_loss, 2, quiet, (0, "t"))
+        fit(Fabric(accelerator="cpu"), task, fit_settings(epochs=2))
 
 
 def test_the_probe_encodes_each_split_once_and_reads_the_test_set_at_the_end():
@@ -185,11 +174,11 @@ def test_the_probe_encodes_each_split_once_and_reads_the_test_set_at_the_end():
     toy = data(reads)
     backbone = MLP(5, [4])
     adapt.adapt(
-        Fabric(accelerator="cpu", devices=1), toy, backbone, adam, None, stage(epochs=20),
-        lambda epoch, row: order.append((epoch, list(reads["test"]))),
+        Fabric(accelerator="cpu", devices=1), toy, adapt.Adaptation(backbone, adam), protocol(epochs=20), 0,
+        Hooks(lambda epoch, row: order.append((epoch, list(reads["test"])))),
     )  # fmt: skip
     assert (sum(reads["train"]), sum(reads["val"])) == (50, 20)
-    assert max(reads["train"]) <= stage().batch_size, "a volume's batch must not be larger than in training"
+    assert max(reads["train"]) <= protocol().batch_size, "a volume's batch must not be larger than in training"
     assert all(seen == [] for _, seen in order)
     assert len(order) == 20
     assert sum(reads["test"]) <= 2 * 30  # once for predictions, once for the stored features
@@ -199,8 +188,8 @@ def test_finetuning_reads_the_test_set_only_after_the_last_epoch():
     reads = {"train": [], "val": [], "test": []}
     seen = []
     adapt.adapt(
-        Fabric(accelerator="cpu", devices=1), data(reads), MLP(5, [4]), adam, None, stage(train_backbone=True),
-        lambda epoch, row: seen.append(sum(reads["test"])),
+        Fabric(accelerator="cpu", devices=1), data(reads), adapt.Adaptation(MLP(5, [4]), adam),
+        protocol(train_backbone=True), 0, Hooks(lambda epoch, row: seen.append(sum(reads["test"]))),
     )  # fmt: skip
     assert seen == [0] * 6
 

@@ -1,6 +1,7 @@
 """LDS, FDS and shots: values against loops, rows that have no neighbours, and whole runs under every protocol."""
 
 import math
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,20 +15,22 @@ from supremix.data.dataset import Data, Split, TargetScale
 from supremix.errors import UserError
 from supremix.metrics.regression import METRICS, grouped, regression_metrics
 from supremix.models.mlp import MLP
-from supremix.settings import identity, schema
+from supremix.settings import identity
+from supremix.settings.check import settings_of
 from supremix.settings.compose import CONF
 from supremix.suite.plan import Cell
-from supremix.suite.spec import load
+from supremix.suite.reading import load
 from supremix.tables.render import markdown
 from supremix.tables.results import collect
 from supremix.training import adapt
 from supremix.training.imbalance.bins import Bins, OfTarget, kernel_window, smooth, training_bins
-from supremix.training.imbalance.fds import FDS, calibrated, merged, moments
+from supremix.training.imbalance.fds import FDS, merged, moments
 from supremix.training.imbalance.lds import LDS, REWEIGHT, weighted
 from supremix.training.imbalance.running import CalibratedRegressor, Labelled, RunningFDS, labelled
 from supremix.training.imbalance.shots import SHOTS, shots
 from tests.reference import imbalance as reference
 from tests.running import config, run_small
+from tests.stages import protocol
 
 LABELS = np.array([3.0, 3, 3, 4, 4, 4, 4, 4, 6, 6, 7, 12, 12, 12, 30])  # bins 5, 8 to 11 and 13 to 29 have no row
 SETTINGS = [("gaussian", 5, 2.0), ("triang", 5, 2.0), ("laplace", 3, 0.5), ("gaussian", 1, 1.0), ("laplace", 41, 3.0)]
@@ -129,7 +132,7 @@ def test_fixed_features_are_calibrated_as_the_loop_says(kernel, size, sigma, at_
     bins, z_ND = Bins(LABELS, 1.0), features(len(LABELS))
     z_ND[:3, 1] *= 100  # a variance whose ratio is clamped, below and, beside it, above
     z_ND[3:8, 2] = 5.0  # a channel that is constant in a bin
-    got = calibrated(FDS(kernel, size, sigma, 0.9, 0, 1), z_ND, bin_numbers(bins), bins.count)
+    got = FDS(kernel, size, sigma, 0.9, 0, 1).calibrated(z_ND, bin_numbers(bins), bins.count)
     labels = LABELS.astype(int).tolist()
 
     def loop(z):
@@ -141,7 +144,7 @@ def test_fixed_features_are_calibrated_as_the_loop_says(kernel, size, sigma, at_
 
 def test_a_bin_alone_stays_as_it_is_and_one_row_takes_its_neighbours_mean():
     bins, z_ND = Bins(LABELS, 1.0), features(len(LABELS))
-    got = calibrated(FDS("gaussian", 3, 1.0, 0.9, 0, 1), z_ND, bin_numbers(bins), bins.count)
+    got = FDS("gaussian", 3, 1.0, 0.9, 0, 1).calibrated(z_ND, bin_numbers(bins), bins.count)
     torch.testing.assert_close(got[11:], z_ND[11:])  # labels 12 and 30: no other bin within the window
     pair = z_ND[8:10].mean(0)  # label 6 beside the single row of label 7
     beside = math.exp(-0.5)
@@ -297,8 +300,9 @@ def test_the_probe_calibrates_training_features_and_no_others():
         "toy", split("train", 40, 0), split("val", 12, 1), split("test", 12, 2), bin_size=1, target=TargetScale(0, 1),
         input_spec={}, sha256="0", synthetic=True,
     )  # fmt: skip
-    stage = adapt.Stage2(False, 1, 8, "l1", "mean", "mae", 0, fds=FDS(*YANG, 0.9, 0, 1))
     backbone = MLP(5, [4])
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    objects = adapt.Adaptation(backbone, sgd, fds=FDS(*YANG, 0.9, 0, 1))
     original = adapt.ridge_probe
 
     def spy(train, val, weight_N):
@@ -307,10 +311,7 @@ def test_the_probe_calibrates_training_features_and_no_others():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adapt, "ridge_probe", spy)
-        adapt.adapt(
-            Fabric(accelerator="cpu", devices=1), data, backbone, lambda p: torch.optim.SGD(p, lr=0.1), None, stage,
-            lambda epoch, row: None,
-        )  # fmt: skip
+        adapt.adapt(Fabric(accelerator="cpu", devices=1), data, objects, protocol(epochs=1, batch_size=8), 0)
     with torch.no_grad():
         raw = {name: backbone(getattr(data, name).fetch(np.arange(len(getattr(data, name))))) for name in seen}
     np.testing.assert_allclose(seen["val"], raw["val"], rtol=1e-5)
@@ -347,11 +348,11 @@ def test_without_bins_there_are_no_shots_and_no_imbalance_config(tmp_path):
 
 @pytest.mark.parametrize("method", ["constant", "linear", "ridge"])
 def test_reference_regressors_take_no_imbalance_config(tmp_path, method):
-    schema.check(config(tmp_path, f"method={method}"))
+    settings_of(config(tmp_path, f"method={method}"))
     with pytest.raises(
         UserError, match=rf"imbalance\.lds acts on .* method={method} does not have: use imbalance=none"
     ):
-        schema.check(config(tmp_path, f"method={method}", "imbalance=lds_fds"))
+        settings_of(config(tmp_path, f"method={method}", "imbalance=lds_fds"))
 
 
 def test_a_wrong_setting_names_its_key(tmp_path):

@@ -20,10 +20,12 @@ from supremix.models.mlp import MLP
 from supremix.runtime.ending import ending_on_signals
 from supremix.runtime.signals import stoppable, unbroken
 from supremix.store.folders import Store, finished, work_folder
+from supremix.training.batches import Stream
 from supremix.training.checkpoint import Checkpoints, restore, snapshot
-from supremix.training.loop import fit
+from supremix.training.loop import Hooks, Task, fit
 from tests import processes
 from tests.running import SMALL, config
+from tests.stages import fit_settings
 
 BATCHES = 9  # of an epoch: 266 rows in batches of 32
 DROPOUT = ["backbone.build._target_=tests.training.test_resume.WithDropout"]
@@ -268,12 +270,10 @@ def toy_fit(folder, die_at=None):
         with torch.no_grad():
             return float(wrapped(x_NF).sum())
 
-    fitted = fit(
-        fabric, wrapped, optimizer, batches, objective, 3, lambda epoch, row: None, (0, "toy"), score=score,
-        reader=MeanLabel(), clip=1.0, generators=[draws],
-        scheduler=torch.optim.lr_scheduler.ChainedScheduler([warm, steps]),
-        checkpoints=Checkpoints(folder, "toy", 0),
-    )  # fmt: skip
+    scheduler = torch.optim.lr_scheduler.ChainedScheduler([warm, steps])
+    task = Task(wrapped, optimizer, batches, objective, Stream(0, "toy"), scheduler, score, generators=[draws])
+    hooks = Hooks(checkpoints=Checkpoints(folder, "toy", 0), reader=MeanLabel())
+    fitted = fit(fabric, task, fit_settings(epochs=3, clip=1.0), hooks)
     return fitted, model.state_dict()
 
 
@@ -353,8 +353,9 @@ def test_a_signal_inside_a_step_lets_it_end_and_saves_it(tmp_path):
     def batches(epoch, first=0):
         return iter([(torch.ones(2, 1), torch.ones(2))] * 3)
 
+    task = Task(wrapped, optimizer, batches, objective, Stream(0, "t"))
     with pytest.raises(Stopped), stoppable():
-        fit(fabric, wrapped, optimizer, batches, objective, 3, print, (0, "t"), checkpoints=checkpoints)
+        fit(fabric, task, fit_settings(epochs=3), Hooks(print, checkpoints))
     state = checkpoints.load()
     assert (state["progress"]["epoch"], state["progress"]["step"], state["progress"]["rows"]) == (1, 1, 2)
     for key, value in model.state_dict().items():
@@ -394,10 +395,9 @@ def test_ranks_that_do_not_save_do_not_look_at_the_device_either(tmp_path, monke
     model = nn.Sequential(nn.Linear(1, 1), nn.Flatten(0))
     fabric = Fabric(accelerator="cpu", devices=1)
     wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
-    fit(
-        fabric, wrapped, optimizer, lambda epoch, first: iter([(torch.ones(2, 1), torch.ones(2))] * 5),
-        nn.functional.mse_loss, 3, lambda epoch, row: None, (0, "t"), checkpoints=Checkpoints(tmp_path, "t", 0),
-    )  # fmt: skip
+    batches = lambda epoch, first: iter([(torch.ones(2, 1), torch.ones(2))] * 5)  # noqa: E731
+    task = Task(wrapped, optimizer, batches, nn.functional.mse_loss, Stream(0, "t"))
+    fit(fabric, task, fit_settings(epochs=3), Hooks(checkpoints=Checkpoints(tmp_path, "t", 0)))
     assert len(looks) == 3  # at the end of each epoch
     assert not list(tmp_path.iterdir())
 
@@ -422,11 +422,10 @@ def test_a_number_that_is_not_finite_names_epoch_step_rows_and_checkpoint(tmp_pa
             return ((prediction_B - y_B) ** 2).mean()
         return prediction_B.sum() * float("nan") if what == "loss" else (prediction_B * 0).sqrt().sum()
 
+    ids = lambda epoch, step: [f"{epoch}{step}-{i}" for i in range(10)]  # noqa: E731
+    task = Task(wrapped, optimizer, batches, objective, Stream(0, "t"), ids=ids)
     with pytest.raises(UserError, match=rf"the {what} became (nan|inf) in epoch 2, step 4") as error:
-        fit(
-            fabric, wrapped, optimizer, batches, objective, 3, lambda epoch, row: None, (0, "t"),
-            checkpoints=checkpoints, ids=lambda epoch, step: [f"{epoch}{step}-{i}" for i in range(10)],
-        )  # fmt: skip
+        fit(fabric, task, fit_settings(epochs=3), Hooks(checkpoints=checkpoints))
     assert "on the rows 24-0, 24-1, " in str(error.value)
     assert "24-7 and 2 more: " in str(error.value)
     assert str(error.value).endswith("t-epoch-000001-step-000000003.ckpt")

@@ -146,8 +146,8 @@ def write_encoder(
     if ranks.is_first():
         with store.writing(store.encoder(pretrain_id)) as folder:
             write_history(folder, fitted.history)
-            if fitted.readings:
-                np.savez_compressed(folder / "logits.npz", **fitted.readings)  # type: ignore[arg-type]
+            if fitted.histograms:
+                np.savez_compressed(folder / "logits.npz", **fitted.histograms)  # type: ignore[arg-type]
             states = {"backbone": state_on_cpu(backbone), "projection": state_on_cpu(projection)}
             report["weights"] = save_weights(states, folder)
             write_json(folder / "record.json", report)

@@ -18,9 +18,10 @@ from supremix.runtime.seeding import repeatable
 from supremix.runtime.signals import stoppable
 from supremix.settings import identity
 from supremix.settings.build import build, contrastive_loss, loaded_data
+from supremix.settings.check import check_bins, settings_of
 from supremix.settings.provenance import other_code, present_code, stands
-from supremix.settings.schema import check, check_bins
-from supremix.settings.source import data_configs
+from supremix.settings.schema import Contrastive
+from supremix.settings.source import on_source
 from supremix.store.folders import Store, finished
 from supremix.store.records import Record, read_record
 
@@ -34,20 +35,19 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     false. A stop signal saves, and raises Stopped.
     """
     started = time.perf_counter()
-    check(cfg)
-    science = identity.scientific(cfg)
-    configs = data_configs(cfg)
-    loaded = [loaded_data(config) for config in configs]
+    settings = settings_of(cfg)
+    science, method = identity.scientific(cfg), settings.method
+    loaded = [loaded_data(each) for each in (settings, settings.transfer) if each is not None]
     data = replace(loaded[0], synthetic=any(part.synthetic for part in loaded))
-    criteria = [contrastive_loss(*pair) for pair in zip(configs, loaded, strict=True)]
-    check_bins(cfg, data.bin_size)
-    lds, fds = build("imbalance.lds", cfg.imbalance.lds), build("imbalance.fds", cfg.imbalance.fds)
-    store = Store(cfg.paths.runs)
+    criteria = [contrastive_loss(method, part) if isinstance(method, Contrastive) else None for part in loaded]
+    check_bins(settings, data.bin_size)
+    lds, fds = build("imbalance.lds", settings.imbalance.lds), build("imbalance.fds", settings.imbalance.fds)
+    store = Store(settings.paths.runs)
     run_id = identity.run_id(science, *(part.sha256 for part in loaded))
     directory = store.run(run_id)
     present_code()  # before the work: files may change while it lasts
 
-    devices = 1 if cfg.method.estimator is not None else cfg.trainer.devices
+    devices = 1 if method.estimator is not None else settings.trainer.devices
     if ranks.world_size() < devices and not (finished(directory) and stands(cfg, directory)):
         from supremix.runtime import spawn
 
@@ -61,21 +61,24 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     status = None
     with stoppable(), store.making(directory, wait, partial(stands, cfg)) as work:
         if work is not None:
-            if cfg.trainer.threads is not None:
-                torch.set_num_threads(cfg.trainer.threads)
-            repeatable(cfg.trainer.deterministic)
+            if settings.trainer.threads is not None:
+                torch.set_num_threads(settings.trainer.threads)
+            repeatable(settings.trainer.deterministic)
+            encoder_cfg = cfg if settings.transfer is None else on_source(cfg)
             # Before this run's own mirror: W&B has one run in work at a time.
-            source = run(source_config(configs[-1])) if cfg.method.source is not None else None
-            fabric = ranks.fabric(cfg.trainer.accelerator, cfg.trainer.precision)
+            source = run(source_config(encoder_cfg)) if method.source is not None else None
+            fabric = ranks.fabric(settings.trainer.accelerator, settings.trainer.precision)
             tracker = Tracker(cfg.tracking, run_id, science, run_tags(cfg))
-            context = RunContext(cfg, science, data, criteria[0], lds, fds, store, fabric, tracker, work, source)
-            if cfg.transfer is not None:
-                origin = replace(context, cfg=configs[1], data=loaded[1], criterion=criteria[1])
-                context = replace(context, origin=replace(origin, science=identity.scientific(configs[1])))
+            context = RunContext(
+                cfg, settings, science, data, criteria[0], lds, fds, store, fabric, tracker, work, source
+            )
+            if settings.transfer is not None:
+                origin = replace(context, settings=settings.transfer, data=loaded[1], criterion=criteria[1])
+                context = replace(context, origin=replace(origin, science=identity.scientific(encoder_cfg)))
             execute(context, run_id, started)
             status = "finished"
     report = read_record(directory)
-    if cfg.trainer.progress != "off" and ranks.is_first():
+    if settings.trainer.progress != "off" and ranks.is_first():
         record.show(report, directory, status or _found(report))
     return directory
 
@@ -86,7 +89,7 @@ def execute(context: RunContext, run_id: str, started: float) -> None:
 
     cfg, store = context.cfg, context.store
     try:
-        outcome = reference(context) if cfg.method.estimator is not None else learn(context)
+        outcome = reference(context) if context.settings.method.estimator is not None else learn(context)
         if not ranks.is_first():
             return
         seconds = {"adapt": outcome.adapted.seconds if outcome.adapted else 0.0, "total": time.perf_counter() - started}

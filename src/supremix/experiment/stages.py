@@ -21,6 +21,7 @@ from supremix.runtime.seeding import initialising
 from supremix.settings import identity
 from supremix.settings.build import build
 from supremix.settings.provenance import other_code, stands
+from supremix.settings.schema import Settings
 from supremix.store import files
 from supremix.store.folders import Store
 from supremix.store.records import Record, read_record
@@ -40,6 +41,7 @@ class RunContext:
     """What the steps of one run share."""
 
     cfg: DictConfig
+    settings: Settings
     science: dict[str, Any]
     data: Data
     criterion: nn.Module | None  # None where there is no contrastive stage
@@ -58,7 +60,7 @@ def reference(context: RunContext) -> "Outcome":
     from supremix.experiment.record import Outcome
     from supremix.training.reference import fit_reference
 
-    return Outcome(fit_reference(build("method.estimator", context.cfg.method.estimator), context.data))
+    return Outcome(fit_reference(build("method.estimator", context.settings.method.estimator), context.data))
 
 
 def learn(context: RunContext) -> "Outcome":
@@ -67,45 +69,37 @@ def learn(context: RunContext) -> "Outcome":
     from supremix.models.acceleration import accelerate
     from supremix.training import adapt
     from supremix.training.checkpoint import Checkpoints
+    from supremix.training.loop import Hooks
     from supremix.training.progress import stage_progress
 
-    cfg, protocol = context.cfg, context.cfg.protocol
+    settings, trainer = context.settings, context.settings.trainer
+    protocol = settings.adapt
     optimizer = build("protocol.optimizer", protocol.optimizer)  # before pre-training: it may be wrong
     scheduler = build("protocol.scheduler", protocol.scheduler)
     backbone, origin = new_backbone(context), context.origin or context
     if context.origin is not None and shapes(new_backbone(origin)) != shapes(backbone):
         raise UserError(
-            f"transfer={origin.cfg.dataset.name}: its inputs have another form than those of "
-            f"dataset={cfg.dataset.name}, so its encoder cannot read them: choose another source"
+            f"transfer={origin.settings.dataset.name}: its inputs have another form than those of "
+            f"dataset={settings.dataset.name}, so its encoder cannot read them: choose another source"
         )
-    accelerate(backbone, context.fabric.device, cfg.trainer.channels_last, cfg.trainer.compile)
+    accelerate(backbone, context.fabric.device, trainer.channels_last, trainer.compile)
     encoder = None
     if context.source is not None:
         encoder = trained_before(context.source, backbone)
     elif origin.criterion is not None:
         encoder = pretrained(origin, backbone, origin.criterion)
-    stage = adapt.Stage2(
-        train_backbone=protocol.train_backbone,
-        epochs=protocol.epochs,
-        batch_size=protocol.batch_size,
-        loss=protocol.loss,
-        bias_init=protocol.bias_init,
-        select=protocol.select,
-        seed=cfg.seed,
-        clip=protocol.clip,
-        lds=context.lds,
-        fds=context.fds,
-    )
-    checkpoints = Checkpoints(context.work, "adapt", cfg.trainer.checkpoint.minutes)
-    with stage_progress(cfg.trainer.progress, protocol.name, protocol.epochs, mirror(context, "adapt")) as report:
-        adapted = adapt.adapt(context.fabric, context.data, backbone, optimizer, scheduler, stage, report, checkpoints)
+    objects = adapt.Adaptation(backbone, optimizer, scheduler, context.lds, context.fds)
+    checkpoints = Checkpoints(context.work, "adapt", trainer.checkpoint.minutes)
+    with stage_progress(trainer.progress, protocol.name, protocol.epochs, mirror(context, "adapt")) as report:
+        hooks = Hooks(report, checkpoints)
+        adapted = adapt.adapt(context.fabric, context.data, objects, protocol, settings.seed, hooks)
     return Outcome(adapted.predictions, adapted, encoder)
 
 
 def new_backbone(context: RunContext) -> Any:
     """The job's backbone with the seed's random weights."""
-    with initialising(context.cfg.seed, "init", "backbone"):
-        return build("backbone.build", context.cfg.backbone.build, **context.data.input_spec)
+    with initialising(context.settings.seed, "init", "backbone"):
+        return build("backbone.build", context.settings.backbone.build, **context.data.input_spec)
 
 
 def shapes(module: nn.Module) -> dict[str, torch.Size]:
@@ -152,51 +146,33 @@ def train_encoder(context: RunContext, backbone: Any, criterion: nn.Module, pret
     from supremix.experiment import record
     from supremix.training import pretrain
     from supremix.training.checkpoint import Checkpoints
-    from supremix.training.logit_statistics import Histograms
+    from supremix.training.loop import Hooks
     from supremix.training.progress import stage_progress
 
-    cfg, method = context.cfg, context.cfg.method
+    settings, method = context.settings, context.settings.contrastive
     projection: nn.Module = nn.Identity()
     if method.projection_head:
-        with initialising(cfg.seed, "init", "projection"):
-            projection = build("method.projection", method.projection, in_features=embedding_width(cfg, backbone))
-    stage = pretrain.Stage1(
-        labels=method.labels,
-        embed=method.embed,
-        views=method.pretrain.views,
-        epochs=method.pretrain.epochs,
-        batch_size=method.pretrain.batch_size,
-        seed=cfg.seed,
-        log_every=cfg.trainer.log_every,
-        clip=method.pretrain.clip,
-        histograms=Histograms(**method.pretrain.histograms) if method.pretrain.histograms else None,
-    )
+        with initialising(settings.seed, "init", "projection"):
+            width = embedding_width(settings, backbone)
+            projection = build("method.projection", method.projection, in_features=width)
     optimizer = build("method.pretrain.optimizer", method.pretrain.optimizer)
     scheduler = build("method.pretrain.scheduler", method.pretrain.scheduler)
-    checkpoints = Checkpoints(work, "pretrain", cfg.trainer.checkpoint.minutes)
-    with stage_progress(cfg.trainer.progress, "pretrain", stage.epochs, mirror(context, "pretrain")) as report:
-        fitted = pretrain.pretrain(
-            context.fabric,
-            context.data,
-            backbone,
-            projection,
-            criterion,
-            optimizer,
-            scheduler,
-            stage,
-            report,
-            checkpoints,
-        )
+    objects = pretrain.Pretraining(backbone, projection, criterion, optimizer, scheduler)
+    checkpoints = Checkpoints(work, "pretrain", settings.trainer.checkpoint.minutes)
+    epochs = method.pretrain.epochs
+    with stage_progress(settings.trainer.progress, "pretrain", epochs, mirror(context, "pretrain")) as report:
+        hooks = Hooks(report, checkpoints, log_every=settings.trainer.log_every)
+        fitted = pretrain.pretrain(context.fabric, context.data, objects, method, settings.seed, hooks)
     return record.write_encoder(context.store, pretrain_id, context.science, backbone, projection, fitted)
 
 
-def embedding_width(cfg: DictConfig, backbone: Any) -> int:
+def embedding_width(settings: Settings, backbone: Any) -> int:
     """Width of what the projection head is given."""
-    if cfg.method.embed == "items":
+    if settings.contrastive.embed == "items":
         return backbone.out_dim
     if not hasattr(backbone, "sentences"):
         raise UserError(
-            f"method={cfg.method.name} compares sentences, and backbone={cfg.backbone.name} has none: "
+            f"method={settings.method.name} compares sentences, and backbone={settings.backbone.name} has none: "
             "use a dataset of sentence pairs"
         )
     return backbone.sentence_dim

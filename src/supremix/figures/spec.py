@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from supremix.suite.spec import Spec, built, reading
+from supremix.suite.reading import built, reading
+from supremix.suite.spec import Spec
 
 DRAWINGS = {"tsne": ("colour",), "histograms": ("x", "y"), "sizes": ("x", "y"), "gap": ("x", "y")}
 """What can be drawn, and the labels that it needs."""

@@ -1,24 +1,30 @@
 """From config nodes to objects: the one place that instantiates them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from supremix.data.dataset import Data, read_ahead
 from supremix.data.rows import permute_labels, training_subset
 from supremix.errors import UserError, one_line
 
+if TYPE_CHECKING:
+    from supremix.settings.schema import Contrastive, Settings
 
-def build(key: str, node: DictConfig | None, **derived: Any) -> Any:
-    """Instantiate a config node with values derived from the data; a wrong value becomes one line naming the key.
 
-    No node gives None. What is built in part, an optimizer that waits for its parameters, does the same when called.
+def build(key: str, node: Mapping[str, Any] | None, **derived: Any) -> Any:
+    """Make the object that a config node describes. Raises UserError naming the key where a value is wrong.
+
+    Args:
+        key: the node's place in the config.
+        node: with a ``_target_`` and its arguments; None gives None. With ``_partial_`` the result is called with the
+            arguments that are left, and raises the same.
+        derived: further arguments, derived from the data.
     """
     with naming(key):
         built = instantiate(node, **derived)
@@ -34,7 +40,7 @@ def build(key: str, node: DictConfig | None, **derived: Any) -> Any:
 
 @contextmanager
 def naming(key: str) -> Iterator[None]:
-    """What a config node's values make its target raise, as a UserError that names the node."""
+    """Turn what a node's values make its target raise into UserError that names the node."""
     try:
         yield
     except (InstantiationException, ValueError, TypeError, RuntimeError, ArithmeticError) as error:
@@ -44,18 +50,18 @@ def naming(key: str) -> Iterator[None]:
         raise UserError(f"{key}: {one_line(cause)}; `python -m supremix.train --cfg job` shows its settings") from error
 
 
-def loaded_data(cfg: DictConfig) -> Data:
-    """The dataset with what its config says of its rows: which of them are used, and with whose labels."""
-    subset: Any = OmegaConf.to_container(cfg.dataset.subset)
-    data = training_subset(build("dataset.load", cfg.dataset.load), seed=cfg.seed, **subset)
-    data = read_ahead(data, cfg.trainer.workers)
-    return data if cfg.dataset.permute_labels is None else permute_labels(data, cfg.dataset.permute_labels)
+def loaded_data(settings: "Settings") -> Data:
+    """Load the dataset, with the rows and labels that its settings choose."""
+    dataset = settings.dataset
+    data = build("dataset.load", dataset.load)
+    data = training_subset(
+        data, train_size=dataset.subset.train_size, missing=dataset.subset.missing, seed=settings.seed
+    )
+    data = read_ahead(data, settings.trainer.workers)
+    return data if dataset.permute_labels is None else permute_labels(data, dataset.permute_labels)
 
 
-def contrastive_loss(cfg: DictConfig, data: Data) -> nn.Module | None:
-    """The method's loss; ``label_range: train`` in its config stands for the range of the training labels."""
-    node = cfg.method.loss
-    if node is None:
-        return None
-    derived = {"label_range": data.label_range} if node.get("label_range") == "train" else {}
-    return build("method.loss", node, **derived)
+def contrastive_loss(method: "Contrastive", data: Data) -> nn.Module:
+    """Build the method's loss; ``label_range: train`` in its config stands for the range of the training labels."""
+    derived = {"label_range": data.label_range} if method.loss.get("label_range") == "train" else {}
+    return build("method.loss", method.loss, **derived)

@@ -1,186 +1,265 @@
-"""Checks of a composed config that are cheap enough to come first; each failure names the key and the way out."""
+"""The settings of a run, typed: a model for each group of the config. Defaults stand in ``conf/`` alone.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+Datasets, methods and backbones, for which users write files, may hold keys of their own; only interpolations read
+those, and Hydra refuses a key that the files do not have. The other groups hold what is listed here.
+"""
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from typing import Annotated, Any
 
-from supremix.errors import UserError, one_line
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
 from supremix.metrics.regression import METRICS
-from supremix.runtime import ranks
-from supremix.settings.source import on_source, resolved
+from supremix.settings.fields import (
+    OR_NULL,
+    LoadNode,
+    Minutes,
+    Name,
+    Names,
+    Node,
+    Number,
+    OptimizerNode,
+    SchedulerNode,
+    Seconds,
+    Whole,
+    Whole1,
+    Whole2,
+    choice,
+    give,
+    only,
+)  # fmt: skip
 
-ABSENT: Any = object()  # of a key; null is a value
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a value must be, in words that end an error message, and as a test."""
-
-    words: str
-    fits: Callable[[Any], bool]
-
-
-def whole(least: int) -> Rule:
-    """A whole number; a truth value is none."""
-    return Rule(f"give a whole number, {least} or more", lambda value: type(value) is int and value >= least)
-
-
-def choice(*names: str) -> Rule:
-    """One of these names."""
-    return Rule(f"use one of {', '.join(names)}", lambda value: value in names)
-
-
-def or_null(rule: Rule) -> Rule:
-    """The same, or null."""
-    return Rule(f"{rule.words}, or null", lambda value: value is None or rule.fits(value))
+MAY_BE_ABSENT: Any = Field(default=None)
+"""For a key that is checked where it is there; only interpolations read it."""
 
 
-def names_epochs(histograms: Any) -> bool:
-    """Whether the three settings are there, and the epochs are whole numbers from 1 on."""
-    if not isinstance(histograms, DictConfig) or set(histograms) != {"bins", "hardest", "epochs"}:
-        return False
-    epochs = histograms.epochs
-    return isinstance(epochs, ListConfig) and all(type(epoch) is int and epoch >= 1 for epoch in epochs)
+class Group(BaseModel):
+    """A group that holds the listed keys, all of them and no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-NUMBER = Rule("give a number, 0 or more", lambda value: type(value) in (int, float) and value >= 0)  # NaN is not
-FLAG = Rule("use true or false", lambda value: isinstance(value, bool))
-NAME = Rule("give a name", lambda value: isinstance(value, str) and value != "")
-GROUP = Rule(
-    "it is a group of settings, not a value: set the keys below it", lambda value: isinstance(value, DictConfig)
-)
-SCHEDULER = Rule(
-    "give a group with the _target_ of a scheduler that goes by the epoch alone, not ReduceLROnPlateau",
-    lambda value: GROUP.fits(value) and not str(value.get("_target_")).endswith("ReduceLROnPlateau"),
-)
-NAMES = Rule(
-    "give a list of names, as in [pilot,gpu]",
-    lambda value: isinstance(value, ListConfig) and all(NAME.fits(name) for name in value),
-)
-SECONDS = Rule("give a number of seconds above 0", lambda value: NUMBER.fits(value) and 0 < value < float("inf"))
-HISTOGRAMS = Rule("give {bins: 50, hardest: 1000, epochs: [1, 10]}", names_epochs)
+class OpenGroup(Group):
+    """A group that holds the listed keys, and may hold others."""
 
-RULES = {  # of keys, wherever they are there; a group stands before what lies below it
-    "seed": whole(0),
-    "rerun": FLAG,
-    "paths.data": NAME,
-    "paths.prepared": NAME,
-    "paths.runs": NAME,
-    "dataset.name": NAME,
-    "dataset.load": GROUP,
-    "dataset.load.split_seed": whole(0),
-    "dataset.permute_labels": or_null(whole(0)),
-    "dataset.subset": GROUP,
-    "dataset.subset.train_size": or_null(whole(2)),
-    "backbone.name": NAME,
-    "backbone.build": GROUP,
-    "method.name": NAME,
-    "method.labels": choice("binned", "raw"),
-    "method.embed": choice("items", "sentences"),
-    "method.mix_neg": FLAG,
-    "method.mix_pos": FLAG,
-    "method.weight": FLAG,
-    "method.fidelity.renormalise": FLAG,
-    "method.fidelity.detach_mixtures": FLAG,
-    "method.fidelity.window_inclusive": FLAG,
-    "method.projection_head": FLAG,
-    "method.projection": GROUP,
-    "method.loss": or_null(GROUP),
-    "method.estimator": or_null(GROUP),
-    "method.source": or_null(GROUP),
-    "method.pretrain": GROUP,
-    "method.pretrain.epochs": whole(1),
-    "method.pretrain.batch_size": whole(2),
-    "method.pretrain.views": whole(1),
-    "method.pretrain.clip": or_null(NUMBER),
-    "method.pretrain.histograms": or_null(HISTOGRAMS),
-    "method.pretrain.histograms.bins": whole(1),
-    "method.pretrain.histograms.hardest": whole(1),
-    "method.pretrain.optimizer": GROUP,
-    "method.pretrain.optimizer.lr": NUMBER,
-    "method.pretrain.optimizer.weight_decay": NUMBER,
-    "method.pretrain.scheduler": or_null(SCHEDULER),
-    "protocol.name": NAME,
-    "protocol.train_backbone": FLAG,
-    "protocol.epochs": whole(1),
-    "protocol.batch_size": whole(1),
-    "protocol.loss": choice("l1", "mse"),
-    "protocol.clip": or_null(NUMBER),
-    "protocol.bias_init": choice("mean", "zero"),
-    "protocol.select": choice(*METRICS),
-    "protocol.optimizer": GROUP,
-    "protocol.optimizer.lr": NUMBER,
-    "protocol.optimizer.weight_decay": NUMBER,
-    "protocol.scheduler": or_null(SCHEDULER),
-    "trainer.devices": whole(1),
-    "trainer.precision": choice("32-true", "bf16-mixed", "16-mixed"),
-    "trainer.threads": or_null(whole(1)),
-    "trainer.workers": whole(0),
-    "trainer.log_every": whole(1),
-    "trainer.progress": choice("auto", "bar", "plain", "off"),
-    "trainer.deterministic": FLAG,
-    "trainer.channels_last": Rule("use true, false or auto", lambda value: value == "auto" or FLAG.fits(value)),
-    "trainer.compile": or_null(Rule("name a backend of torch.compile, such as inductor", NAME.fits)),
-    "trainer.checkpoint": GROUP,
-    "trainer.checkpoint.minutes": or_null(Rule("give a number of minutes, 0 or more", NUMBER.fits)),
-    "tracking.mode": choice("auto", "online", "offline", "disabled"),
-    "tracking.tags": NAMES,
-    "tracking.sweep": or_null(NAME),
-    "tracking.finish_timeout": SECONDS,
-}
+    model_config = ConfigDict(extra="allow")
 
 
-def check(cfg: DictConfig) -> None:
-    """Raise UserError where a value is missing, of the wrong type or out of range."""
-    try:
-        resolved(cfg)
-    except OmegaConfBaseException as error:
-        raise UserError(f"config: {one_line(error)}") from None
-    for key, rule in RULES.items():
-        value = OmegaConf.select(cfg, key, default=ABSENT)
-        if value is not ABSENT and not rule.fits(value):
-            raise UserError(f"{key}={'null' if value is None else value}: {rule.words}")
-    ranks.check(cfg.trainer.devices)
-    if cfg.method.estimator is not None and balanced(cfg):
-        raise UserError(
-            f"{balanced(cfg)[0]} acts on the training of a network, which method={cfg.method.name} does not have: "
-            "use imbalance=none"
-        )
-    if cfg.method.estimator is None and cfg.protocol.name == "none":
-        raise UserError(f"protocol=none trains nothing, but method={cfg.method.name} needs training: choose another")
-    if cfg.method.name == "vanilla" and not cfg.protocol.get("train_backbone"):
-        raise UserError("method=vanilla trains its backbone: use protocol=end_to_end, or method=random for a probe")
-    if cfg.transfer is not None:
-        _check_transfer(cfg, on_source(cfg))
+class Paths(Group):
+    """``paths``."""
+
+    data: Name
+    prepared: Name
+    runs: Name
 
 
-def _check_transfer(cfg: DictConfig, source: DictConfig) -> None:
-    name = source.dataset.name
-    if cfg.method.loss is None and cfg.method.source is None:
-        raise UserError(
-            f"transfer={name}: method={cfg.method.name} takes no encoder from elsewhere: "
-            "use a contrastive method, or method=vanilla_probe"
-        )
-    if cfg.backbone != source.backbone:
-        raise UserError(
-            f"transfer={name}: its backbone ({source.backbone.name}) is not that of dataset={cfg.dataset.name} "
-            f"({cfg.backbone.name}), or has other settings: make backbone and backbone@transfer.backbone the same"
-        )
-    check(source)
+class Subset(Group):
+    """``dataset.subset``."""
+
+    train_size: Annotated[Whole2 | None, OR_NULL]
+    missing: Any  # ranges of labels; the data checks them
 
 
-def check_bins(cfg: DictConfig, bin_size: float | None) -> None:
-    """Raise UserError where something needs the dataset's label bins and there are none."""
-    if bin_size is None and balanced(cfg):
-        raise UserError(
-            f"{balanced(cfg)[0]} compares rows by label bin, and dataset={cfg.dataset.name} has none: "
-            "set dataset.load.bin_size or use imbalance=none"
-        )
+class Dataset(OpenGroup):
+    """``dataset``; of its recipe each value is checked where it is used."""
+
+    name: Name
+    load: LoadNode
+    permute_labels: Annotated[Whole | None, OR_NULL]
+    subset: Subset
 
 
-def balanced(cfg: DictConfig) -> list[str]:
-    """Keys of what is on against imbalance."""
-    return [f"imbalance.{key}" for key, value in cfg.imbalance.items() if value is not None]
+class Backbone(OpenGroup):
+    """``backbone``."""
+
+    name: Name
+    build: Node
+
+
+class Histograms(Group):
+    """``method.pretrain.histograms``."""
+
+    bins: Whole1
+    hardest: Whole1
+    epochs: list[int]
+
+
+def _whole_histograms(value: Any) -> bool:
+    if not isinstance(value, dict) or set(value) != {"bins", "hardest", "epochs"}:
+        return value is None
+    epochs = value["epochs"]
+    return isinstance(epochs, list) and all(type(epoch) is int and epoch >= 1 for epoch in epochs)
+
+
+class Pretrain(Group):
+    """``method.pretrain``."""
+
+    epochs: Whole1
+    batch_size: Whole2
+    views: Whole1
+    clip: Annotated[Number | None, OR_NULL]
+    histograms: Annotated[
+        Histograms | None, only(_whole_histograms, "give {bins: 50, hardest: 1000, epochs: [1, 10]}, or null")
+    ]
+    optimizer: OptimizerNode
+    scheduler: Annotated[SchedulerNode | None, OR_NULL]
+
+
+class Fidelity(OpenGroup):
+    """``method.fidelity``."""
+
+    renormalise: bool = MAY_BE_ABSENT
+    detach_mixtures: bool = MAY_BE_ABSENT
+    window_inclusive: bool = MAY_BE_ABSENT
+
+
+class Source(Group):
+    """``method.source``: method and protocol of the run whose backbone is taken; that run checks them."""
+
+    method: dict[str, Any]
+    protocol: dict[str, Any]
+
+
+class AnyMethod(OpenGroup):
+    """What every ``method`` has."""
+
+    name: Name
+    estimator: Annotated[Node | None, OR_NULL]
+    source: Annotated[Source | None, OR_NULL]
+
+
+class Plain(AnyMethod):
+    """A ``method`` without a contrastive stage."""
+
+    loss: None
+
+
+class Contrastive(AnyMethod):
+    """A ``method`` with a contrastive stage."""
+
+    labels: Annotated[str, choice("binned", "raw")]
+    embed: Annotated[str, choice("items", "sentences")]
+    mix_neg: bool = MAY_BE_ABSENT
+    mix_pos: bool = MAY_BE_ABSENT
+    weight: bool = MAY_BE_ABSENT
+    fidelity: Fidelity = MAY_BE_ABSENT
+    projection_head: bool
+    projection: Node
+    loss: Annotated[Node, OR_NULL]
+    pretrain: Pretrain
+
+
+class Adapt(Group):
+    """``protocol``."""
+
+    name: Name
+    train_backbone: bool
+    epochs: Whole1
+    batch_size: Whole1
+    loss: Annotated[str, choice("l1", "mse")]
+    clip: Annotated[Number | None, OR_NULL]
+    bias_init: Annotated[str, choice("mean", "zero")]
+    select: Annotated[str, choice(*METRICS)]
+    optimizer: OptimizerNode
+    scheduler: Annotated[SchedulerNode | None, OR_NULL]
+
+
+class NoTraining(Group):
+    """``protocol=none``."""
+
+    name: Name
+
+
+class Imbalance(Group):
+    """``imbalance``."""
+
+    lds: Annotated[Node | None, OR_NULL]
+    fds: Annotated[Node | None, OR_NULL]
+
+
+class Checkpoint(Group):
+    """``trainer.checkpoint``."""
+
+    minutes: Annotated[Minutes | None, OR_NULL]
+
+
+class Trainer(Group):
+    """``trainer``."""
+
+    accelerator: Name
+    devices: Whole1
+    precision: Annotated[str, choice("32-true", "bf16-mixed", "16-mixed")]
+    threads: Annotated[Whole1 | None, OR_NULL]
+    workers: Whole
+    log_every: Whole1
+    progress: Annotated[str, choice("auto", "bar", "plain", "off")]
+    deterministic: bool
+    checkpoint: Checkpoint
+    channels_last: Annotated[
+        bool | str, only(lambda value: value == "auto" or isinstance(value, bool), "use true, false or auto")
+    ]
+    compile: Annotated[Annotated[Name, give("name a backend of torch.compile, such as inductor")] | None, OR_NULL]
+
+
+class Tracking(Group):
+    """``tracking``."""
+
+    mode: Annotated[str, choice("auto", "online", "offline", "disabled")]
+    project: Any  # W&B checks what has no type here
+    dir: Any
+    group: Any
+    job_type: Any
+    tags: Names
+    sweep: Annotated[Name | None, OR_NULL]
+    finish_timeout: Seconds
+
+
+def _kind_of_method(value: Any) -> str:
+    contrastive = isinstance(value, dict) and value.get("loss", ...) is not None
+    return "(contrastive)" if contrastive else "(plain)"
+
+
+def _kind_of_protocol(value: Any) -> str:
+    return "(none)" if isinstance(value, dict) and set(value) == {"name"} else "(adapt)"
+
+
+class Settings(Group):
+    """All settings of a run. ``transfer``: those of the same run on the dataset that the encoder comes from."""
+
+    seed: Whole
+    rerun: bool
+    paths: Paths
+    dataset: Dataset
+    backbone: Backbone
+    method: Annotated[
+        Annotated[Contrastive, Tag("(contrastive)")] | Annotated[Plain, Tag("(plain)")],
+        Discriminator(_kind_of_method),
+    ]
+    protocol: Annotated[
+        Annotated[Adapt, Tag("(adapt)")] | Annotated[NoTraining, Tag("(none)")], Discriminator(_kind_of_protocol)
+    ]
+    imbalance: Imbalance
+    trainer: Trainer
+    tracking: Tracking
+    transfer: "Settings | None"
+
+    @property
+    def adapt(self) -> Adapt:
+        """Return the settings of the stage ``adapt``; a run of a reference regressor has none."""
+        assert isinstance(self.protocol, Adapt)
+        return self.protocol
+
+    @property
+    def contrastive(self) -> Contrastive:
+        """Return the settings of a method that pre-trains; other methods have none."""
+        assert isinstance(self.method, Contrastive)
+        return self.method
+
+    @property
+    def encoder(self) -> "Settings":
+        """Return the settings with which the encoder is trained: the source's with ``transfer``, else these."""
+        return self.transfer or self
+
+    @property
+    def against_imbalance(self) -> list[str]:
+        """Return the keys of what is on against imbalance."""
+        return [f"imbalance.{name}" for name, node in self.imbalance if node is not None]

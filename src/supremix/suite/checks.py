@@ -1,82 +1,63 @@
-"""What may stand in a table's YAML: types and names, checked before the first run rather than found after the last."""
+"""What must agree within a table's specification, checked before the first run rather than after the last."""
 
 import math
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
-from supremix.metrics.regression import METRICS, VARIANTS
+from supremix.suite.spec import Panel, Row, Spec, higher_is_better
 
-if TYPE_CHECKING:
-    from supremix.suite.spec import Spec
-
-GROUPS = ("many", "medium", "few", "missing")
-"""Parts of the rows that a record's metrics are taken over; `supremix.training.imbalance.shots` is slow to import."""
+KINDS = ("reference", "baseline", "variant", "ours")
+"""What a row is: a floor to beat, a rival, another setting of the method, or the method as it is proposed."""
 
 
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+def problems(spec: Spec) -> Iterator[str]:
+    """Yield what makes a specification unusable, a line each."""
+    yield from _repeated(spec)
+    panels = [panel.name for panel in spec.panels]
+    for row in spec.rows:
+        yield from _of_row(row, panels)
+    names = [row.name for row in spec.rows]
+    parts: list[Spec | Panel] = [spec, *spec.panels]
+    for part in parts:
+        yield from _of_comparisons(part, names)
+    for panel in spec.panels:
+        if spec.gain_of(panel) and spec.gain_column(panel) not in spec.metrics_of(panel):
+            yield f"gain is about {spec.gain_column(panel)}, which is no column of the panel {panel.name!r}"
+    yield from _of_paper(spec)
 
 
-def _headings(value: Any) -> bool:
-    return isinstance(value, dict) and _texts([*value, *value.values()])
+def _repeated(spec: Spec) -> Iterator[str]:
+    cells = [(panel.name, row.name) for panel, row in spec.cells()]
+    panels = [panel.name for panel in spec.panels]
+    listed: dict[str, list[Any]] = {"panel": panels, "seed": spec.seeds, "panel and row": cells}
+    for what, values in listed.items():
+        yield from (f"{what} {value!r} stands there twice" for value, count in Counter(values).items() if count > 1)
 
 
-def _prepare(value: Any) -> bool:
-    return isinstance(value, str) or _texts(value) or (isinstance(value, dict) and all(map(_texts, value.values())))
+def _of_row(row: Row, panels: list[str]) -> Iterator[str]:
+    if row.kind not in KINDS:
+        yield f"row {row.name!r} has kind {row.kind!r}: use one of {', '.join(KINDS)}"
+    by_panel = [name for name, value in row.paper.items() if isinstance(value, dict)]
+    if 0 < len(by_panel) < len(row.paper):
+        yield f"row {row.name!r}: paper: give values by metric or by panel, not both"
+    for name in [*(row.panels or []), *by_panel]:
+        if name not in panels:
+            yield f"row {row.name!r} names the panel {name!r}, which the table does not have"
 
 
-def _gain(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value.get("against")) and _texts(value["against"])
+def _of_comparisons(part: Spec | Panel, names: list[str]) -> Iterator[str]:
+    mentioned = [name for pair in part.comparisons or [] for name in pair]
+    mentioned += [part.gain.row, *part.gain.against] if part.gain else []
+    for name in mentioned:
+        if name not in names:
+            yield f"comparisons and gain name the row {name!r}, which the table does not have"
+    if part.gain and higher_is_better(f"best/{part.gain.metric}"):
+        yield f"gain: {part.gain.metric} is no error: choose a metric of which less is better"
 
 
-def _pairs(value: Any) -> bool:
-    return isinstance(value, list) and all(_texts(pair) and len(pair) == 2 for pair in value)
-
-
-TEXT = (lambda value: isinstance(value, str), "give text, in quotes where it would be a number, a date, yes or no")
-SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "name": TEXT,
-    "title": TEXT,
-    "overrides": (_texts, "give a list of overrides, such as [method=supcon], or [] for none"),
-    "seeds": (lambda value: isinstance(value, list) and bool(value), "give a list of whole numbers, at least one"),
-    "metrics": (_headings, "give headings by variant/metric, such as best/mae: MAE"),
-    "digits": (lambda value: type(value) is int and value >= 0, "give a whole number, 0 or more"),
-    "paper_key": (lambda value: value in VARIANTS, f"use one of {', '.join(VARIANTS)}"),
-    "paper": (lambda value: isinstance(value, dict), "give numbers by metric, such as {mae: 4.5}"),
-    "panels": (_texts, "give a list of the names of panels"),  # of a row
-    "prepare": (_prepare, "give a script, a list of scripts, or lists of commands by dataset"),
-    "gain": (_gain, "give {row: …, metric: …, against: [a row, …]}"),
-    "comparisons": (_pairs, "give a list of pairs of rows, such as [[SupReMix, SupCon]]"),
-    "notes": (_texts, "give a list of texts, in quotes where a colon is in them"),
-}
-"""Key → whether a value fits, and what to write; the same wherever the key stands in a table, a panel or a row."""
-
-NONE = ("prepare", "gain")
-"""What may be empty: there is none, then."""
-
-
-def misfits(raw: dict[str, Any]) -> Iterator[str]:
-    """What does not fit in the content of a specification, a line each."""
-    parts: list[tuple[str, dict[str, Any]]] = [("", {key: raw[key] for key in raw if key not in ("panels", "rows")})]
-    for one in ("panel", "row"):
-        listed = raw.get(f"{one}s", [{}])
-        if isinstance(listed, list) and listed and all(isinstance(part, dict) for part in listed):
-            parts += [(f"{one} {part.get('name', number)!r}: ", part) for number, part in enumerate(listed, 1)]
-        else:
-            yield f"{one}s: give a list, at least one {one}, each with its keys, such as - {{name: …, overrides: []}}"
-    for place, part in parts:
-        for key, (fits, way) in SHAPES.items():
-            if key in part and not (part[key] is None and key in NONE) and not fits(part[key]):
-                given = "it is empty" if part[key] is None else f"{part[key]!r} does not fit"
-                yield f"{place}{key}: {given}: {way}"
-            elif key == "metrics":
-                yield from (f"{place}metrics: {wrong}" for column in part.get(key, {}) if (wrong := _misnamed(column)))
-            elif key == "overrides" and any(one.startswith("seed=") for one in part.get(key, [])):
-                yield f"{place}overrides: every run has a seed of its own: give them as seeds: [0, 1, 2]"
-
-
-def paper_misfits(spec: "Spec") -> Iterator[str]:
-    """Values of the paper that are no numbers, or that no column would show."""
+def _of_paper(spec: Spec) -> Iterator[str]:
+    """Yield values of the paper that are no numbers, or that no column would show."""
     for panel, row in spec.cells():
         for metric, value in row.paper_in(panel).items():
             place = f"row {row.name!r}: paper: {metric}"
@@ -85,13 +66,3 @@ def paper_misfits(spec: "Spec") -> Iterator[str]:
                 yield f"{place}: {column} is no column: there are {', '.join(spec.metrics_of(panel))}"
             if type(value) not in (int, float) or not math.isfinite(value):
                 yield f"{place}: {value!r} is no number: write it without quotes"
-
-
-def _misnamed(column: str) -> str | None:
-    """What is wrong in a name such as ``best/mae`` or ``best/mae_few``; None where nothing is."""
-    variant, _, name = column.partition("/")
-    metric, grouped, group = name.partition("_")
-    if variant in VARIANTS and metric in METRICS and (group in GROUPS or not grouped):
-        return None
-    known = f"one of {', '.join(VARIANTS)} / one of {', '.join(METRICS)}"
-    return f"{column!r} is not variant/metric: use {known}, on a part of the rows with _{', _'.join(GROUPS)}"

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from supremix.errors import UserError
-from supremix.suite.spec import Spec, reading
+from supremix.suite.reading import reading
+from supremix.suite.spec import Spec
 
 
 @dataclass(frozen=True)

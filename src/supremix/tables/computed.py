@@ -15,8 +15,8 @@ from supremix.data.prepared.manifest import Manifest, read_manifest
 from supremix.errors import UserError
 from supremix.settings.compose import composed
 from supremix.suite.keep import kept, settings_of, stated
+from supremix.suite.reading import reading
 from supremix.suite.size import PAPER, Size
-from supremix.suite.spec import reading
 from supremix.tables.files import write_texts
 from supremix.tables.latex import tex
 from supremix.tables.render import md_line

@@ -9,8 +9,9 @@ from typing import Any
 from supremix.errors import UserError, writing_to
 from supremix.suite.keep import kept
 from supremix.suite.plan import Cell, with_seeds
+from supremix.suite.reading import load
 from supremix.suite.size import PAPER, Size
-from supremix.suite.spec import Spec, load
+from supremix.suite.spec import Spec
 from supremix.tables.latex import latex
 from supremix.tables.render import as_csv, markdown
 from supremix.tables.results import Results, collect

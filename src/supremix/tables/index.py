@@ -7,8 +7,9 @@ from supremix.settings.compose import composed
 from supremix.store.folders import Store
 from supremix.suite.keep import settings_of
 from supremix.suite.plan import shown_plan
+from supremix.suite.reading import load
 from supremix.suite.size import PAPER, Size
-from supremix.suite.spec import Panel, Spec, load
+from supremix.suite.spec import Panel, Spec
 from supremix.tables import computed, files
 from supremix.tables.cells import MISSING, digits_of
 from supremix.tables.render import md_line

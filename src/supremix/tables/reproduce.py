@@ -11,8 +11,9 @@ from supremix.suite.keep import place, settings_of
 from supremix.suite.launchers import IN_PROCESS, Launcher
 from supremix.suite.listing import listing, state
 from supremix.suite.plan import Cell, shown_plan, with_seeds
+from supremix.suite.reading import load
 from supremix.suite.size import PAPER, Size
-from supremix.suite.spec import Spec, load, results_folder
+from supremix.suite.spec import Spec, results_folder
 from supremix.tables import computed, files
 from supremix.tables.results import Results, collect
 from supremix.tables.wandb import TABLE_JOB, log_table

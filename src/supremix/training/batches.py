@@ -1,7 +1,8 @@
 """Batches of a split, whose order and views depend on seed, stage, epoch and item alone; a model applied to a split."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,45 +16,59 @@ from supremix.runtime.sharding import gather, shard
 Batch = tuple[Any, Tensor]
 
 
-def batches_of(
-    split: Split,
-    y_N: np.ndarray,
-    batch_size: int,
-    device: torch.device,
-    seed: int,
-    stage: str,
-    to_input: Callable[[Any], Any] = unchanged,
-    augment: Augment | None = None,
-    views: int = 1,
-    labels_on: torch.device | None = None,
-) -> Callable[..., Iterator[Batch]]:
-    """Shuffled batches of a split with the given labels; an epoch's order depends on seed, stage and epoch only.
+class Stream(NamedTuple):
+    """Names the random numbers of a stage."""
 
-    Called with the epoch, and with the number of batches to leave out at its beginning: those are not fetched.
+    seed: int
+    stage: str
 
-    With ``augment`` a batch is ``views`` random views of its B items, one after the other, (views · B) rows with the
-    labels repeated. An item's view depends on seed, stage, epoch and item only.
 
-    Of several ranks each is given its part of a batch's items, and the labels of all.
+@dataclass(frozen=True)
+class Items:
+    """The rows that a model trains on.
 
-    ``labels_on``: where the labels are given, if not on ``device``; in float64 then, since they are to be compared with
-    each other, and in float32, as targets of a network are, otherwise.
+    Args:
+        split: gives the inputs of its N rows.
+        y_N: labels (N,), in whatever units.
+        to_input: turns what the split fetches into what the model takes, where there is no augmentation.
+        augment: makes random views of fetched items; None for no augmentation.
+        views: number of views of each item in a batch.
+        labels_on: the labels' device, if it is not the batches'. They are float64 then, since they are to be compared
+            with each other; else float32, as targets of a network are.
     """
-    labels_N = torch.from_numpy(np.asarray(y_N, dtype=np.float32 if labels_on is None else np.float64))
+
+    split: Split
+    y_N: np.ndarray
+    to_input: Callable[[Any], Any] = unchanged
+    augment: Augment | None = None
+    views: int = 1
+    labels_on: torch.device | None = None
+
+
+def batches_of(items: Items, batch_size: int, stream: Stream, device: torch.device) -> Callable[..., Iterator[Batch]]:
+    """Return a function that yields the shuffled batches of an epoch; it takes the epoch and the first batch's number.
+
+    Batches before the first one are not fetched. An epoch's order depends on the stream and the epoch only, an item's
+    view on the stream, epoch and item only. With augmentation a batch is the views of its B items, one after the
+    other, (views · B) rows with the labels repeated. With several ranks, each gets its share of the inputs and all
+    labels.
+    """
+    split, augment, views = items.split, items.augment, items.views
+    labels_N = torch.from_numpy(np.asarray(items.y_N, dtype=np.float32 if items.labels_on is None else np.float64))
 
     def uniforms(epoch: int) -> list[Tensor]:
-        draws = (generator(seed, stage, "views", epoch, view) for view in range(views))
+        draws = (generator(*stream, "views", epoch, view) for view in range(views))
         return [torch.rand(len(split), augment.draws, generator=draw) for draw in draws] if augment else []
 
     def epoch_batches(epoch: int, first: int = 0) -> Iterator[Batch]:
         uniforms_NP = uniforms(epoch)
-        places = order(len(split), seed, stage, epoch).split(batch_size)[first:]
+        places = order(len(split), stream, epoch).split(batch_size)[first:]
         own = [shard(index_B) for index_B in places]
-        read = inputs(split, [index_B.numpy() for index_B in own], device)
-        for whole_B, index_B, x in zip(places, own, read, strict=True):
-            y_B = to_device(labels_N[whole_B], labels_on or device)
+        fetched = inputs(split, [index_B.numpy() for index_B in own], device)
+        for whole_B, index_B, x in zip(places, own, fetched, strict=True):
+            y_B = to_device(labels_N[whole_B], items.labels_on or device)
             if augment is None:
-                yield to_input(x), y_B
+                yield items.to_input(x), y_B
             else:
                 uniform_BP = torch.cat([u_NP[index_B] for u_NP in uniforms_NP])
                 yield augment(torch.cat([x] * views), uniform_BP), y_B.repeat(views)
@@ -61,16 +76,16 @@ def batches_of(
     return epoch_batches
 
 
-def order(rows: int, seed: int, stage: str, epoch: int) -> Tensor:
-    """Row numbers (N,) in the order in which an epoch visits them."""
-    return torch.randperm(rows, generator=generator(seed, stage, "order", epoch))
+def order(rows: int, stream: Stream, epoch: int) -> Tensor:
+    """Return the row numbers (N,) in the order in which an epoch visits them."""
+    return torch.randperm(rows, generator=generator(*stream, "order", epoch))
 
 
-def batch_ids(split: Split, batch_size: int, seed: int, stage: str) -> Callable[[int, int], list[str]]:
-    """The ids of the rows that `batches_of` puts into an epoch's batch, both counted from 1."""
+def batch_ids(split: Split, batch_size: int, stream: Stream) -> Callable[[int, int], list[str]]:
+    """Return a function from epoch and step, both from 1, to the ids of the rows that `batches_of` puts there."""
 
     def ids(epoch: int, step: int) -> list[str]:
-        index_B = order(len(split), seed, stage, epoch).split(batch_size)[step - 1]
+        index_B = order(len(split), stream, epoch).split(batch_size)[step - 1]
         return [str(name) for name in split.ids[index_B.numpy()]]
 
     return ids
@@ -80,9 +95,9 @@ def batch_ids(split: Split, batch_size: int, seed: int, stage: str) -> Callable[
 def apply(
     model: nn.Module, split: Split, batch_size: int, device: torch.device, to_input: Callable[[Any], Any] = unchanged
 ) -> Tensor:
-    """The model's outputs for all rows of a split, in order, on the CPU; in evaluation mode.
+    """Return the model's outputs for all rows of a split, in order, on the CPU; in evaluation mode.
 
-    Of several ranks each computes its part of a batch, and all get all of it.
+    With several ranks, each computes its share of a batch, and all get all of it.
     """
     model.eval()
     places = np.split(np.arange(len(split)), range(batch_size, len(split), batch_size))
@@ -94,6 +109,6 @@ def apply(
 
 
 def inputs(split: Split, places: Sequence[np.ndarray], device: torch.device) -> Iterator[Any]:
-    """What the split's `fetch` gives for each list of rows, on the device."""
+    """Yield what the split's `fetch` gives for each list of rows, on the device."""
     for x in ahead(lambda index_B: pinned(split.fetch(index_B), device), places, split.workers):
         yield to_device(x, device)

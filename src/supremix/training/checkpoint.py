@@ -16,7 +16,7 @@ import torch
 
 from supremix.errors import UserError, writing_to
 
-FORMAT = 1
+FORMAT = 2
 DIGEST = hashlib.sha256().digest_size
 KEPT = 2  # the newest, and the one before it for the case that the newest is damaged
 

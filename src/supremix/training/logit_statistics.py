@@ -1,11 +1,9 @@
-"""What stage 1 reads off its batches while it trains, without waiting for the device and without changing a result.
+"""Statistics of logits, read off batches in pre-training without waiting for the device or changing a result.
 
 Logits here are the paper's of figures 3 and 5: inner products of unit embeddings, from −1 to 1, not divided by τ, so
 that methods with different temperatures compare.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,30 +11,18 @@ import torch
 from torch import Tensor
 
 from supremix.losses import pairs
-from supremix.training.loop import Row
+from supremix.training.loop import EpochRow
+from supremix.training.settings import HistogramSettings
 
 
-@dataclass(frozen=True)
-class Histograms:
-    """Which histograms to keep, as in ``method.pretrain.histograms``; figure 3 needs them.
-
-    bins: equal ones from −1 to 1. hardest: how many of an epoch's negative pairs, those with the largest logits.
-    epochs: in which; those that are never reached are left out.
-    """
-
-    bins: int
-    hardest: int
-    epochs: Sequence[int]
-
-
-class Readings:
-    """Statistics of the batches that were read: a row an epoch, and histograms of the chosen epochs.
+class LogitStatistics:
+    """Collects statistics of the batches it reads: a row an epoch, and histograms of the chosen epochs.
 
     The pairs are those of real rows within a batch, each once; two views of one image are two rows. ``state`` holds
     all that was read, tensors by name.
     """
 
-    def __init__(self, criterion: Any, histograms: Histograms | None = None) -> None:
+    def __init__(self, criterion: Any, histograms: HistogramSettings | None = None) -> None:
         self.criterion, self.histograms = criterion, histograms
         self.state: dict[str, Tensor] = {}
 
@@ -56,8 +42,8 @@ class Readings:
             self._add(f"positive/{epoch}", _below_edges(logits_NN, positive_NN, self.histograms.bins))
             self._keep_hardest(f"hardest/{epoch}", logits_NN.masked_fill(~negative_NN, -torch.inf))
 
-    def close(self) -> Row:
-        """The epoch's row, and a clean slate for the next epoch: means over the batches read, and over their pairs.
+    def close(self) -> EpochRow:
+        """Return the epoch's row, and start anew: means over the batches read, and over their pairs.
 
         ``anchors_without_positive`` is the share of anchors that the loss leaves out; ``positive_logit`` and
         ``negative_logit`` are the mean logits of equal and of different labels, NaN where no such pair was read.
@@ -70,7 +56,10 @@ class Readings:
         return {name: value.item() for name, value in row.items()}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Histograms of the E epochs reached: epochs (E,), edges (K+1,), pairs in each bin (E, K); {} without any."""
+        """Return histograms of the E epochs reached: epochs (E,), edges (K+1,), pairs in each bin (E, K).
+
+        Where no such epoch was reached, or none is asked for, there are none: {}.
+        """
         epochs = sorted(int(name.partition("/")[2]) for name in self.state if name.startswith("positive/"))
         if self.histograms is None or not epochs:
             return {}
@@ -85,7 +74,7 @@ class Readings:
         }
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that was read; what goes on from it reads as if never interrupted."""
+        """Return all that was read; what goes on from it reads as if never interrupted."""
         return dict(self.state)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -105,7 +94,7 @@ class Readings:
 
 
 def _below_edges(logits_NN: Tensor, mask_NN: Tensor, bins: int) -> Tensor:
-    """How many of the masked logits lie below each of the bins + 1 edges; at the last one, how many there are.
+    """Count the masked logits below each of the bins + 1 edges; at the last edge, all of them.
 
     By sorting: a histogram on a GPU adds in any order, and a selection by mask would wait for the device.
     """

@@ -1,7 +1,8 @@
-"""Stage 1: views → backbone → projection head → contrastive loss."""
+"""Pre-training: views → backbone → projection head → contrastive loss."""
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,28 +11,31 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from supremix.data.dataset import Data
-from supremix.losses import SupReMixLoss
 from supremix.runtime.seeding import generator
 from supremix.runtime.sharding import synchronised
-from supremix.training.batches import batch_ids, batches_of
-from supremix.training.checkpoint import Checkpoints
-from supremix.training.logit_statistics import Histograms, Readings
-from supremix.training.loop import Fitted, Report, fit
+from supremix.training.batches import Items, Stream, batch_ids, batches_of
+from supremix.training.logit_statistics import LogitStatistics
+from supremix.training.loop import NO_HOOKS, Fitted, Hooks, Task, fit
+from supremix.training.settings import MethodSettings
 
 
 @dataclass(frozen=True)
-class Stage1:
-    """Settings of the contrastive stage, as in ``conf/method``."""
+class Pretraining:
+    """The objects of the stage: what is trained, on which loss, by which optimizer.
 
-    labels: str  # "binned" or "raw"
-    embed: str  # what the loss sees of a row: "items", its features; "sentences", its two sentence vectors
-    views: int  # augmented views of each item; 1 with no augmentation where the data has none
-    epochs: int
-    batch_size: int
-    seed: int
-    log_every: int
-    clip: float | None = None
-    histograms: Histograms | None = None
+    Args:
+        backbone: from inputs to features (B, D); trained in place.
+        projection: from features to the embeddings that the loss compares; trained in place.
+        criterion: the loss of embeddings and labels. One that takes a ``generator`` is given the stage's own.
+        optimizer: makes an optimizer of parameters.
+        scheduler: makes a scheduler of an optimizer; None keeps the rate.
+    """
+
+    backbone: nn.Module
+    projection: nn.Module
+    criterion: Any
+    optimizer: Callable[..., torch.optim.Optimizer]
+    scheduler: Callable[..., LRScheduler] | None = None
 
 
 class Sentences(nn.Module):
@@ -42,68 +46,51 @@ class Sentences(nn.Module):
         self.backbone = backbone
 
     def forward(self, x: Any) -> Tensor:
-        """Sentence vectors (B, 2, D)."""
+        """Return sentence vectors (B, 2, D)."""
         return self.backbone.sentences(x)
 
 
 def pretrain(
-    fabric: Fabric,
-    data: Data,
-    backbone: nn.Module,
-    projection: nn.Module,
-    criterion: Any,
-    optimizer: Callable[..., torch.optim.Optimizer],
-    scheduler: Callable[..., LRScheduler] | None,
-    stage: Stage1,
-    report: Report,
-    checkpoints: Checkpoints | None = None,
+    fabric: Fabric, data: Data, objects: Pretraining, method: MethodSettings, seed: int, hooks: Hooks = NO_HOOKS
 ) -> Fitted:
     """Train backbone and projection head in place; the last epoch's weights are the result.
 
-    The history's columns besides the loss are those of `Readings.close`, and its histograms are kept where asked for.
+    The history's columns besides the loss are those of `LogitStatistics.close`; its histograms are kept where
+    ``method.pretrain.histograms`` asks for them.
     """
-    y_N = data.train.y if stage.labels == "raw" else data.label_bins(data.train.y)
-    embed = Sentences(backbone) if stage.embed == "sentences" else backbone
-    model = synchronised(fabric, nn.Sequential(embed, projection))
-    augment = data.contrastive_views if stage.views > 1 else None
-    wrapped, opt = fabric.setup(model, optimizer(model.parameters()))
-    draws = generator(stage.seed, "mixtures", device=fabric.device)
-    readings = Readings(criterion, stage.histograms)
-    fitted = fit(
-        fabric,
+    settings, criterion, stream = method.pretrain, objects.criterion, Stream(seed, "pretrain")
+    embed = Sentences(objects.backbone) if method.embed == "sentences" else objects.backbone
+    model = synchronised(fabric, nn.Sequential(embed, objects.projection))
+    wrapped, optimizer = fabric.setup(model, objects.optimizer(model.parameters()))
+    augment = data.contrastive_views if settings.views > 1 else None
+    items = Items(
+        data.train,
+        data.train.y if method.labels == "raw" else data.label_bins(data.train.y),
+        data.to_input,
+        augment,
+        settings.views,
+        labels_on=torch.device("cpu"),  # there the losses work out what depends on labels alone
+    )
+    draws = generator(seed, "mixtures", device=fabric.device)
+    statistics = LogitStatistics(criterion, settings.histograms)
+    task = Task(
         wrapped,
-        opt,
-        batches_of(
-            data.train,
-            y_N,
-            stage.batch_size,
-            fabric.device,
-            stage.seed,
-            "pretrain",
-            data.to_input,
-            augment,
-            stage.views,
-            labels_on=torch.device("cpu"),  # there the losses work out what depends on labels alone
-        ),
-        _objective(criterion, draws),
-        stage.epochs,
-        report,
-        (stage.seed, "pretrain"),
-        reader=readings,
-        log_every=stage.log_every,
-        scheduler=scheduler(opt) if scheduler else None,
-        clip=stage.clip,
+        optimizer,
+        batches_of(items, settings.batch_size, stream, fabric.device),
+        drawing(criterion, draws),
+        stream,
+        objects.scheduler(optimizer) if objects.scheduler else None,
         generators=[draws],
-        checkpoints=checkpoints,
-        ids=batch_ids(data.train, stage.batch_size, stage.seed, "pretrain"),
-        views=stage.views if augment else 1,
-    )  # fmt: skip
-    fitted.readings = readings.arrays()
+        ids=batch_ids(data.train, settings.batch_size, stream),
+        views=settings.views if augment else 1,
+    )
+    fitted = fit(fabric, task, settings, replace(hooks, reader=statistics))
+    fitted.histograms = statistics.arrays()
     return fitted
 
 
-def _objective(criterion: Any, draws: torch.Generator) -> Callable[[Any, Tensor], Tensor]:
-    """The loss as a function of embeddings and labels; SupReMix draws its mixtures from its own stream."""
-    if not isinstance(criterion, SupReMixLoss):
+def drawing(criterion: Any, draws: torch.Generator) -> Callable[[Any, Tensor], Tensor]:
+    """Return the loss as a function of embeddings and labels; one that takes a ``generator`` draws from this one."""
+    if "generator" not in inspect.signature(getattr(criterion, "forward", criterion)).parameters:
         return criterion
     return lambda z_ND, y_N: criterion(z_ND, y_N, generator=draws)

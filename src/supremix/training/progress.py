@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from supremix.runtime import ranks
-from supremix.training.loop import Report, Row
+from supremix.training.loop import EpochRow, Report
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -25,14 +25,14 @@ def stage_progress(mode: str, stage: str, epochs: int, also: Report) -> Iterator
 
 
 def _both(first: Report, second: Report) -> Report:
-    def report(epoch: int, row: Row) -> None:
+    def report(epoch: int, row: EpochRow) -> None:
         first(epoch, row)
         second(epoch, row)
 
     return report
 
 
-def _describe(row: Row) -> str:
+def _describe(row: EpochRow) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in row.items())
 
 
@@ -56,7 +56,7 @@ def _bar(stage: str, epochs: int) -> Iterator[Report]:
 def _lines(stage: str, epochs: int, clock: Callable[[], float] = time.monotonic) -> Report:
     started = shown = clock()
 
-    def show(epoch: int, row: Row) -> None:
+    def show(epoch: int, row: EpochRow) -> None:
         nonlocal shown
         now = clock()
         if epoch == epochs or now - shown >= SECONDS_BETWEEN_LINES:

@@ -44,8 +44,17 @@ class FDS:
                 raise ValueError(f"{name}={value}: give a whole number, 0 or more")
 
     def window(self) -> Tensor:
-        """The kernel's weights (size,)."""
+        """Return the kernel's weights (size,)."""
         return kernel_window(self.kernel, self.size, self.sigma)
+
+    def calibrated(self, z_ND: Tensor, bin_N: Tensor, bins: int) -> Tensor:
+        """Return fixed features (N, D), calibrated by statistics of themselves."""
+        parts = list(zip(z_ND.split(ROWS_AT_ONCE), bin_N.split(ROWS_AT_ONCE), strict=True))
+        whole = moments(*parts[0], bins)
+        for z_BD, bin_B in parts[1:]:
+            whole = merged(whole, moments(z_BD, bin_B, bins))
+        by_bin = calibration(whole.rows_K, whole.mean_KD, variance(whole), self.window())
+        return torch.cat([by_bin(z_BD, bin_B) for z_BD, bin_B in parts])
 
 
 class Moments(NamedTuple):
@@ -103,16 +112,6 @@ def calibration(rows_K: Tensor, mean_KD: Tensor, variance_KD: Tensor, window: Te
     scale_KD = torch.where(spread_K1 & (variance_KD > 0), ratio_KD.sqrt(), 1)
     shift_KD = torch.where(known_K1, smoothed(mean_KD, known_K1) - mean_KD * scale_KD, 0)
     return Calibration(scale_KD, shift_KD)
-
-
-def calibrated(fds: FDS, z_ND: Tensor, bin_N: Tensor, bins: int) -> Tensor:
-    """Fixed features (N, D), calibrated by statistics of themselves."""
-    parts = list(zip(z_ND.split(ROWS_AT_ONCE), bin_N.split(ROWS_AT_ONCE), strict=True))
-    whole = moments(*parts[0], bins)
-    for z_BD, bin_B in parts[1:]:
-        whole = merged(whole, moments(z_BD, bin_B, bins))
-    by_bin = calibration(whole.rows_K, whole.mean_KD, variance(whole), fds.window())
-    return torch.cat([by_bin(z_BD, bin_B) for z_BD, bin_B in parts])
 
 
 def variance(of: Moments) -> Tensor:

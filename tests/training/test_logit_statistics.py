@@ -8,8 +8,9 @@ from safetensors.torch import load_file
 from supremix.errors import UserError
 from supremix.losses import SupConLoss
 from supremix.settings import identity
-from supremix.training.logit_statistics import Histograms, Readings
+from supremix.training.logit_statistics import LogitStatistics
 from tests.running import config, run_small
+from tests.stages import histograms
 
 HISTOGRAMS = "method.pretrain.histograms={bins: 4, hardest: 30, epochs: [2, 9]}"
 
@@ -30,52 +31,52 @@ def pairs_of(z_ND, y_N):
 
 
 def test_means_and_histograms_are_those_of_all_pairs_read():
-    readings = Readings(SupConLoss(0.5), Histograms(bins=8, hardest=20, epochs=[3, 4, 7]))
+    statistics = LogitStatistics(SupConLoss(0.5), histograms(bins=8, hardest=20, epochs=[3, 4, 7]))
     for epoch in (2, 3, 4):
         batches = [batch(10 * epoch + k) for k in range(3)]
         positive, negative, lonely = [], [], []
         for z_ND, y_N in batches:
-            readings.read(epoch, z_ND, y_N)
+            statistics.read(epoch, z_ND, y_N)
             some = pairs_of(z_ND, y_N)
             positive += some[0]
             negative += some[1]
             lonely.append(np.mean([(y_N == y).sum().item() == 1 for y in y_N]))
-        row = readings.close()
+        row = statistics.close()
         expected = {"anchors_without_positive": lonely, "positive_logit": positive, "negative_logit": negative}
         assert row == pytest.approx({name: np.mean(values) for name, values in expected.items()}, abs=1e-6)
         if epoch == 2:
-            assert readings.arrays() == {}
+            assert statistics.arrays() == {}
             continue
-        arrays = readings.arrays()
+        arrays = statistics.arrays()
         at = arrays["epochs"].tolist().index(epoch)
         edges = arrays["edges"]
         assert edges == pytest.approx(np.linspace(-1, 1, 9))
         assert arrays["positive"][at].tolist() == np.histogram(positive, edges)[0].tolist()
         assert arrays["hardest"][at].tolist() == np.histogram(sorted(negative)[-20:], edges)[0].tolist()
-    assert readings.arrays()["epochs"].tolist() == [3, 4]
+    assert statistics.arrays()["epochs"].tolist() == [3, 4]
 
 
 def test_the_ends_of_the_range_are_counted_and_few_negatives_are_all_kept():
-    readings = Readings(SupConLoss(0.5), Histograms(bins=2, hardest=1000, epochs=[1]))
+    statistics = LogitStatistics(SupConLoss(0.5), histograms(bins=2, hardest=1000, epochs=[1]))
     z_ND, y_N = torch.tensor([[3.0, 0.1], [3.0, 0.1], [-3.0, -0.1]]), torch.tensor([1.0, 1.0, 2.0])
-    readings.read(1, z_ND, y_N)  # the positive pair's logit rounds to 1 or just above it, the others' to −1
-    arrays = readings.arrays()
+    statistics.read(1, z_ND, y_N)  # the positive pair's logit rounds to 1 or just above it, the others' to −1
+    arrays = statistics.arrays()
     assert arrays["positive"].tolist() == [[0, 1]]
     assert arrays["hardest"].tolist() == [[2, 0]]
 
 
 def test_an_epoch_without_a_positive_pair_has_no_mean_and_pairs_of_vectors_have_none_at_all():
-    readings = Readings(SupConLoss(0.5))
-    readings.read(1, torch.eye(3), torch.arange(3.0))
-    row = readings.close()
+    statistics = LogitStatistics(SupConLoss(0.5))
+    statistics.read(1, torch.eye(3), torch.arange(3.0))
+    row = statistics.close()
     assert np.isnan(row["positive_logit"])
     assert row["negative_logit"] == 0
-    readings.read(2, torch.ones(3, 2, 5), torch.arange(3.0))
-    assert readings.close() == {"anchors_without_positive": 1.0}
+    statistics.read(2, torch.ones(3, 2, 5), torch.arange(3.0))
+    assert statistics.close() == {"anchors_without_positive": 1.0}
 
 
 def test_what_was_read_can_be_put_back():
-    whole, first, second = (Readings(SupConLoss(0.5), Histograms(8, 20, [1])) for _ in range(3))
+    whole, first, second = (LogitStatistics(SupConLoss(0.5), histograms(8, 20, [1])) for _ in range(3))
     for seed in (0, 1):
         whole.read(1, *batch(seed))
     first.read(1, *batch(0))

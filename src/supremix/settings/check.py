@@ -1,0 +1,80 @@
+"""From the composed config to typed settings; a mistake becomes one line that names the key and the way out."""
+
+from typing import Any
+
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from supremix.errors import UserError, one_line
+from supremix.runtime import ranks
+from supremix.settings.fields import sentence
+from supremix.settings.schema import Contrastive, NoTraining, Settings
+from supremix.settings.source import on_source, resolved
+
+
+def settings_of(cfg: DictConfig) -> Settings:
+    """Return the typed settings of a run. Raises UserError where a value or a combination does not fit."""
+    try:
+        values = resolved(cfg)
+        if cfg.transfer is not None:
+            values["transfer"] = resolved(on_source(cfg))
+    except OmegaConfBaseException as error:
+        raise UserError(f"config: {one_line(error)}") from None
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise UserError(message(error)) from None
+    ranks.check(settings.trainer.devices)
+    _check_together(settings)
+    if settings.transfer is not None:
+        _check_transfer(settings, settings.transfer)
+        _check_together(settings.transfer)
+    return settings
+
+
+def message(error: ValidationError) -> str:
+    """Return the first mistake as ``key=value: what to do``."""
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("("))  # which are kinds of a group
+    value: Any = "null" if problem["input"] is None else problem["input"]
+    return f"{key}: {sentence(problem)}" if problem["type"] == "missing" else f"{key}={value}: {sentence(problem)}"
+
+
+def check_bins(settings: Settings, bin_size: float | None) -> None:
+    """Raise UserError where something needs the dataset's label bins and there are none."""
+    if bin_size is None and settings.against_imbalance:
+        raise UserError(
+            f"{settings.against_imbalance[0]} compares rows by label bin, and dataset={settings.dataset.name} has "
+            "none: set dataset.load.bin_size or use imbalance=none"
+        )
+
+
+def _check_together(settings: Settings) -> None:
+    method, protocol = settings.method, settings.protocol
+    if method.estimator is not None:
+        if settings.against_imbalance:
+            raise UserError(
+                f"{settings.against_imbalance[0]} acts on the training of a network, which method={method.name} does "
+                "not have: use imbalance=none"
+            )
+    elif isinstance(protocol, NoTraining):
+        raise UserError(
+            f"protocol={protocol.name} trains nothing, but method={method.name} needs training: choose another"
+        )
+    elif method.name == "vanilla" and not protocol.train_backbone:
+        raise UserError("method=vanilla trains its backbone: use protocol=end_to_end, or method=random for a probe")
+
+
+def _check_transfer(settings: Settings, source: Settings) -> None:
+    name, method = source.dataset.name, settings.method
+    if not isinstance(method, Contrastive) and method.source is None:
+        raise UserError(
+            f"transfer={name}: method={method.name} takes no encoder from elsewhere: "
+            "use a contrastive method, or method=vanilla_probe"
+        )
+    if settings.backbone != source.backbone:
+        raise UserError(
+            f"transfer={name}: its backbone ({source.backbone.name}) is not that of dataset={settings.dataset.name} "
+            f"({settings.backbone.name}), or has other settings: make backbone and backbone@transfer.backbone the same"
+        )

@@ -1,0 +1,76 @@
+"""Frozen features in place of inputs, and the probe's closed form on them. N rows, D features."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import torch
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+
+from supremix.data.dataset import Data, Split, unchanged
+from supremix.data.loading import to_device
+from supremix.training.batches import apply
+from supremix.training.imbalance.bins import Bins
+from supremix.training.imbalance.fds import FDS
+
+RIDGE_STRENGTHS = np.array([10.0**power for power in range(-4, 5)])
+
+
+def on_features(data: Data, backbone: nn.Module, device: torch.device, batch_size: int) -> Data:
+    """Return the same data with a frozen backbone's features in place of the inputs, on the device.
+
+    The encoder runs over a split when the split is first read, and once: not once an epoch.
+    """
+
+    def encoded(split: Split) -> Split:
+        return cached(split, lambda: apply(backbone, split, batch_size, device, data.to_input).to(device))
+
+    train, val, test = encoded(data.train), encoded(data.val), encoded(data.test)
+    return replace(data, train=train, val=val, test=test, to_input=unchanged, training_views=None)
+
+
+def on_calibrated(train: Split, fds: FDS, bins: Bins) -> Split:
+    """Return training rows with their features calibrated; computed when they are first read."""
+
+    def features_ND() -> Tensor:
+        z_ND = train.fetch(np.arange(len(train)))
+        return fds.calibrated(z_ND, torch.from_numpy(bins.of_row).to(z_ND.device), bins.count)
+
+    return cached(train, features_ND)
+
+
+def cached(split: Split, compute: Callable[[], Tensor]) -> Split:
+    """Return the split with rows (N, D) that are computed when it is first read, and stay where they were computed."""
+    rows_ND = cache(compute)
+
+    def fetch(index_B: np.ndarray) -> Tensor:
+        return rows_ND()[to_device(torch.as_tensor(index_B), rows_ND().device)]
+
+    return replace(split, fetch=fetch, on_disk=False, workers=0)
+
+
+def ridge_probe(train: Split, val: Split, weight_N: np.ndarray | None = None) -> Pipeline:
+    """Fit ridge regression on standardised features, its strength chosen by validation MAE.
+
+    Args:
+        train: rows whose `fetch` gives features, like ``val``.
+        val: chooses the strength.
+        weight_N: weights (N,) of the training rows' squared errors.
+    """
+    scaler = StandardScaler()
+    x_train, ridge = scaler.fit_transform(all_rows(train)), Ridge(alpha=RIDGE_STRENGTHS)
+    # A column of labels for each strength, so that all share one matrix of inner products.
+    ridge.fit(x_train, np.tile(train.y[:, None], len(RIDGE_STRENGTHS)), sample_weight=weight_N)
+    prediction_VS = ridge.predict(scaler.transform(all_rows(val)))
+    best = np.abs(prediction_VS - val.y[:, None]).mean(axis=0).argmin()
+    ridge.coef_, ridge.intercept_ = ridge.coef_[best], ridge.intercept_[best]
+    return make_pipeline(scaler, ridge)
+
+
+def all_rows(split: Split) -> np.ndarray:
+    """Return what the split's `fetch` gives for all of its rows, (N, D) float64."""
+    return split.fetch(np.arange(len(split))).cpu().double().numpy()
