@@ -1,1 +1,1 @@
-"""The two stages, pretrain and adapt, and the loop that both use."""
+"""The two stages of a run, pretrain and adapt, and the loop that both use."""

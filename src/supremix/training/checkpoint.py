@@ -1,7 +1,7 @@
-"""A stage saves itself while it runs, so that a killed run ends with the same bits as one that was never interrupted.
+"""Saves a stage while it runs, so that a killed run ends with the same bits as one that was never interrupted.
 
-A checkpoint is one file: the SHA-256 of what follows, and what follows, a dict of plain values and tensors as torch
-saves it. Loading it executes no code (``weights_only``).
+A checkpoint is one file: a SHA-256, and the content that it is of, a dict of plain values and tensors as torch saves
+it. Loading it executes no code (``weights_only``).
 """
 
 import hashlib
@@ -18,16 +18,16 @@ from supremix.errors import UserError, writing_to
 
 FORMAT = 2
 DIGEST = hashlib.sha256().digest_size
-KEPT = 2  # the newest, and the one before it for the case that the newest is damaged
+KEPT = 2  # the newest one, and the one before in case the newest is damaged
 
 
 class Checkpoints:
     """The checkpoints of one stage.
 
     Args:
-        folder: where they are; it is there already.
-        stage: begins their file names.
-        minutes: least time between two of them; 0 saves after every step, None only when the run is stopped.
+        folder: where the files are; it exists.
+        stage: the first word of their names.
+        minutes: least time between two; 0 saves after every step, None only when the run is stopped.
     """
 
     def __init__(self, folder: Path, stage: str, minutes: float | None) -> None:
@@ -36,11 +36,11 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time to save."""
+        """Return whether it is time to save."""
         return time.monotonic() - self._last >= self._seconds
 
     def save(self, epoch: int, step: int, state: dict[str, Any]) -> None:
-        """Write what the stage is after ``step`` steps of ``epoch``; the two newest are kept."""
+        """Write the stage's state after ``step`` steps of ``epoch``; the two newest files are kept."""
         buffer = io.BytesIO()
         torch.save(state | {"format": FORMAT}, buffer)
         content = buffer.getbuffer()
@@ -54,19 +54,19 @@ class Checkpoints:
             scratch.replace(path)
         finally:
             scratch.unlink(missing_ok=True)
-        for old in self._found()[KEPT:]:
+        for old in self._paths()[KEPT:]:
             old.unlink()
         self._last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The newest one that is whole; None where there is none. A damaged one is named in a warning, and removed."""
-        for path in self._found():
+        """Return the newest state that is whole, or None. A damaged file is named in a warning, and removed."""
+        for path in self._paths():
             try:
                 state = _read(path)
             except (UserError, MemoryError):  # which say nothing of the file
                 raise
             except Exception as error:  # unpickling damaged content can fail in any way
-                instead = "the one before it" if path != self._found()[-1] else f"the beginning of {self.stage}"
+                instead = "the one before it" if path != self._paths()[-1] else f"the beginning of {self.stage}"
                 message = f"warning: {path}: not a whole checkpoint ({error}); going on from {instead}"
                 print(" ".join(message.split()), file=sys.stderr, flush=True)
                 path.unlink()
@@ -76,11 +76,11 @@ class Checkpoints:
         return None
 
     def newest(self) -> Path | None:
-        """Where the newest one is."""
-        return next(iter(self._found()), None)
+        """Return the path of the newest checkpoint."""
+        return next(iter(self._paths()), None)
 
-    def _found(self) -> list[Path]:
-        """All there are, the newest first."""
+    def _paths(self) -> list[Path]:
+        """Return all paths, the newest first."""
         return sorted(self.folder.glob(f"{self.stage}-epoch-*.ckpt"), reverse=True)
 
 
@@ -103,10 +103,10 @@ def _read(path: Path) -> dict[str, Any]:
 def snapshot(
     parts: Mapping[str, Any], generators: Sequence[torch.Generator], device: torch.device, progress: dict[str, Any]
 ) -> dict[str, Any]:
-    """All that the rest of a stage depends on.
+    """Return all that the rest of a stage depends on.
 
     Args:
-        parts: what has ``state_dict`` and ``load_state_dict``: model, optimiser, schedule, gradient scaling.
+        parts: objects with ``state_dict`` and ``load_state_dict``: model, optimiser, schedule, gradient scaling.
         generators: the stage's own streams; torch's global ones, which dropout draws from, are always in it.
         progress: plain values and tensors that say how far the stage has come.
     """
@@ -121,7 +121,7 @@ def snapshot(
 def restore(
     state: dict[str, Any], parts: Mapping[str, Any], generators: Sequence[torch.Generator], device: torch.device
 ) -> dict[str, Any]:
-    """Put parts and generators where `snapshot` found them; return the progress, its tensors on the CPU.
+    """Put parts and generators in the state of a snapshot; return the progress, its tensors on the CPU.
 
     Raises UserError where that was on a GPU and this is not, or the other way round: a random stream has another form
     there, and cannot go on here.

@@ -1,4 +1,4 @@
-"""Stops a fit whose numbers are no longer finite, and says where that began."""
+"""Stops a fit whose numbers are no longer finite, and names the first such step."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 from supremix.errors import UserError
 
-STEPS_AT_ONCE = 32  # the device is waited for once in so many steps
+STEPS_AT_ONCE = 32  # steps between two looks at the device, each of which waits for it
 IDS_SHOWN = 8
 
 
 class Watch:
-    """Collects losses and gradient norms on the device and looks at them now and then.
+    """Collects losses and gradient norms on the device, and looks at them once in some steps.
 
     Args:
         ids: row ids of the batch of an epoch and a step, both from 1.
-        last_good: the newest checkpoint; it is from before the trouble where `check` was called before it was saved.
+        last_good: the newest checkpoint; `check` is called before each save, so it has finite numbers.
     """
 
     def __init__(self, ids: Callable[[int, int], list[str]], last_good: Callable[[], Path | None]) -> None:
@@ -28,14 +28,14 @@ class Watch:
         self._values: list[Tensor] = []
 
     def note(self, epoch: int, step: int, loss: Tensor, norm: Tensor) -> None:
-        """Take a step's loss and gradient norm, both (), into account."""
+        """Add a step's loss and gradient norm, both ()."""
         self._steps.append((epoch, step))
         self._values += [loss.detach(), norm]
         if len(self._steps) == STEPS_AT_ONCE:
             self.check()
 
     def check(self) -> None:
-        """Raise UserError naming the first step since the last look that had something not finite."""
+        """Raise UserError naming the first step since the last look whose loss or gradient is not finite."""
         if not self._steps:
             return
         values_S2 = torch.stack(self._values).view(-1, 2)
@@ -57,7 +57,7 @@ class Watch:
 
 @contextmanager
 def small_batches() -> Iterator[None]:
-    """Turn what PyTorch says of batch normalisation over a single value into UserError."""
+    """Turn PyTorch's error on batch normalisation over a single value into UserError."""
     try:
         yield
     except ValueError as error:
@@ -70,6 +70,6 @@ def small_batches() -> Iterator[None]:
 
 
 def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
-    """Largest absolute value of all gradients, (); it overflows where a gradient does, a sum of squares before."""
+    """Return the largest absolute value of all gradients, (); unlike a sum of squares it overflows only with them."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     return torch.nn.utils.get_total_norm(gradients, float("inf"))

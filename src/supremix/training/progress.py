@@ -1,4 +1,4 @@
-"""Progress at a terminal: a bar with epoch, loss and time left; plain lines where there is no terminal."""
+"""Progress of a stage: a bar with epoch, loss and time left at a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -13,7 +13,14 @@ SECONDS_BETWEEN_LINES = 2.0
 
 @contextmanager
 def stage_progress(mode: str, stage: str, epochs: int, also: Report) -> Iterator[Report]:
-    """Yield the report function of a stage: it shows each epoch's row and hands it on to ``also``."""
+    """Yield a function that shows each epoch's row of a stage and hands it on to ``also``.
+
+    Args:
+        mode: "auto", "bar", "plain" or "off".
+        stage: the name shown.
+        epochs: their number.
+        also: called with each row too.
+    """
     bar = ranks.is_first() and (mode == "bar" or (mode == "auto" and sys.stderr.isatty()))
     if bar:
         with _bar(stage, epochs) as show:

@@ -1,4 +1,4 @@
-"""Reference regressors on the raw inputs: what a method must beat to have learned anything."""
+"""Reference regressors on the raw inputs, which a method must beat."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from supremix.data.dataset import Data, Split, check_finite
 
-AT_ONCE = 64  # rows fetched together: as many as a split has would hold all of its raw inputs in memory
+AT_ONCE = 64  # rows fetched together, so that not all raw inputs of a split are in memory
 
 
 def fit_reference(estimator: Any, data: Data) -> dict[str, dict[str, np.ndarray]]:
-    """Fit a scikit-learn regressor on the training rows; predictions in the form that stage 2 leaves them."""
+    """Fit a scikit-learn regressor on the training rows; return predictions by split and variant, as `adapt` does."""
 
     def inputs_NF(split: Split) -> np.ndarray:
         batches = np.split(np.arange(len(split)), range(AT_ONCE, len(split), AT_ONCE))

@@ -1,4 +1,4 @@
-"""Rows by label bin, and smoothing over neighbouring bins. K bins from the lowest to the highest training label."""
+"""Label bins of training rows, and smoothing over neighbouring bins. K bins from lowest to highest training label."""
 
 import math
 
@@ -30,20 +30,20 @@ class Bins:
         self.count = len(self.rows)
 
     def rows_at(self, binned_M: np.ndarray) -> np.ndarray:
-        """(M,) how many training rows share the bin of each label rounded to its bin; 0 outside the training range."""
+        """Return (M,) numbers of training rows in the bins of labels rounded to their bins; 0 outside the range."""
         number_M = np.rint(binned_M / self.bin_size).astype(np.int64) - self.lowest
         inside_M = (number_M >= 0) & (number_M < self.count)
         return np.where(inside_M, self.rows[np.clip(number_M, 0, self.count - 1)], 0)
 
 
 def training_bins(data: Data) -> Bins:
-    """The training labels' bins; the data must have a bin size."""
+    """Return the training labels' bins; the data must have a bin size."""
     assert data.bin_size is not None
     return Bins(data.label_bins(data.train.y), data.bin_size)
 
 
 class OfTarget:
-    """What a training row has by virtue of its label (bin number, weight) from its target, as a loss is given it.
+    """Looks up what a training row has by its label (bin number, weight) from its target, as a loss is given it.
 
     A target is looked up among those of the training rows and not rounded to a bin again: in float32 a label that lies
     on the border of two bins would fall on either side.
@@ -58,13 +58,13 @@ class OfTarget:
         self.target_U, self.value_U = torch.from_numpy(target_U), torch.from_numpy(value_N[first_U])
 
     def __call__(self, target_B: Tensor) -> Tensor:
-        """(B,) values for float32 targets, on their device."""
-        target_U, value_U = (known.to(target_B.device, non_blocking=True) for known in (self.target_U, self.value_U))
+        """Return (B,) values for float32 targets, on their device."""
+        target_U, value_U = (values.to(target_B.device, non_blocking=True) for values in (self.target_U, self.value_U))
         return value_U[torch.searchsorted(target_U, target_B)]
 
 
 def kernel_window(kernel: str, size: int, sigma: float) -> Tensor:
-    """Weights (size,) float64 of a bin and its neighbours, symmetric, 1 in the middle.
+    """Return weights (size,) float64 of a bin and its neighbours, symmetric, 1 in the middle.
 
     gaussian exp(−d²/2σ²), laplace exp(−|d|/σ), triang 1 − |d|/((size + 1)/2) at a distance of d bins.
     Raises ValueError for an unknown kernel, a size that is not odd and positive, or a sigma that is not above 0.
@@ -82,7 +82,7 @@ def kernel_window(kernel: str, size: int, sigma: float) -> Tensor:
 
 
 def smooth(values_KX: Tensor, window: Tensor) -> Tensor:
-    """Each bin's sum over its neighbours, weighted by the window; (K, …) like the input. Zero outside the bins."""
+    """Return each bin's sum over its neighbours, weighted by the window; (K, …) like the input. Zero outside."""
     # A sum of shifted copies: a convolution may be computed in TensorFloat-32 on a GPU, to three digits only.
     outside = values_KX.new_zeros(len(window) // 2, *values_KX.shape[1:])
     padded = torch.cat([outside, values_KX, outside])

@@ -66,7 +66,7 @@ class Moments(NamedTuple):
 
 
 def moments(z_ND: Tensor, bin_N: Tensor, bins: int) -> Moments:
-    """Moments of features by bin; zeros where a bin has no row."""
+    """Return moments of features by bin; zeros where a bin has no row."""
     # Not by bincount, which waits for a GPU.
     rows_K = z_ND.new_zeros(bins).index_add(0, bin_N, z_ND.new_ones(len(z_ND)))
     at_least_one = rows_K.clamp(min=1)[:, None]
@@ -76,7 +76,7 @@ def moments(z_ND: Tensor, bin_N: Tensor, bins: int) -> Moments:
 
 
 def merged(a: Moments, b: Moments) -> Moments:
-    """Moments of both sets of rows together (Chan et al. 1979)."""
+    """Return the moments of both sets of rows together (Chan et al. 1979)."""
     rows_K = a.rows_K + b.rows_K
     share_K1 = (b.rows_K / rows_K.clamp(min=1))[:, None]
     apart_KD = b.mean_KD - a.mean_KD
@@ -85,18 +85,18 @@ def merged(a: Moments, b: Moments) -> Moments:
 
 
 class Calibration(NamedTuple):
-    """z → z · scale + shift by bin, both (K, D)."""
+    """The map z → z · scale + shift by bin, both (K, D)."""
 
     scale_KD: Tensor
     shift_KD: Tensor
 
     def __call__(self, z_ND: Tensor, bin_N: Tensor) -> Tensor:
-        """The calibrated features, (N, D)."""
+        """Return the calibrated features, (N, D)."""
         return z_ND * self.scale_KD[bin_N] + self.shift_KD[bin_N]
 
 
 def calibration(rows_K: Tensor, mean_KD: Tensor, variance_KD: Tensor, window: Tensor) -> Calibration:
-    """From the statistics of each bin to the map that smooths them.
+    """Return the map that smooths the statistics of each bin.
 
     A mean is known from one row on and a variance from two; smoothing takes the known ones alone, so that an empty bin
     does not count as one of zeros. A bin of one row, or a channel that is constant in its bin, is moved and not scaled;
@@ -115,5 +115,5 @@ def calibration(rows_K: Tensor, mean_KD: Tensor, variance_KD: Tensor, window: Te
 
 
 def variance(of: Moments) -> Tensor:
-    """(K, D), unbiased; 0 below two rows."""
+    """Return variances (K, D), unbiased; 0 below two rows."""
     return of.squares_KD / (of.rows_K - 1).clamp(min=1)[:, None]

@@ -29,7 +29,7 @@ class LDS:
             raise ValueError(f"reweight={self.reweight}: use one of {', '.join(REWEIGHT)}")
 
     def row_weights(self, bins: Bins) -> np.ndarray:
-        """(N,) float32 weights of the training rows, of mean 1."""
+        """Return (N,) float32 weights of the training rows, of mean 1."""
         rows_K = torch.as_tensor(bins.rows, dtype=torch.float64)
         density_N = smooth(rows_K, kernel_window(self.kernel, self.size, self.sigma)).numpy()[bins.of_row]
         weight_N = 1 / (np.sqrt(density_N) if self.reweight == "sqrt_inv" else density_N)
@@ -37,7 +37,7 @@ class LDS:
 
 
 def weighted(loss: Callable[..., Tensor], weight_of: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """The mean over a batch of ``loss``'s elements times their rows' weights.
+    """Return an objective: the mean over a batch of ``loss``'s elements times their rows' weights.
 
     Args:
         loss: as in ``torch.nn.functional``, called with predictions and targets (B,) and ``reduction="none"``.

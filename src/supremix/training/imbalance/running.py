@@ -43,7 +43,7 @@ class RunningFDS(nn.Module):
 
     @torch.no_grad()
     def start(self, epoch: int) -> None:
-        """Before an epoch, 1 being the first, take up the statistics of the one before it; once, if it is resumed."""
+        """Take up the statistics of the epoch before this one, 1 being the first; once, even if it is resumed."""
         if epoch != int(self.epoch):
             with unbroken():
                 before = Moments(self.epoch_rows, self.epoch_mean, self.epoch_squares)
@@ -63,9 +63,9 @@ class RunningFDS(nn.Module):
         self.rows.copy_(epoch.rows_K)
 
     def forward(self, h_BD: Tensor, bin_B: Tensor) -> Tensor:
-        """Features of training rows, calibrated; unchanged while no statistics are known.
+        """Return features of training rows, calibrated; unchanged while no statistics are known.
 
-        Of several ranks each has its part of a batch's features, and the bin numbers of all.
+        With several ranks, each has its share of a batch's features and the bin numbers of all rows.
         """
         z_BD = gather(h_BD.detach().float(), len(bin_B))
         epoch = Moments(self.epoch_rows, self.epoch_mean, self.epoch_squares)
@@ -75,21 +75,21 @@ class RunningFDS(nn.Module):
 
 
 class Labelled(NamedTuple):
-    """A training batch's input, of several ranks this one's part, with the bin numbers of all its rows, (B,)."""
+    """A training batch's input, with several ranks this rank's share, and the bin numbers (B,) of all its rows."""
 
     x: Any
     bin_B: Tensor
 
 
 class CalibratedRegressor(nn.Module):
-    """Backbone and head with calibration between them, in training only: what has no bin numbers is not calibrated."""
+    """Backbone and head with calibration between them, of inputs with bin numbers only: those of training."""
 
     def __init__(self, backbone: nn.Module, fds: RunningFDS, head: nn.Module) -> None:
         super().__init__()
         self.backbone, self.fds, self.head = backbone, fds, head
 
     def forward(self, x: Any) -> Tensor:
-        """Predictions (B,) for an input of the backbone, or for one with bin numbers."""
+        """Return predictions (B,) for an input of the backbone, or for one with bin numbers."""
         if isinstance(x, Labelled):
             return self.head(self.fds(self.backbone(x.x), x.bin_B))
         return self.head(self.backbone(x))
@@ -98,7 +98,7 @@ class CalibratedRegressor(nn.Module):
 def labelled(
     batches: Callable[[int, int], Iterator[tuple[Any, Tensor]]], fds: RunningFDS, bin_of: Callable[[Tensor], Tensor]
 ) -> Callable[..., Iterator[tuple[Any, Tensor]]]:
-    """The batches with bin numbers beside the inputs; each epoch first takes up the statistics of the one before."""
+    """Return the batches with bin numbers beside the inputs; each epoch first takes up the statistics of the last."""
 
     def epoch_batches(epoch: int, first: int = 0) -> Iterator[tuple[Any, Tensor]]:
         fds.start(epoch)

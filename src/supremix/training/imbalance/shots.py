@@ -9,7 +9,12 @@ SHOTS = ("many", "medium", "few")
 
 
 def shots(binned_M: np.ndarray, bins: Bins) -> dict[str, np.ndarray]:
-    """Shot → (M,) mask of the rows whose label's bin is in it; labels rounded to their bins. A mask may be empty."""
+    """Return a mask (M,) by shot, of the rows whose label's bin is in it. A mask may be empty.
+
+    Args:
+        binned_M: labels rounded to their bins.
+        bins: of the training rows.
+    """
     rows_M = bins.rows_at(binned_M)
     many_M, few_M = rows_M > MANY_ABOVE, rows_M < FEW_BELOW
     return dict(zip(SHOTS, (many_M, ~many_M & ~few_M, few_M), strict=True))
