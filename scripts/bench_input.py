@@ -21,9 +21,10 @@ from torch import Tensor
 
 from supremix.data.dataset import Split
 from supremix.data.images import AUGMENTATIONS, fetch
-from supremix.data.prepared.pieces import describe, open_pieces
+from supremix.data.prepared.pieces import open_pieces
 from supremix.data.views.images import CROP_SCALE, JITTER, JITTER_PROBABILITY, ShiftedViews
 from supremix.data.views.volumes import Exemplar3D
+from supremix.prepare.shared.prepared import describe_pieces
 from supremix.training.batches import Items, Stream, batches_of
 
 WORKERS, BATCH = 2, 128
@@ -117,7 +118,7 @@ def stored_volumes(folder: Path) -> Split:
     names = ["volumes-0.npy", "volumes-1.npy"]
     for name in names:
         np.save(folder / name, half)
-    pieces = open_pieces(folder, {"array": describe(names, [len(half)] * 2, "float16", half.shape[1:])})
+    pieces = open_pieces(folder, {"array": describe_pieces(names, [len(half)] * 2, "float16", half.shape[1:])})
     read = lambda index_B: torch.from_numpy(pieces.gather(index_B))  # noqa: E731
     return Split(np.arange(VOLUMES).astype(str), np.arange(VOLUMES) % 40.0, read, on_disk=True, workers=WORKERS)
 

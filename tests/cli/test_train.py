@@ -40,7 +40,7 @@ def test_a_run_ends_with_its_metrics_and_a_record_that_is_there(tmp_path):
         (["method=suprimix"], "method/suprimix"),
         (["method.temperature=-1"], "temperature must be a finite number above 0, got -1"),
         (["+window=3"], "nothing reads the key 'window'"),
-        (["dataset=uci_airfoil", "paths.prepared=nowhere"], "data_prep/uci_airfoil.py"),
+        (["dataset=uci_airfoil", "paths.prepared=nowhere"], "supremix prepare uci_airfoil"),
     ],
 )
 def test_a_mistake_is_one_line_on_stderr_and_quick(tmp_path, arguments, message):

@@ -360,11 +360,11 @@ def test_pickled_features_are_not_executed(folder):
 @pytest.mark.parametrize("file", ["manifest.csv", "features.npy", "meta.json"])
 def test_missing_file(folder, file):
     (folder / file).unlink()
-    fails(folder, file, "missing", f"run `python data_prep/toy.py --out {folder.parent}` again")
+    fails(folder, file, "missing", f"run `supremix prepare toy --out {folder.parent}` again")
 
 
 def test_missing_folder(tmp_path):
-    fails(tmp_path / "uci_airfoil", f"run `python data_prep/uci_airfoil.py --out {tmp_path}`")
+    fails(tmp_path / "uci_airfoil", f"run `supremix prepare uci_airfoil --out {tmp_path}`")
 
 
 def test_changed_features(folder):

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from supremix.data.prepared.folder import write_manifest, write_meta
 from supremix.errors import UserError
 from supremix.experiment.run import run
+from supremix.prepare.shared.prepared import write_manifest, write_meta
 from supremix.settings import identity
 from supremix.settings.compose import CONF, composed
 from supremix.settings.source import on_source

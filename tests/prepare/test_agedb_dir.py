@@ -4,8 +4,10 @@ import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -16,9 +18,10 @@ from PIL import Image
 from supremix.data import images
 from supremix.errors import UserError
 from supremix.prepare import agedb_dir
-from supremix.prepare.shared import command, faces
-from supremix.prepare.shared.command import resumable_folder
+from supremix.prepare.shared import face_images, faces, progress
 from supremix.prepare.shared.face_csv import read_rows
+from supremix.prepare.shared.face_images import write_images
+from supremix.prepare.shared.working_folder import resumable_folder
 from tests.prepare.raw_faces import age_of, csv_lines, jpeg, name_of, split_of, write_agedb, write_csv, zipped
 
 COUNT, PIXELS = 12, 16
@@ -215,7 +218,7 @@ def test_what_is_left_out_is_named(source, main, folder, damage, expected, detai
     data = images.load_images(folder, name="agedb_dir", pixels=PIXELS, bin_size=1, augment="simclr", padding=1)
     for split in (data.train, data.val, data.test):
         for row_id, one in zip(split.ids, split.fetch(np.arange(len(split))), strict=True):
-            expected_image = faces.decode((source / row_id).read_bytes(), PIXELS)
+            expected_image = face_images.decode((source / row_id).read_bytes(), PIXELS)
             np.testing.assert_array_equal(one.permute(1, 2, 0).numpy(), expected_image)
 
 
@@ -238,8 +241,8 @@ def test_names_that_unpackers_spell_differently_are_matched_by_number(source, ma
     assert main()[0] == 0
     assert read_csv(folder / "report.csv") == []
     rows = np.load(folder / "faces.npy")
-    np.testing.assert_array_equal(rows[3], faces.decode(jpeg(3), PIXELS))
-    np.testing.assert_array_equal(rows[4], faces.decode(jpeg(4), PIXELS))
+    np.testing.assert_array_equal(rows[3], face_images.decode(jpeg(3), PIXELS))
+    np.testing.assert_array_equal(rows[4], face_images.decode(jpeg(4), PIXELS))
 
 
 def test_zip_gives_the_same_as_the_folder(source, main, folder, tmp_path):
@@ -337,7 +340,7 @@ def test_impossible_option(source, main, option):
 
 def test_result_is_the_same_for_any_number_of_workers(source, main, folder, monkeypatch):
     truncate(source)
-    monkeypatch.setattr(faces, "CHUNK", 4)
+    monkeypatch.setattr(faces, "PER_PIECE", 4)
     assert main()[0] == 0
     one = contents(folder)
     shutil.rmtree(folder)
@@ -349,7 +352,7 @@ def test_result_is_the_same_for_any_number_of_workers(source, main, folder, monk
 def decoded(monkeypatch) -> list[bytes]:
     """What was decoded, in order; decoding stops as by Ctrl-C at the tenth image, once."""
     seen: list[bytes] = []
-    decode = faces.decode
+    decode = face_images.decode
 
     def watched(content: bytes, pixels: int) -> np.ndarray:
         seen.append(content)
@@ -357,8 +360,8 @@ def decoded(monkeypatch) -> list[bytes]:
             raise KeyboardInterrupt
         return decode(content, pixels)
 
-    monkeypatch.setattr(faces, "CHUNK", 4)
-    monkeypatch.setattr(faces, "decode", watched)
+    monkeypatch.setattr(faces, "PER_PIECE", 4)
+    monkeypatch.setattr(face_images, "decode", watched)
     return seen
 
 
@@ -368,7 +371,7 @@ def test_interrupted_run_goes_on_where_it_stopped(source, main, folder, decoded,
     assert (status, out) == (130, "")
     assert err == "interrupted: run the same command again to go on\n"
     assert not folder.exists()
-    with pytest.raises(UserError, match=r"no prepared data: run `python data_prep/agedb_dir.py --out"):
+    with pytest.raises(UserError, match=r"no prepared data: run `supremix prepare agedb_dir --out"):
         images.load_images(folder, name="agedb_dir", pixels=PIXELS, bin_size=1, augment="simclr", padding=1)
     assert main()[0] == 0
     assert len(decoded) == 10 + 4  # the four of the last chunk, and nothing twice besides
@@ -390,20 +393,20 @@ def test_interruption_at_the_very_end(source, main, folder, monkeypatch):
     assert main()[0] == 130
     assert not folder.exists()
     monkeypatch.setattr(faces, "write_report", write_report)
-    monkeypatch.setattr(faces, "decode", interrupted)  # nothing is left to decode
+    monkeypatch.setattr(face_images, "decode", interrupted)  # nothing is left to decode
     assert main()[0] == 0
     assert sorted(json.loads((folder / "meta.json").read_text())["sha256"]) == ["faces.npy", "manifest.csv"]
 
 
 def test_half_written_note_counts_as_not_done(source, main, folder, decoded):
     assert main()[0] == 130
-    (state,) = folder.parent.rglob("done.jsonl")
-    state.write_text(state.read_text()[:-3])
+    first, _ = folder.parent.rglob(".agedb_dir.partial/pieces/*.json")
+    first.write_text(first.read_text()[:-3])
     assert main()[0] == 0
     assert len(decoded) == 10 + 8
     rows = np.load(folder / "faces.npy")
     for i in range(COUNT):
-        np.testing.assert_array_equal(rows[i], faces.decode(jpeg(i), PIXELS))
+        np.testing.assert_array_equal(rows[i], face_images.decode(jpeg(i), PIXELS))
 
 
 def test_leftovers_of_another_source_are_not_used(source, main, folder, decoded):
@@ -458,28 +461,44 @@ def test_two_preparations_at_once_are_refused(tmp_path):
 
 def test_too_little_space_is_said_before_anything_is_written(source, main, folder, monkeypatch):
     usage = shutil.disk_usage(source)._replace(free=1000)
-    monkeypatch.setattr(command.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     status, _, err = main()
     assert status == 1
     assert "0.0 GB are needed" in err
     assert not folder.exists()
 
 
-def test_killed_worker_is_one_line(source, main, monkeypatch):
-    class Pool(faces.ProcessPoolExecutor):
-        def submit(self, *_):
-            return super().submit(os._exit, 1)
+def die_at_row_8(items, **settings):
+    """Stand-in for `write_images` whose process is killed, as by the system for want of memory."""
+    if items[0][0] == 8:
+        while not list(settings["path"].parents[1].glob("pieces/*.json")):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write_images(items, **settings)
 
-    monkeypatch.setattr(faces, "CHUNK", 4)
-    monkeypatch.setattr(faces, "ProcessPoolExecutor", Pool)
+
+def test_killed_worker_is_one_line_and_the_same_command_goes_on(source, main, folder, monkeypatch):
+    truncate(source)
+    monkeypatch.setattr(faces, "PER_PIECE", 4)
+    monkeypatch.setattr(face_images, "write_images", die_at_row_8)
     status, _, err = main("--workers", 2)
     assert status == 1
     assert "a worker process was killed" in err
+    assert err.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in err
+    monkeypatch.setattr(face_images, "write_images", write_images)
+    status, _, err = main("--workers", 2)
+    assert status == 0
+    assert f"of {COUNT} done by an interrupted run" in err
+    resumed = contents(folder)
+    shutil.rmtree(folder)
+    assert main()[0] == 0
+    assert contents(folder) == resumed
 
 
 def test_long_preparation_shows_lines_without_a_terminal(capsys):
     now = iter(range(0, 1000, 3))
-    with command.meter("decoding faces", 8, clock=lambda: next(now)) as advance:
+    with progress.meter("decoding faces", 8, clock=lambda: next(now)) as advance:
         for _ in range(4):
             advance(2)
     lines = capsys.readouterr().err.splitlines()

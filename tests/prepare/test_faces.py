@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 from supremix.data import images
 from supremix.data.dataset import Data
 from supremix.data.images import load_images
-from supremix.data.prepared.folder import write_manifest, write_meta
 from supremix.errors import UserError
+from supremix.prepare.shared.prepared import write_manifest, write_meta
 from supremix.settings.compose import CONF
 
 N, PIXELS = 20, 8
@@ -203,11 +203,9 @@ def test_damaged_folder_is_refused(folder, damage, message):
 
 
 def test_missing_folder_names_the_commands(tmp_path):
-    with pytest.raises(UserError, match=r"run `python data_prep/agedb_dir.py --out .*`, or set paths.prepared"):
+    with pytest.raises(UserError, match=r"run `supremix prepare agedb_dir --out .*`, or set paths.prepared"):
         load(tmp_path / "agedb_dir")
-    twin = (
-        r"`python data_prep/make_twin.py agedb_dir --size demo && python data_prep/agedb_dir.py --name agedb_dir_twin"
-    )
+    twin = r"`supremix twin agedb_dir --size demo && supremix prepare agedb_dir --name agedb_dir_twin"
     with pytest.raises(UserError, match=twin):
         load(tmp_path / "agedb_dir_twin")
 

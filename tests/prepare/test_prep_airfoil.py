@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from supremix.data import tabular
-from supremix.data.prepared.folder import atomic_folder
 from supremix.errors import UserError
 from supremix.prepare import uci_airfoil
+from supremix.prepare.shared.working_folder import atomic_folder
 
 SIZES = {"train": 1203, "val": 150, "test": 150}
 

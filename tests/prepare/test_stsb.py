@@ -21,7 +21,7 @@ from supremix.losses import SupReMixLoss
 from supremix.prepare import stsb_dir
 from supremix.prepare.shared.words import find_vectors, tokenise
 from supremix.prepare.twins import sentences
-from supremix.prepare.twins.common import Order
+from supremix.prepare.twins.raw_folder import TwinOptions
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"vector_width": 50, "max_length": 40, "target_unit": 5.0, "bin_size": 0.1}
@@ -29,9 +29,9 @@ SETTINGS = {"vector_width": 50, "max_length": 40, "target_unit": 5.0, "bin_size"
 
 def twin(out: Path, seed: int = 0) -> Path:
     """The raw folder of a small twin."""
-    order = Order("stsb_dir", "tiny", seed, out, workers=1)
-    sentences.generate(order)
-    return order.folder
+    options = TwinOptions("stsb_dir", "tiny", seed, out, workers=1)
+    sentences.generate(options)
+    return options.folder
 
 
 @pytest.fixture
@@ -387,9 +387,7 @@ def test_bins_of_all_scores_with_three_digits(whole):
 
 
 def test_missing_folder_names_the_command(tmp_path):
-    with pytest.raises(
-        UserError, match=r"run `python data_prep/stsb_dir\.py --split authors --out .*`, or set"
-    ) as caught:
+    with pytest.raises(UserError, match=r"run `supremix prepare stsb_dir --split authors --out .*`, or set") as caught:
         load(tmp_path / "stsb_dir-authors-50d", split="authors")
     assert "--vectors" not in str(caught.value)
     with pytest.raises(UserError, match="--vectors FILE` with 300 numbers a word"):
@@ -450,7 +448,7 @@ def test_a_damaged_prepared_folder_is_refused(whole, tmp_path, name):
     spoil(folder)
     with pytest.raises(UserError, match=message) as caught:
         load(folder)
-    assert "run `python data_prep/stsb_dir.py --out" in str(caught.value)
+    assert "supremix prepare stsb_dir --split twin --out" in str(caught.value)
 
 
 def test_a_manifest_without_splits_is_refused(whole, tmp_path):

@@ -13,7 +13,7 @@ from sklearn.linear_model import RidgeCV
 
 from supremix.data import images
 from supremix.prepare import agedb_dir, imdb_wiki
-from supremix.prepare.shared.face_csv import Row, format_rows
+from supremix.prepare.shared.face_csv import FaceRow, format_rows
 from supremix.prepare.twins import agedb_dir as agedb_twin
 from supremix.prepare.twins import command as make_twin
 from supremix.prepare.twins.faces import draw, draw_jpeg, person
@@ -90,11 +90,11 @@ def test_agedb_twin_has_agedbs_format(tmp_path):
 def test_agedb_twin_takes_names_and_split_from_the_csv_at_hand(tmp_path):
     (tmp_path / "agedb_dir").mkdir()
     splits = ["train"] * 6 + ["val", "test"]
-    table = [Row(f"AgeDB/{i}_SomeName_{20 + i % 60}_f.jpg", 20.0 + i % 60, splits[i % 8]) for i in range(480)]
+    table = [FaceRow(f"AgeDB/{i}_SomeName_{20 + i % 60}_f.jpg", 20.0 + i % 60, splits[i % 8]) for i in range(480)]
     (tmp_path / "agedb_dir" / "agedb.csv").write_text(format_rows(table))
     assert make("agedb_dir", tmp_path) == 0
     with (tmp_path / "agedb_dir_twin" / "agedb.csv").open() as file:
-        chosen = [Row(row["path"], float(row["age"]), row["split"]) for row in csv.DictReader(file)]
+        chosen = [FaceRow(row["path"], float(row["age"]), row["split"]) for row in csv.DictReader(file)]
     assert set(chosen) <= set(table)
     counts = [sum(row.split == split for row in chosen) for split in ("train", "val", "test")]
     assert counts == [45, 8, 7]

@@ -19,7 +19,7 @@ import torch
 from supremix.data import volumes
 from supremix.errors import UserError
 from supremix.prepare import ukb
-from supremix.prepare.shared.nifti import normalised, read_volume, to_cube
+from supremix.prepare.shared.nifti import read_volume, to_cube, to_unit_range
 from supremix.prepare.twins import command as make_twin
 from supremix.prepare.twins.brains import draw_brain
 from supremix.settings.build import build
@@ -122,7 +122,7 @@ def test_orientation_is_turned_to_right_anterior_superior():
 def test_intensities_are_scaled_by_their_own_percentile():
     cube = np.zeros((10, 10, 10), np.float32)
     cube[2:8, 2:8, 2:8] = block(6, 6, 6)
-    one, two = normalised(cube), normalised(cube * 37)
+    one, two = to_unit_range(cube), to_unit_range(cube * 37)
     assert one.dtype == np.float16
     assert one.min() == 0
     assert one.max() == 1
@@ -157,7 +157,7 @@ def test_each_row_is_its_own_scan(prepared, twin):
     for i, row in enumerate(manifest(prepared)):
         with zipfile.ZipFile(twin / "ukb_twin" / f"{row['id']}_20252_2_0.zip") as archive:
             voxels, sizes = read_volume(archive.read("T1/T1_brain.nii.gz"))
-        np.testing.assert_array_equal(arrays[i], normalised(to_cube(voxels, sizes, 8, 24.0)))
+        np.testing.assert_array_equal(arrays[i], to_unit_range(to_cube(voxels, sizes, 8, 24.0)))
 
 
 def test_workers_and_runs_change_no_byte(raw, prepared, capsys):
@@ -341,7 +341,7 @@ def test_a_full_disk_is_told_before_the_work(raw, capsys, monkeypatch):
 def test_a_folder_made_otherwise_is_refused(raw, capsys):
     assert run(raw.parent) == 0
     assert run(raw.parent, "--split-seed", 1) == 1
-    assert "made from other files or with other settings" in capsys.readouterr().err
+    assert "made from another source or with other settings" in capsys.readouterr().err
 
 
 def test_help_is_quick_and_states_source_and_terms():
@@ -395,7 +395,7 @@ def edit(path: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: shutil.rmtree(f), r"no prepared data: run `python data_prep/make_twin.py ukb .*--name ukb_twin"),
+        (lambda f: shutil.rmtree(f), r"no prepared data: run `supremix twin ukb .*--name ukb_twin"),
         (lambda f: (f / "volumes-0001.npy").write_bytes((f / "volumes-0001.npy").read_bytes()[:-1]), "truncated"),
         (lambda f: (f / "volumes-0001.npy").unlink(), "volumes-0001.npy: missing"),
         (lambda f: np.save(f / "volumes-0000.npy", np.zeros((16, 8, 8, 8), np.float32)), "float32.*expected float16"),

@@ -155,5 +155,5 @@ def test_a_damaged_packaged_table_is_named(tmp_path, monkeypatch):
 def test_the_packaged_table_without_its_reader(tmp_path, monkeypatch):
     data = package(tmp_path, monkeypatch)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(UserError, match="needs pyarrow"):
+    with pytest.raises(UserError, match=r"pyarrow.* is not installed: pip install 'supremix\[text\]'"):
         words.read_packaged(data, {"cat"})

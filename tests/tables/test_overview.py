@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import yaml
 
-from supremix.data.prepared.folder import write_manifest, write_meta
 from supremix.errors import UserError
+from supremix.prepare.shared.prepared import write_manifest, write_meta
 from supremix.settings.compose import CONF, composed
 from supremix.tables import computed, index
 from supremix.tables.reproduce import compute

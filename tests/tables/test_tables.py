@@ -196,7 +196,7 @@ def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_p
     _, cells, folder = reproduce.reproduce("1", conf, tmp_path / "out", IN_PROCESS, overrides)
     said = capfd.readouterr().err
     assert "uci_airfoil is not there, its runs are not started:" in said
-    assert "run `python data_prep/uci_airfoil.py" in said
+    assert "run `supremix prepare uci_airfoil" in said
     text = (folder / "table.md").read_text()
     assert (
         "**Data not there**, so that its runs are missing: uci_airfoil, prepared by data_prep/uci_airfoil.py." in text

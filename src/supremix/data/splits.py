@@ -29,25 +29,6 @@ def random_order(n: int, stream: str) -> np.ndarray:
     return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
 
 
-def proportional_sizes(n: int, shares: Mapping[str, int]) -> dict[str, int]:
-    """Sizes of train, val and test that sum to n, in the proportions of `shares`, each at least 1.
-
-    What rounding down leaves goes to the splits that lost most by it. Raises UserError where n is below 3.
-    """
-    if n < len(SPLITS):
-        raise UserError(f"{n} rows cannot be split into train, val and test: each needs at least one")
-    whole = sum(shares.values())
-    sizes = {split: n * shares[split] // whole for split in SPLITS}
-    by_loss = sorted(SPLITS, key=lambda split: -(n * shares[split] % whole))
-    for split in by_loss[: n - sum(sizes.values())]:
-        sizes[split] += 1
-    for split in SPLITS:
-        if sizes[split] == 0:
-            sizes[max(sizes, key=lambda split: sizes[split])] -= 1
-            sizes[split] = 1
-    return sizes
-
-
 def _check_sizes(n: int, sizes: Mapping[str, int]) -> None:
     if not isinstance(sizes, Mapping):
         raise UserError(f"split sizes {sizes}: give them as {{train: …, val: …, test: …}}")

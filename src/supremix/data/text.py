@@ -11,7 +11,7 @@ from torch import Tensor
 
 from supremix.data.dataset import Data, Split, TargetScale, check_trainable
 from supremix.data.prepared.arrays import read_array
-from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
+from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, prepare_command, read_meta, redo
 from supremix.data.prepared.manifest import read_manifest
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
@@ -41,12 +41,9 @@ def load_pairs(
     """
     folder = Path(folder)
     if not folder.exists():
-        vectors = "`" if vector_width == 50 else f" --vectors FILE` with {vector_width} numbers a word"
-        first = "python data_prep/make_twin.py stsb_dir && " if split == "twin" else ""
-        raise UserError(
-            f"{folder}: no prepared data: run `{first}python data_prep/stsb_dir.py --split {split} "
-            f"--out {folder.parent}{vectors}, or set paths.prepared"
-        )
+        vectors = "" if vector_width == 50 else f" with {vector_width} numbers a word"
+        command = prepare_command(folder.with_name(f"stsb_dir-{split}-{vector_width}d"))
+        raise UserError(f"{folder}: no prepared data: run `{command}`{vectors}, or set paths.prepared")
     if max_length < 1 or not target_unit > 0:
         raise UserError(f"{name}: max_length={max_length} must be 1 or more, target_unit={target_unit} above 0")
     meta = read_meta(folder)

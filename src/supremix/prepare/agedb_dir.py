@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 
 from supremix.errors import UserError
 from supremix.prepare.shared.archives import Place, list_files
-from supremix.prepare.shared.command import Finding, command
-from supremix.prepare.shared.face_command import Face, Job, Origin, finish, parse, ready
-from supremix.prepare.shared.face_csv import Row, read_rows
+from supremix.prepare.shared.command import exit_code
+from supremix.prepare.shared.face_csv import FaceRow, read_rows
+from supremix.prepare.shared.faces import Face, FaceOptions, Origin, is_ready, prepare_faces, read_options
+from supremix.prepare.shared.report import Finding
 
 NAME = "agedb_dir"
 URL = "https://ibug.doc.ic.ac.uk/resources/agedb/"
@@ -31,10 +32,15 @@ split:  agedb.csv of Yang et al. (2021), 16,488 of the files,
 --split-csv is the split; default: agedb.csv in the source, else in DATA/{NAME}.
 Labels are the csv's ages. What is missing, doubled, misnamed, unreadable or out of range ({AGES[0]} to {AGES[1]} years)
 is left out and listed in report.csv; so are images that the csv does not name. An age that differs from the one in
-the file's name is kept and listed. Run again after an interruption, it goes on where it stopped."""
+the file's name is kept and listed. Run again after an interruption, it goes on where it stopped.
+
+examples:
+  supremix prepare {NAME}                                from DATA/{NAME}
+  supremix prepare {NAME} --source ~/AgeDB.zip --split-csv ~/agedb.csv
+  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_twin     drawn faces instead"""
 
 
-def collect(rows: Sequence[Row], files: Mapping[str, Place]) -> tuple[list[Face], list[Finding]]:
+def collect(rows: Sequence[FaceRow], files: Mapping[str, Place]) -> tuple[list[Face], list[Finding]]:
     """Match the rows of the csv with the files of the source, by name; return the faces, and what does not match."""
     findings: list[Finding] = []
     unused: dict[str, str] = {}  # name → path in the source
@@ -58,14 +64,14 @@ def collect(rows: Sequence[Row], files: Mapping[str, Place]) -> tuple[list[Face]
             findings.append(Finding(row.path, "dropped", f"{MISNAMED} in the csv"))
             continue
         match = name if name in unused else by_number.get(_parts(name), name)
-        found = unused.pop(match, None)
-        if found is None:
+        place = unused.pop(match, None)
+        if place is None:
             findings.append(Finding(row.path, "dropped", "missing file"))
             continue
         if float(parts["age"]) != row.age:
             detail = f"{row.age:g} in the csv, which is used"
             findings.append(Finding(row.path, "kept", "another age in the file's name", detail))
-        faces.append(Face(row.path, row.age, row.split, files[found]))
+        faces.append(Face(row.path, row.age, row.split, files[place]))
     findings += [Finding(path, "dropped", "not in the csv") for path in unused.values()]
     return faces, findings
 
@@ -79,9 +85,9 @@ def _parts(name: str) -> tuple[str, ...]:
     return tuple(part.lower() for part in parts.groups()) if parts else ()
 
 
-def find_csv(job: Job) -> Path:
-    """agedb.csv: as given, in the source, or in the data directory."""
-    places = [job.csv] if job.csv else [job.source / "agedb.csv", job.data / NAME / "agedb.csv"]
+def find_csv(options: FaceOptions) -> Path:
+    """Find agedb.csv: as given, in the source, or in the data directory."""
+    places = [options.csv] if options.csv else [options.source / "agedb.csv", options.data / NAME / "agedb.csv"]
     for place in places:
         if place.is_file():
             return place
@@ -91,18 +97,19 @@ def find_csv(job: Job) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run ``supremix prepare NAME`` and return the exit code."""
 
     def body() -> None:
-        job = parse(ABOUT, NAME, arguments)
-        if not job.source.exists() and ready(job):
+        options = read_options(ABOUT, NAME, arguments)
+        if not options.source.exists() and is_ready(options):
             return
-        files = list_files(job.source)
-        rows, findings = read_rows(find_csv(job), AGES)
+        files = list_files(options.source)
+        rows, findings = read_rows(find_csv(options), AGES)
         faces, unmatched = collect(rows, files)
         if not faces:
             unpacked = "unpack AgeDB.zip into it, or name another place with --source"
-            raise UserError(f"{job.source}: none of the {len(rows)} images of the csv is there: {unpacked}")
-        finish(job, faces, [*findings, *unmatched], Origin(URL, PAPER, {"ages": f"{AGES[0]} to {AGES[1]}"}))
+            raise UserError(f"{options.source}: none of the {len(rows)} images of the csv is there: {unpacked}")
+        origin = Origin(URL, PAPER, {"ages": f"{AGES[0]} to {AGES[1]}"})
+        prepare_faces(options, faces, [*findings, *unmatched], origin)
 
-    return command(body)
+    return exit_code(body)

@@ -8,9 +8,13 @@ from typing import Any
 
 from supremix.errors import UserError
 from supremix.prepare.shared import cohort
-from supremix.prepare.shared.command import MARKER, command, marker
-from supremix.prepare.shared.parallel import cut, digest, run_pieces
-from supremix.prepare.shared.subjects import Report, match, read_ages, read_list
+from supremix.prepare.shared.command import exit_code
+from supremix.prepare.shared.marker import MARKER, marker
+from supremix.prepare.shared.pieces import cut, fingerprint, make_pieces
+from supremix.prepare.shared.prepared import is_prepared
+from supremix.prepare.shared.report import Finding, dropped
+from supremix.prepare.shared.subjects import match, read_ages, read_list
+from supremix.prepare.shared.working_folder import resumable_folder
 
 NAME = "hcp_aging"
 URL = "https://www.humanconnectome.org/study/hcp-lifespan-aging"
@@ -34,56 +38,62 @@ with the columns subject, age (years; or interview_age, months) and, if the spli
 
 Each parcel's series is standardised over its frames to mean 0 and standard deviation 1, and stored as float32. Without
 a given split, one is drawn in the paper's proportions. What is damaged, missing or double is left out and named in
-report.csv, subjects with a constant parcel too, since it has no standardised series."""
+report.csv, subjects with a constant parcel too, since it has no standardised series. Run again after an interruption,
+it goes on where it stopped.
+
+examples:
+  supremix prepare {NAME} --source /data/series --workers 8
+  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_twin     made-up series instead"""
 
 
 def prepare(args: argparse.Namespace) -> None:
     """Make the prepared folder, or go on with an unfinished one; one that is there and whole is left as it is."""
     folder, source = args.out / args.name, args.source or args.data / args.name
-    report = Report()
+    findings: list[Finding] = []
     ages_file = args.ages or source / "ages.csv"
-    files = find_files(source, {ages_file.name, args.exclude.name if args.exclude else ""}, report)
-    ages = read_ages(ages_file, ID_COLUMNS, AGE_COLUMNS, report)
+    files = find_files(source, {ages_file.name, args.exclude.name if args.exclude else ""}, findings)
+    ages = read_ages(ages_file, ID_COLUMNS, AGE_COLUMNS, findings)
     excluded = read_list(args.exclude, ID_COLUMNS) if args.exclude else set()
     items = []
-    for subject, file in match(ages, files, excluded, report):
+    for subject, file in match(ages, files, excluded, findings):
         stat = (source / file).stat()
         items.append((subject, file, stat.st_size, stat.st_mtime_ns))
     drawn = [(subject, ages[subject].age, ages[subject].split, size) for subject, _, size, _ in items]
-    source_sha256 = digest(args.split_seed, drawn)
-    if cohort.is_finished(folder, args.name, source_sha256):
+    source_sha256 = fingerprint(args.split_seed, drawn)
+    if is_prepared(folder, args.name, source_sha256, cohort.check_arrays):
         print(f"{folder}: already prepared, left as it is")
         return
-    make = partial(make_piece, source=source)
     pieces = cut(items, PER_PIECE, "standardised")
-    records = run_pieces(cohort.scratch_folder(folder), pieces, make, args.workers, "series")
-    done = cohort.usable(pieces, records, report, "series")
-    if len(done) < 3:
-        raise cohort.nothing_usable(folder, report, source)
-    kept, frames = [subject for subject, _, _ in done], [became["frames"] for _, _, became in done]
-    split = cohort.splits_of(kept, ages, PAPER["sizes"], args.split_seed)
-    years = [ages[subject].age for subject in kept]
-    cohort.store(
-        folder,
-        pieces,
-        records,
-        report,
-        {"id": kept, "label": years, "split": split, "frames": frames},
-        stem="frames",
-        rows=[sum(became.get("frames", 0) for became in record["result"]) for record in records],
-        dtype="float32",
-        row_shape=(PARCELS,),
-        name=args.name,
-        label="age, years",
-        source={"file": source.name, "sha256": source_sha256, "url": URL},
-        synthetic=marker(source) is not None,
-    )
+    make = partial(make_piece, source=source)
+    with resumable_folder(folder, "") as (working, finished):
+        records = make_pieces(finished, pieces, make, args.workers, "series")
+        series = cohort.usable(pieces, records, findings, "series")
+        cohort.need_three(series, finished, findings, source)
+        subjects, frames = [subject for subject, _, _ in series], [result["frames"] for _, _, result in series]
+        split = cohort.splits_of(subjects, ages, PAPER["sizes"], args.split_seed)
+        years = [ages[subject].age for subject in subjects]
+        cohort.store(
+            working,
+            finished,
+            pieces,
+            records,
+            findings,
+            {"id": subjects, "label": years, "split": split, "frames": frames},
+            stem="frames",
+            rows=[sum(result.get("frames", 0) for result in record["result"]) for record in records],
+            dtype="float32",
+            row_shape=(PARCELS,),
+            name=args.name,
+            label="age, years",
+            source={"file": source.name, "sha256": source_sha256, "url": URL},
+            synthetic=marker(source) is not None,
+        )
     length = f"{min(frames)} to {max(frames)}" if min(frames) < max(frames) else str(frames[0])
-    cohort.tell(folder, f"series of {PARCELS} parcels, {length} frames", split, years, report, PAPER)
+    cohort.print_summary(folder, f"series of {PARCELS} parcels, {length} frames", split, years, findings, PAPER)
 
 
-def find_files(source: Path, others: set[str], report: Report) -> dict[str, list[str]]:
-    """Subject → the names of their files; what is no table of a known ending goes to the report."""
+def find_files(source: Path, others: set[str], findings: list[Finding]) -> dict[str, list[str]]:
+    """Map subjects to the names of their files; add what is no table of a known ending to `findings`."""
     if not source.is_dir():
         raise UserError(f"{source}: no such folder: put the series there, or name their folder with --source")
     files: dict[str, list[str]] = {}
@@ -91,14 +101,14 @@ def find_files(source: Path, others: set[str], report: Report) -> dict[str, list
         if path.name in others or path.name == MARKER or path.name.startswith("."):
             continue
         if path.suffix not in ENDINGS or not path.is_file():
-            report.add("", path.name, f"no SUBJECT{', SUBJECT'.join(ENDINGS)}")
+            findings.append(dropped(f"no SUBJECT{', SUBJECT'.join(ENDINGS)}", path.name))
         else:
             files.setdefault(path.stem, []).append(path.name)
     return files
 
 
 def make_piece(items: Sequence[Any], *, source: Path) -> tuple[Any, list[dict[str, Any]]]:
-    """All frames of the usable series, (sum of T, parcels) float32, or None; and what became of each series."""
+    """Standardise series: frames of the usable, (sum of T, parcels) float32, or None; and the result of each."""
     import hashlib
 
     import numpy as np
@@ -116,7 +126,7 @@ def make_piece(items: Sequence[Any], *, source: Path) -> tuple[Any, list[dict[st
 
 
 def read_series(path: Path) -> Any:
-    """The table in a file as (T, parcels) float64, finite; ValueError says what is wrong with it."""
+    """Read the table in a file as (T, parcels) float64, finite; raise ValueError that names its fault."""
     import numpy as np
 
     if path.stat().st_size == 0:
@@ -143,7 +153,7 @@ def read_series(path: Path) -> Any:
 
 
 def standardised(series_TP: Any) -> Any:
-    """Each parcel with mean 0 and standard deviation 1 over its frames, float32; ValueError names a constant one."""
+    """Scale each parcel to mean 0 and standard deviation 1 over its frames, float32; ValueError for a constant."""
     import numpy as np
 
     constant = np.flatnonzero(np.ptp(series_TP, axis=0) == 0)
@@ -156,6 +166,6 @@ def standardised(series_TP: Any) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run ``supremix prepare NAME`` and return the exit code."""
     args = cohort.parser(NAME, ABOUT).parse_args(arguments)
-    return command(lambda: prepare(args))
+    return exit_code(lambda: prepare(args))

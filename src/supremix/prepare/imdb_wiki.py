@@ -4,13 +4,16 @@ import datetime
 import io
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from supremix.errors import UserError
 from supremix.prepare.shared.archives import Place, list_files
-from supremix.prepare.shared.command import Finding, command, meter
-from supremix.prepare.shared.face_command import Face, Job, Origin, finish, parse, ready
-from supremix.prepare.shared.face_csv import Row, format_rows, read_rows
+from supremix.prepare.shared.command import exit_code
+from supremix.prepare.shared.face_csv import FaceRow, format_rows, read_rows
+from supremix.prepare.shared.faces import Face, FaceOptions, Origin, is_ready, prepare_faces, read_options
+from supremix.prepare.shared.progress import meter
+from supremix.prepare.shared.report import Finding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +55,12 @@ as Yang et al. (2021) do, and the paper after them; wrong labels up to 186 years
 Without one the split is drawn by their rule:
   {SPLITTING}.
 Either way the table that was used is written to imdb_wiki.csv in the prepared folder. What is left out, by a filter
-or for a fault, is listed in report.csv. Run again after an interruption, it goes on where it stopped."""
+or for a fault, is listed in report.csv. Run again after an interruption, it goes on where it stopped.
+
+examples:
+  supremix prepare {NAME} --source ~/downloads --workers 8
+  supremix prepare {NAME} --split-csv ~/imdb_wiki.csv    the split of Yang et al.
+  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_twin     drawn faces instead"""
 
 
 class Entry(NamedTuple):
@@ -65,7 +73,7 @@ class Entry(NamedTuple):
 
 
 def read_metadata(part: str, place: Place) -> list[Entry]:
-    """The entries of imdb.mat or wiki.mat; UserError where it is damaged."""
+    """Read the entries of imdb.mat or wiki.mat; raise UserError where it is damaged."""
     from scipy.io import loadmat
 
     try:
@@ -85,7 +93,9 @@ def read_metadata(part: str, place: Place) -> list[Entry]:
 def age_of(born: "np.floating | np.integer", taken: "np.floating | np.integer") -> int | None:
     """Age in whole years at the middle of the year `taken`; None where a date is no date.
 
-    born: MATLAB's day number, which is 366 ahead of Python's. Days before the year 1 count as its first.
+    Args:
+        born: MATLAB's day number, which is 366 ahead of Python's; days before the year 1 count as its first.
+        taken: year of the photo.
     """
     try:
         birth = datetime.date.fromordinal(max(int(born) - 366, 1))
@@ -95,7 +105,7 @@ def age_of(born: "np.floating | np.integer", taken: "np.floating | np.integer") 
 
 
 def usable(entries: Sequence[Entry]) -> tuple[list[tuple[str, int]], list[Finding]]:
-    """Paths and ages that pass the filters, each path once, and why the others do not."""
+    """List paths and ages that pass the filters, each path once, and why the others do not."""
     kept: dict[str, int] = {}
     findings = []
     for entry in entries:
@@ -119,7 +129,7 @@ def _fault(entry: Entry) -> tuple[str, str] | None:
     return None
 
 
-def draw_rows(kept: Sequence[tuple[str, int]]) -> list[Row]:
+def draw_rows(kept: Sequence[tuple[str, int]]) -> list[FaceRow]:
     """Split the images by the rule of Yang et al. (2021): validation and test balanced over the ages."""
     by_age: dict[int, list[str]] = {}
     for path, age in kept:
@@ -131,11 +141,11 @@ def draw_rows(kept: Sequence[tuple[str, int]]) -> list[Row]:
         stream.shuffle(paths)
         size = min(len(paths) // 3, SPLIT_MOST)
         split |= dict.fromkeys(paths[:size], "val") | dict.fromkeys(paths[size : 2 * size], "test")
-    return [Row(path, float(age), split.get(path, "train")) for path, age in kept]
+    return [FaceRow(path, float(age), split.get(path, "train")) for path, age in kept]
 
 
-def compare_rows(rows: Sequence[Row], kept: Sequence[tuple[str, int]]) -> list[Finding]:
-    """Doubts about a given table: rows that the metadata would not have, or with another age."""
+def compare_rows(rows: Sequence[FaceRow], kept: Sequence[tuple[str, int]]) -> list[Finding]:
+    """List doubts about a given table: rows that the metadata would not have, or with another age."""
     ages = dict(kept)
     findings = []
     for row in rows:
@@ -147,11 +157,11 @@ def compare_rows(rows: Sequence[Row], kept: Sequence[tuple[str, int]]) -> list[F
     return findings
 
 
-def find_parts(job: Job) -> dict[str, Place]:
-    """All files of both parts, from tars or folders, as imdb_crop/… and wiki_crop/…."""
+def find_parts(options: FaceOptions) -> dict[str, Place]:
+    """List all files of both parts, from tars or folders, as imdb_crop/… and wiki_crop/…."""
     files: dict[str, Place] = {}
     for part in PARTS:
-        folder, tar = job.source / f"{part}_crop", job.source / f"{part}_crop.tar"
+        folder, tar = options.source / f"{part}_crop", options.source / f"{part}_crop.tar"
         if folder.is_dir():
             files |= {f"{part}_crop/{path}": place for path, place in list_files(folder).items()}
         elif tar.exists():
@@ -161,29 +171,30 @@ def find_parts(job: Job) -> dict[str, Place]:
     return files
 
 
-def read_entries(job: Job, files: Mapping[str, Place]) -> list[Entry]:
-    """The metadata of both parts; UserError where one is missing or damaged."""
+def read_entries(source: Path, files: Mapping[str, Place]) -> list[Entry]:
+    """Read the metadata of both parts; raise UserError where one is missing or damaged."""
     places = {part: files.get(f"{part}_crop/{part}.mat") for part in PARTS}
     entries: list[Entry] = []
     with meter("reading metadata", sum(place.size for place in places.values() if place)) as advance:
         for part, place in places.items():
             if place is None:
-                raise UserError(f"{job.source}: no {part}_crop/{part}.mat: get {part}_crop.tar again from {URL}")
+                raise UserError(f"{source}: no {part}_crop/{part}.mat: get {part}_crop.tar again from {URL}")
             entries += read_metadata(part, place)
             advance(place.size)
     return entries
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run ``supremix prepare NAME`` and return the exit code."""
 
     def body() -> None:
-        job = parse(ABOUT, NAME, arguments)
-        if not job.source.exists() and ready(job):
+        options = read_options(ABOUT, NAME, arguments)
+        if not options.source.exists() and is_ready(options):
             return
-        files = find_parts(job)
-        kept, findings = usable(read_entries(job, files))
-        table = job.csv or next((path for path in [job.source / "imdb_wiki.csv"] if path.is_file()), None)
+        files = find_parts(options)
+        kept, findings = usable(read_entries(options.source, files))
+        beside = options.source / "imdb_wiki.csv"
+        table = options.csv or (beside if beside.is_file() else None)
         if table is None:
             rows = draw_rows(kept)
         else:
@@ -192,10 +203,10 @@ def main(arguments: list[str] | None = None) -> int:
         findings += [Finding(row.path, "dropped", "missing file") for row in rows if row.path not in files]
         faces = [Face(row.path, row.age, row.split, files[row.path]) for row in rows if row.path in files]
         if not faces:
-            raise UserError(f"{job.source}: none of {len(rows)} images is there: do tars and table belong together?")
+            raise UserError(f"{options.source}: none of {len(rows)} images is there: check that tars and table match")
         splitting = SPLITTING if table is None else f"as in {table.name}"
         print(f"split: {splitting}")
         origin = Origin(URL, PAPER, {"filters": FILTERS, "splitting": splitting})
-        finish(job, faces, findings, origin, {"imdb_wiki.csv": format_rows(rows)})
+        prepare_faces(options, faces, findings, origin, {"imdb_wiki.csv": format_rows(rows)})
 
-    return command(body)
+    return exit_code(body)

@@ -1,6 +1,5 @@
 """STS-B-DIR: three tab-separated files of scored sentence pairs and word vectors, into a prepared folder."""
 
-import argparse
 import hashlib
 import re
 from collections import Counter
@@ -8,28 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from supremix.data.prepared.folder import (
-    atomic_folder,
-    is_prepared,
-    read_meta,
-    redo,
-    sha256_file,
-    write_manifest,
-    write_meta,
-)
+from supremix.data.prepared.folder import read_meta, redo, sha256_file
 from supremix.errors import UserError
-from supremix.prepare.shared.command import (
-    Finding,
-    add_folders,
-    command,
-    compare_counts,
-    marker,
-    meter,
-    summarise,
-    write_report,
-)
+from supremix.prepare.shared import command
 from supremix.prepare.shared.download import download
-from supremix.prepare.shared.sentences import Pair, in_train_too, read_pairs
+from supremix.prepare.shared.marker import marker
+from supremix.prepare.shared.prepared import is_prepared, write_manifest, write_meta
+from supremix.prepare.shared.progress import meter
+from supremix.prepare.shared.report import Finding, compare_counts, summary_lines, write_report
+from supremix.prepare.shared.working_folder import atomic_folder
+from supremix.prepare.stsb_pairs import Pair, in_train_too, read_pairs
 
 if TYPE_CHECKING:
     from supremix.prepare.shared.words import Vectors, Vocabulary
@@ -70,13 +57,24 @@ terms:  scores CC BY-SA 4.0; sentences under the terms of their sources, which t
         GloVe vectors: Public Domain Dedication and License 1.0
 
 OUT/{NAME}-SPLIT-50d is written for 50-dimensional vectors, OUT/{NAME}-SPLIT-300d for 300-dimensional ones.
-Its report.csv lists every row that is left out, and every odd one that is kept."""
+Its report.csv lists every row that is left out, and every odd one that is kept.
+
+examples:
+  supremix prepare {NAME}
+  supremix prepare {NAME} --split authors
+  supremix prepare {NAME} --vectors ~/glove.840B.300d.txt
+  supremix twin {NAME} && supremix prepare {NAME} --split twin     invented sentences instead"""
 
 
 def prepare(files: Mapping[str, Path], split: str, vectors: "Vectors", out: Path) -> Path:
-    """Prepare the pairs of `files` (train, val, test → path) with these word vectors; return the folder.
+    """Prepare pairs with these word vectors; return the prepared folder.
 
     Raises UserError where a file is missing, unusable or not the published one.
+
+    Args:
+        files: train, val and test → raw file.
+        split: name of the division into train, val and test.
+        out: directory of prepared folders.
     """
     folder = out / f"{NAME}-{split}-{vectors.width}d"
     sums = {path.name: _sum(path) for path in files.values()}
@@ -113,7 +111,7 @@ def _sum(path: Path) -> str:
         return sha256_file(path)
     except OSError as error:
         raise UserError(
-            f"{path}: cannot be read ({error.strerror}): `python data_prep/{NAME}.py --help` says where to get it"
+            f"{path}: cannot be read ({error.strerror}): `supremix prepare {NAME} --help` says where to get it"
         ) from error
 
 
@@ -158,12 +156,12 @@ def _summarise(folder: Path, pairs: list[Pair], findings: list[Finding], facts: 
         "words without a vector: {types_missing} of {types}, in the text {tokens_missing} of {tokens}; "
         "they get zeros; vectors: {file}, {width} numbers each".format(**facts)
     )
-    if findings:
-        print(f"{folder / 'report.csv'} names {len(findings)} rows:", *summarise(findings), sep="\n")
+    for line in summary_lines(folder, findings):
+        print(line)
 
 
 def raw_files(source: Path | None, data: Path, split: str) -> dict[str, Path]:
-    """Split → raw file; missing ones are downloaded where there is an address."""
+    """Map train, val and test to their raw files; download missing ones where there is an address."""
     folder = source or data / (NAME if split == "yang" else f"{NAME}_{split}")
     files = {part: folder / name for part, name in FILES.items()}
     if source is None and URLS.get(split):
@@ -174,8 +172,8 @@ def raw_files(source: Path | None, data: Path, split: str) -> dict[str, Path]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Run ``supremix prepare NAME`` and return the exit code."""
+    parser = command.parser(NAME, ABOUT)
     parser.add_argument("--split", default="yang", metavar="SPLIT", help="yang (default), authors, or a name of yours")
     parser.add_argument("--source", type=Path, metavar="DIR", help="the folder with the three files, wherever it is")
     parser.add_argument(
@@ -186,7 +184,6 @@ def main(arguments: list[str] | None = None) -> int:
         "DATA/glove/glove.6B.50d.txt, else DATA/glove/glove.6B.50d.stsb.txt, else the installed package); "
         "glove.840B.300d.txt for the full size",
     )
-    add_folders(parser)
     args = parser.parse_args(arguments)
 
     def body() -> None:
@@ -199,4 +196,4 @@ def main(arguments: list[str] | None = None) -> int:
         vectors = find_vectors(args.vectors or (own if own.is_file() else None), args.data / "glove")
         prepare(files, args.split, vectors, args.out)
 
-    return command(body)
+    return command.exit_code(body)

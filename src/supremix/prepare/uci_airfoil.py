@@ -4,15 +4,17 @@
 decibels, which is the label. The split is drawn when the data is loaded.
 """
 
-import argparse
 import hashlib
 import math
 from pathlib import Path
 
-from supremix.data.prepared.folder import atomic_folder, is_prepared, read_meta, sha256_file, write_manifest, write_meta
+from supremix.data.prepared.folder import read_meta, sha256_file
 from supremix.errors import UserError
-from supremix.prepare.shared.command import add_folders, command, marker
+from supremix.prepare.shared import command
 from supremix.prepare.shared.download import download
+from supremix.prepare.shared.marker import marker
+from supremix.prepare.shared.prepared import is_prepared, write_manifest, write_meta
+from supremix.prepare.shared.working_folder import atomic_folder
 
 NAME = "uci_airfoil"
 FILE = "airfoil_self_noise.dat"
@@ -28,14 +30,24 @@ source: UCI Machine Learning Repository, "Airfoil Self-Noise" (Brooks, Pope and 
         https://archive.ics.uci.edu/dataset/291/airfoil+self+noise, doi:10.24432/C5VW2C
 terms:  Creative Commons Attribution 4.0 International (CC BY 4.0): free to use and share, with attribution
 
-The file is taken from --source, else from DATA/{NAME}/{FILE}, else downloaded to there (60 kB)."""
+The file is taken from --source, else from DATA/{NAME}/{FILE}, else downloaded to there (60 kB).
+
+examples:
+  supremix prepare {NAME}
+  supremix prepare {NAME} --source ~/{FILE} --out ~/prepared
+  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_twin     made-up rows instead"""
 
 
 def prepare(source: Path, out: Path, name: str = NAME, *, expected_sha256: str = SHA256) -> Path:
-    """Check the raw file `source` and write the prepared folder `out`/`name`, which is returned.
+    """Check the raw file and write the prepared folder, which is returned; a whole one is left as it is.
 
-    A folder that is there already and whole is left as it is. Raises UserError where the file is missing or
-    damaged, or something else stands in the folder's place. A twin's file may have any number of rows.
+    Raises UserError where the file is missing or damaged, or something else stands in the folder's place.
+
+    Args:
+        source: the raw file; a twin's may have any number of rows.
+        out: directory of prepared folders.
+        name: of the prepared folder.
+        expected_sha256: of the published file.
     """
     folder, twin = out / name, marker(source)
     if twin:
@@ -58,7 +70,7 @@ def prepare(source: Path, out: Path, name: str = NAME, *, expected_sha256: str =
 
 
 def read_raw(source: Path, expected_sha256: str, rows: int | None) -> list[list[float]]:
-    """The raw file's rows, five features and then the label; UserError where it is missing or damaged."""
+    """Read the raw file's rows, five features and then the label; raise UserError where it is missing or damaged."""
     try:
         return parse(source.read_bytes(), expected_sha256, rows)
     except OSError as error:
@@ -68,9 +80,10 @@ def read_raw(source: Path, expected_sha256: str, rows: int | None) -> list[list[
 
 
 def parse(raw: bytes, expected_sha256: str, rows: int | None) -> list[list[float]]:
-    """The rows of the raw file's content; ValueError says in which row it is damaged, and how.
+    """Parse the raw file's content into rows; raise ValueError that names the damaged row and the damage.
 
-    rows: how many it must have; None for any number.
+    Args:
+        rows: how many it must have; None for any number.
     """
     lines = raw.decode("latin-1").splitlines()
     rows = len(lines) if rows is None else rows
@@ -99,11 +112,10 @@ def _numbers(line: str) -> list[float] | None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Run ``supremix prepare NAME`` and return the exit code."""
+    parser = command.parser(NAME, ABOUT)
     parser.add_argument("--source", type=Path, metavar="FILE", help="the raw file, wherever it is")
     parser.add_argument("--name", default=NAME, help="name of raw and prepared folder (default: %(default)s)")
-    add_folders(parser)
     args = parser.parse_args(arguments)
 
     def body() -> None:
@@ -117,4 +129,4 @@ def main(arguments: list[str] | None = None) -> int:
         prepare(source, args.out, args.name)
         print(f"{folder}: {read_meta(folder)['rows']} rows, {len(FEATURES)} features, label {LABEL}; from {source}")
 
-    return command(body)
+    return command.exit_code(body)

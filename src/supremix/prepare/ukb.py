@@ -8,11 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from supremix.errors import UserError
+from supremix.errors import UserError, needs
 from supremix.prepare.shared import cohort
-from supremix.prepare.shared.command import MARKER, command, marker
-from supremix.prepare.shared.parallel import cut, digest, run_pieces
-from supremix.prepare.shared.subjects import Report, match, read_ages, read_list
+from supremix.prepare.shared.command import exit_code
+from supremix.prepare.shared.marker import MARKER, marker
+from supremix.prepare.shared.pieces import cut, fingerprint, make_pieces
+from supremix.prepare.shared.prepared import is_prepared
+from supremix.prepare.shared.report import Finding, dropped, kept
+from supremix.prepare.shared.subjects import match, read_ages, read_list
+from supremix.prepare.shared.working_folder import resumable_folder
 
 NAME = "ukb"
 URL = "https://biobank.ndph.ox.ac.uk/showcase/field.cgi?id=20252"
@@ -39,59 +43,65 @@ with stroke, cancer, long-standing illness or poor health, whom the paper leaves
 Each scan is turned to right-anterior-superior axes, averaged over {VOXEL:g} mm voxels (at 1 mm: blocks of 2³), cropped
 to the {SIDE}³ voxels around its centre, zero-padded where it is smaller, divided by the 99.5th percentile of its
 positive voxels and clipped to [0, 1], and stored as float16. Without a given split, one is drawn in the paper's
-proportions. What is damaged, missing or double is left out and named in report.csv."""
+proportions. What is damaged, missing or double is left out and named in report.csv. Run again after an interruption,
+it goes on where it stopped.
+
+examples:
+  supremix prepare {NAME} --source /data/bulk --ages /data/ages.csv --exclude withdrawn.csv --workers 16
+  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_twin     drawn brains instead"""
 
 
 def prepare(args: argparse.Namespace) -> None:
     """Make the prepared folder, or go on with an unfinished one; one that is there and whole is left as it is."""
     folder, source = args.out / args.name, args.source or args.data / args.name
     settings = settings_of(args, marker(source) or {})
-    report = Report()
+    findings: list[Finding] = []
     ages_file = args.ages or source / "ages.csv"
-    files = find_files(source, {ages_file.name, args.exclude.name if args.exclude else ""}, report)
-    ages = read_ages(ages_file, ID_COLUMNS, AGE_COLUMNS, report)
+    files = find_files(source, {ages_file.name, args.exclude.name if args.exclude else ""}, findings)
+    ages = read_ages(ages_file, ID_COLUMNS, AGE_COLUMNS, findings)
     excluded = read_list(args.exclude, ID_COLUMNS) if args.exclude else set()
-    items = [(eid, file, *stamp(source / file)) for eid, file in match(ages, files, excluded, report)]
+    items = [(eid, file, *stamp(source / file)) for eid, file in match(ages, files, excluded, findings)]
     drawn = [(eid, ages[eid].age, ages[eid].split, size) for eid, _, size, _ in items]
-    source_sha256 = digest(settings, args.split_seed, drawn)
-    if cohort.is_finished(folder, args.name, source_sha256):
+    source_sha256 = fingerprint(settings, args.split_seed, drawn)
+    if is_prepared(folder, args.name, source_sha256, cohort.check_arrays):
         print(f"{folder}: already prepared, left as it is")
         return
-    cohort.need_space(folder, len(items) * settings["side"] ** 3 * 2)
-    make = partial(make_piece, source=source, **settings)
+    needs("nibabel", extra="volumes")
     pieces = cut(items, PER_PIECE, settings)
-    records = run_pieces(cohort.scratch_folder(folder), pieces, make, args.workers, "scans")
-    done = cohort.usable(pieces, records, report, "image")
-    for eid, file, became in done:
-        if became["outside"] > CUT_OFF:
-            report.add(eid, file, f"cut off by the crop ({became['outside']:.0%} of its intensity)", kept=True)
-    if len(done) < 3:
-        raise cohort.nothing_usable(folder, report, source)
-    kept = [eid for eid, _, _ in done]
-    split = cohort.splits_of(kept, ages, PAPER["sizes"], args.split_seed)
-    years = [ages[eid].age for eid in kept]
-    cohort.store(
-        folder,
-        pieces,
-        records,
-        report,
-        {"id": kept, "label": years, "split": split},
-        stem="volumes",
-        rows=[sum("reason" not in became for became in record["result"]) for record in records],
-        dtype="float16",
-        row_shape=(settings["side"],) * 3,
-        name=args.name,
-        label="age, years",
-        voxel_mm=settings["voxel_mm"],
-        source={"file": source.name, "sha256": source_sha256, "url": URL},
-        synthetic=marker(source) is not None,
-    )
+    make = partial(make_piece, source=source, **settings)
+    with resumable_folder(folder, "", len(items) * settings["side"] ** 3 * 2) as (working, finished):
+        records = make_pieces(finished, pieces, make, args.workers, "scans")
+        scans = cohort.usable(pieces, records, findings, "image")
+        cohort.need_three(scans, finished, findings, source)
+        for eid, file, result in scans:
+            if result["outside"] > CUT_OFF:
+                findings.append(kept(f"cut off by the crop ({result['outside']:.0%} of its intensity)", file, eid))
+        eids = [eid for eid, _, _ in scans]
+        split = cohort.splits_of(eids, ages, PAPER["sizes"], args.split_seed)
+        years = [ages[eid].age for eid in eids]
+        cohort.store(
+            working,
+            finished,
+            pieces,
+            records,
+            findings,
+            {"id": eids, "label": years, "split": split},
+            stem="volumes",
+            rows=[sum("reason" not in result for result in record["result"]) for record in records],
+            dtype="float16",
+            row_shape=(settings["side"],) * 3,
+            name=args.name,
+            label="age, years",
+            voxel_mm=settings["voxel_mm"],
+            source={"file": source.name, "sha256": source_sha256, "url": URL},
+            synthetic=marker(source) is not None,
+        )
     what = f"volumes of {settings['side']}³ voxels, {settings['voxel_mm']:g} mm"
-    cohort.tell(folder, what, split, years, report, PAPER)
+    cohort.print_summary(folder, what, split, years, findings, PAPER)
 
 
-def find_files(source: Path, others: set[str], report: Report) -> dict[str, list[str]]:
-    """Participant → the names of their files; what is no scan of the first visit goes to the report."""
+def find_files(source: Path, others: set[str], findings: list[Finding]) -> dict[str, list[str]]:
+    """Map participants to the names of their files; add what is no scan of the first visit to `findings`."""
     if not source.is_dir():
         raise UserError(f"{source}: no such folder: put the bulk files there, or name their folder with --source")
     files: dict[str, list[str]] = {}
@@ -100,16 +110,16 @@ def find_files(source: Path, others: set[str], report: Report) -> dict[str, list
             continue
         named = FILE.fullmatch(path.name)
         if named is None or not path.is_file():
-            report.add("", path.name, "no EID_20252_2_0.zip, EID*.nii.gz or EID*.nii")
+            findings.append(dropped("no EID_20252_2_0.zip, EID*.nii.gz or EID*.nii", path.name))
         elif named["visit"] not in (None, "2"):
-            report.add(named["eid"], path.name, "scan of another visit than the first")
+            findings.append(dropped("scan of another visit than the first", path.name, named["eid"]))
         else:
             files.setdefault(named["eid"], []).append(path.name)
     return files
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """What changes with the file: its size and its time."""
+    """Return what changes with the file: its size and its time."""
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns
 
@@ -117,12 +127,12 @@ def stamp(path: Path) -> tuple[int, int]:
 def make_piece(
     items: Sequence[Any], *, source: Path, image: str, side: int, voxel_mm: float
 ) -> tuple[Any, list[dict[str, Any]]]:
-    """The cubes of the usable scans, (n, side, side, side) float16, or None; and what became of each scan."""
+    """Make the cubes of the usable scans, (n, side, side, side) float16, or None; and the result of each scan."""
     import hashlib
 
     import numpy as np
 
-    from supremix.prepare.shared.nifti import normalised, read_volume, share_outside, to_cube
+    from supremix.prepare.shared.nifti import read_volume, share_outside, to_cube, to_unit_range
 
     cubes = []
     results: list[dict[str, Any]] = []
@@ -130,7 +140,7 @@ def make_piece(
         try:
             voxels, sizes = read_volume(read_bytes(source / file, image))
             cube = to_cube(voxels, sizes, side, voxel_mm)
-            cubes.append(normalised(cube))
+            cubes.append(to_unit_range(cube))
             sha256 = hashlib.sha256(cubes[-1].tobytes()).hexdigest()
             results.append({"sha256": sha256, "outside": share_outside(voxels, sizes, cube, voxel_mm)})
         except (ValueError, OSError, MemoryError) as error:
@@ -139,7 +149,7 @@ def make_piece(
 
 
 def read_bytes(path: Path, image: str) -> bytes:
-    """A NIfTI file's content, out of the zip where it is one; ValueError where the zip is damaged."""
+    """Read a NIfTI file's content, out of the zip where it is in one; raise ValueError where the zip is damaged."""
     if path.suffix != ".zip":
         return path.read_bytes()
     try:
@@ -152,7 +162,7 @@ def read_bytes(path: Path, image: str) -> bytes:
 
 
 def settings_of(args: argparse.Namespace, twin: dict[str, Any]) -> dict[str, Any]:
-    """What decides an image's cube: the arguments, else what suits a twin's size, else the paper's values."""
+    """Collect what decides an image's cube: the options, else what suits a twin's size, else the paper's values."""
     side = int(twin.get("side", SIDE) if args.side is None else args.side)
     voxel_mm = float(twin.get("voxel_mm", VOXEL) if args.voxel is None else args.voxel)
     if side < 8 or not 0.5 <= voxel_mm <= 50:
@@ -161,10 +171,10 @@ def settings_of(args: argparse.Namespace, twin: dict[str, Any]) -> dict[str, Any
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run ``supremix prepare NAME`` and return the exit code."""
     parser = cohort.parser(NAME, ABOUT)
     parser.add_argument("--image", default=IMAGE, help="file of the zip to read (default: %(default)s)")
     parser.add_argument("--side", type=int, help=f"of the cube, voxels (default: {SIDE}, or the twin's)")
     parser.add_argument("--voxel", type=float, metavar="MM", help=f"voxel size (default: {VOXEL:g}, or the twin's)")
     args = parser.parse_args(arguments)
-    return command(lambda: prepare(args))
+    return exit_code(lambda: prepare(args))

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from supremix.data.prepared.folder import write_manifest, write_meta
-from supremix.data.prepared.pieces import describe
+from supremix.prepare.shared.prepared import describe_pieces, write_manifest, write_meta
 from tests.cli.bad import Case
 
 N = 12
@@ -55,7 +54,7 @@ def brains(folder: Path, value: float = 0.5, row: int = 0, shape: tuple[int, ...
     """Twelve volumes, of which one has a voxel of this value."""
     volumes = np.random.default_rng(0).random((N, *shape)).astype("<f2")
     volumes[row].flat[3] = value
-    array = describe(["volumes-0.npy"], [N], "float16", shape)
+    array = describe_pieces(["volumes-0.npy"], [N], "float16", shape)
     return write(folder, "ukb_twin", {"volumes-0.npy": volumes}, array=array)
 
 
@@ -63,7 +62,7 @@ def parcels(folder: Path, value: float = 0.5, row: int = 0, frames: Sequence[Any
     """Twelve series of 4 parcels and 20 frames, of which one has this value somewhere."""
     series = np.random.default_rng(0).normal(size=(N * 20, 4)).astype("<f4")
     series[row * 20 + 3, 1] = value
-    array = describe(["frames-0.npy"], [N * 20], "float32", [4])
+    array = describe_pieces(["frames-0.npy"], [N * 20], "float32", [4])
     return write(folder, "hcp_aging_twin", {"frames-0.npy": series}, {"frames": frames}, array=array)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from supremix.data.prepared.folder import write_manifest, write_meta
+from supremix.prepare.shared.prepared import write_manifest, write_meta
 from tests.cli.bad import Case
 from tests.cli.bad.places import permissions
 
@@ -17,7 +17,7 @@ N = 12
 NAMES = ["chord_m", "velocity_m_s"]
 AIRFOIL = ("dataset=uci_airfoil", "dataset.load.sizes={train:8,val:2,test:2}")
 BY_COLUMN = ("dataset=uci_airfoil", "dataset.load.sizes=null")
-AGAIN = "run `python data_prep/uci_airfoil.py --out"
+AGAIN = "run `supremix prepare uci_airfoil --out"
 
 
 def write(

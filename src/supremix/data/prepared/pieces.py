@@ -1,6 +1,6 @@
 """Arrays too big for memory, kept in pieces on disk: rows are read when they are asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,6 @@ class Pieces:
             file.seek(self.offsets[piece] + (first - int(self.starts[piece])) * row_bytes)
             if file.readinto(rows.view(np.uint8).reshape(-1).data) != rows.nbytes:
                 raise UserError(f"{self.files[piece]}: rows are missing: {redo(self.files[piece].parent)}")
-
-
-def describe(files: Sequence[str], rows: Sequence[int], dtype: str, row_shape: Sequence[int]) -> dict[str, Any]:
-    """What meta.json says of an array in pieces; `open_pieces` checks the files against it."""
-    pieces = [{"file": file, "rows": count} for file, count in zip(files, rows, strict=True)]
-    return {"dtype": dtype, "row_shape": list(row_shape), "pieces": pieces}
 
 
 def open_pieces(folder: Path, meta: Mapping[str, Any]) -> Pieces:

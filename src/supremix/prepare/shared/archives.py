@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from supremix.errors import UserError
-from supremix.prepare.shared.command import meter
+from supremix.prepare.shared.progress import meter
 
 BLOCK = 512  # bytes; the unit of a tar
 
@@ -23,7 +23,7 @@ class Place(NamedTuple):
     offset: int | None = None
 
     def read(self) -> bytes:
-        """The file's content; OSError or ValueError where it is damaged."""
+        """Read the file's content; raise OSError or ValueError where it is damaged."""
         if self.member is not None:
             try:
                 return _zip(self.path).read(self.member)
@@ -38,9 +38,9 @@ class Place(NamedTuple):
 
 
 def list_files(source: Path) -> dict[str, Place]:
-    """All files of a folder (with its subfolders), a .zip or a .tar: path inside it, with slashes → place.
+    """List all files of a folder (with its subfolders), a .zip or a .tar: path inside it, with slashes → place.
 
-    Sorted by path. UserError where the source is missing, damaged, encrypted or empty.
+    Sorted by path. Raises UserError where the source is missing, damaged, encrypted or empty.
     """
     try:
         if source.is_dir():

@@ -1,94 +1,73 @@
-"""What the preparation scripts of cohorts share: arguments, splits, and turning finished pieces into a prepared folder.
+"""What the preparations of cohorts share: options, splits, and turning finished pieces into a prepared folder.
 
 Quick to import, so that ``--help`` answers at once.
 """
 
 import argparse
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from supremix.data.prepared.folder import SPLITS, atomic_folder, check_sums, read_meta, redo, write_manifest, write_meta
+from supremix.data.prepared.folder import SPLITS, check_sums
 from supremix.errors import UserError
-from supremix.prepare.shared.command import add_folders, compare_counts
-from supremix.prepare.shared.command import need_space as need_free
-from supremix.prepare.shared.parallel import Piece
-from supremix.prepare.shared.subjects import Report, Subject
+from supremix.prepare.shared import command
+from supremix.prepare.shared.pieces import Piece
+from supremix.prepare.shared.prepared import describe_pieces, write_manifest, write_meta
+from supremix.prepare.shared.report import Finding, compare_counts, dropped, kept, summary_lines, write_report
+from supremix.prepare.shared.subjects import Subject
 
 
 def parser(name: str, about: str) -> argparse.ArgumentParser:
-    """The arguments that every cohort takes; the script adds its own."""
-    made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Make the parser of a cohort's command; the dataset adds its own options."""
+    made = command.parser(name, about)
     made.add_argument("--source", type=Path, metavar="DIR", help="folder of the raw files (default: DATA/NAME)")
-    add_folders(made)
     made.add_argument("--name", default=name, help="of the prepared folder, and of the dataset (default: %(default)s)")
     made.add_argument("--ages", type=Path, metavar="FILE", help="table of ages (default: ages.csv in the source)")
     made.add_argument("--exclude", type=Path, metavar="FILE", help="subjects to leave out, one a line")
     made.add_argument("--split-seed", type=int, default=0, help="of the split, where no table gives one (default: 0)")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    made.add_argument("--workers", type=int, default=cores, help="processes at once (default: %(default)s)")
+    command.add_workers(made)
     return made
 
 
-def scratch_folder(folder: Path) -> Path:
-    """Where the pieces of an unfinished preparation lie: never to be taken for a finished one."""
-    return folder.with_name(f".{folder.name}.partial")
-
-
-def need_space(folder: Path, size: int) -> None:
-    """Raise UserError where the disk has not the bytes that `folder` will need besides what is done already."""
-    scratch = scratch_folder(folder)
-    done = sum(path.stat().st_size for path in scratch.glob("*.npy"))
-    there = next((place for place in folder.absolute().parents if place.is_dir()), Path("/"))
-    need_free(there, size - done)
-
-
-def is_finished(folder: Path, name: str, source_sha256: str) -> bool:
-    """Whether `folder` holds this dataset, whole and made from that source; False where there is nothing.
-
-    Raises UserError where there is something else, which is the user's to remove.
-    """
-    if not folder.exists():
-        return False
+def check_arrays(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Check the manifest by its SHA-256 and the arrays by their headers and sizes; raise UserError for a fault."""
     from supremix.data.prepared.pieces import open_pieces
 
-    meta = read_meta(folder)
     check_sums(folder, {"sha256": {"manifest.csv": meta["sha256"].get("manifest.csv")}}, ["manifest.csv"])
     open_pieces(folder, meta)
-    if meta["name"] != name or meta["source"].get("sha256") != source_sha256:
-        raise UserError(f"{folder}: made from other files or with other settings than these: {redo(folder)}")
-    return True
 
 
 def usable(
-    pieces: Sequence[Piece], records: Sequence[Mapping[str, Any]], report: Report, what: str
+    pieces: Sequence[Piece], records: Sequence[Mapping[str, Any]], findings: list[Finding], what: str
 ) -> list[tuple[str, str, dict[str, Any]]]:
-    """(subject, file, what became of it) for all that is in the arrays, in their order; the rest is reported.
+    """List (subject, file, result) of all that is in the arrays, in their order; add the rest to `findings`.
 
-    An item begins with subject and file; what became of it holds a "reason" where it failed, else the "sha256"
-    of its content. Two subjects with the same content stay, and are reported.
+    Two subjects with the same content stay, and are reported.
+
+    Args:
+        pieces: of items that begin with subject and file.
+        records: of the pieces; an item's result holds a "reason" where it failed, else the "sha256" of its content.
+        what: an item's name, for the report.
     """
-    kept = []
+    rows = []
     first: dict[str, str] = {}
     for piece, record in zip(pieces, records, strict=True):
-        for (subject, file, *_), became in zip(piece.items, record["result"], strict=True):
-            if "reason" in became:
-                report.add(subject, file, became["reason"])
+        for (subject, file, *_), result in zip(piece.items, record["result"], strict=True):
+            if "reason" in result:
+                findings.append(dropped(result["reason"], file, subject))
                 continue
-            kept.append((subject, file, became))
-            other = first.setdefault(became["sha256"], subject)
+            rows.append((subject, file, result))
+            other = first.setdefault(result["sha256"], subject)
             if other != subject:
-                report.add(subject, file, f"same {what} as another subject's ({other})", kept=True)
-    return kept
+                findings.append(kept(f"same {what} as another subject's ({other})", file, subject))
+    return rows
 
 
 def splits_of(
     subjects: Sequence[str], ages: Mapping[str, Subject], published: Mapping[str, int], seed: int
 ) -> list[str]:
-    """Each subject's split: the table's, else drawn by `seed` in the proportions of the paper's counts."""
-    from supremix.data.splits import draw_split, proportional_sizes
+    """Return each subject's split: the table's, else drawn by `seed` in the proportions of the paper's counts."""
+    from supremix.data.splits import draw_split
 
     given = [ages[subject].split for subject in subjects]
     if any(split is not None for split in given):
@@ -101,11 +80,31 @@ def splits_of(
     return [split_of[i] for i in range(len(subjects))]
 
 
+def proportional_sizes(n: int, shares: Mapping[str, int]) -> dict[str, int]:
+    """Return sizes of train, val and test that sum to n, in the proportions of `shares`, each at least 1.
+
+    What rounding down leaves goes to the splits that lost most by it. Raises UserError where n is below 3.
+    """
+    if n < len(SPLITS):
+        raise UserError(f"{n} rows cannot be split into train, val and test: each needs at least one")
+    whole = sum(shares.values())
+    sizes = {split: n * shares[split] // whole for split in SPLITS}
+    by_loss = sorted(SPLITS, key=lambda split: -(n * shares[split] % whole))
+    for split in by_loss[: n - sum(sizes.values())]:
+        sizes[split] += 1
+    for split in SPLITS:
+        if sizes[split] == 0:
+            sizes[max(sizes, key=lambda split: sizes[split])] -= 1
+            sizes[split] = 1
+    return sizes
+
+
 def store(
-    folder: Path,
+    working: Path,
+    finished: Path,
     pieces: Sequence[Piece],
     records: Sequence[Mapping[str, Any]],
-    report: Report,
+    findings: Sequence[Finding],
     columns: Mapping[str, Sequence[Any]],
     *,
     stem: str,
@@ -114,42 +113,44 @@ def store(
     row_shape: Sequence[int],
     **meta: Any,
 ) -> None:
-    """Make the prepared folder from finished pieces, which move into it, and drop the unfinished one.
+    """Fill the working folder with the finished pieces, which move into it, and what describes them.
 
-    rows: of each piece's array; 0 where nothing in it was usable. report.csv has no sum: it is no content.
+    Args:
+        working: the folder that becomes the prepared one.
+        finished: the folder of the pieces.
+        columns: of manifest.csv.
+        stem: the arrays' files are called ``<stem>-0000.npy`` and so on.
+        rows: of each piece's array; 0 where nothing in it was usable.
+        meta: for meta.json: name, label, source, synthetic, and whatever else.
     """
-    from supremix.data.prepared.pieces import describe
-
-    scratch = scratch_folder(folder)
+    for leftover in working.iterdir():  # of a call that was stopped in this function
+        leftover.unlink()
     used = [(p, record, n) for p, record, n in zip(pieces, records, rows, strict=True) if n > 0]
     files = [f"{stem}-{i:04d}.npy" for i in range(len(used))]
     sums = {file: str(record["sha256"]) for file, (_, record, _) in zip(files, used, strict=True)}
-    with atomic_folder(folder) as working:
-        write_manifest(working, columns)
-        array = describe(files, [n for _, _, n in used], dtype, row_shape)
-        write_meta(working, rows=len(columns["id"]), sums=sums, array=array, **meta)
-        report.write(working / "report.csv")
-        for file, (piece, _, _) in zip(files, used, strict=True):
-            (scratch / f"{piece.key}.npy").replace(working / file)
-    shutil.rmtree(scratch, ignore_errors=True)
+    write_manifest(working, columns)
+    array = describe_pieces(files, [n for _, _, n in used], dtype, row_shape)
+    write_meta(working, rows=len(columns["id"]), sums=sums, array=array, **meta)
+    write_report(working, findings)  # after the sums: it is no part of the content
+    for file, (piece, _, _) in zip(files, used, strict=True):
+        (finished / f"{piece.key}.npy").replace(working / file)
 
 
-def tell(folder: Path, what: str, split: Sequence[str], ages: Sequence[float], report: Report, paper: Mapping) -> None:
+def print_summary(
+    folder: Path, what: str, split: Sequence[str], ages: Sequence[float], findings: Sequence[Finding], paper: Mapping
+) -> None:
     """Print what was prepared, beside the paper's counts and ages, and what was left out."""
     counts = {name: list(split).count(name) for name in SPLITS}
     low, high = paper["ages"]
     print(f"{folder}: {len(split)} {what}")
     print(f"  {compare_counts(counts, paper['sizes'])}")
     print(f"  ages: {min(ages):g} to {max(ages):g} years, in the paper {low} to {high}")
-    for line in report.summary():
+    for line in summary_lines(folder, findings):
         print(line)
-    if report.findings:
-        print(f"  all {len(report.findings)} by name and reason: {folder / 'report.csv'}")
 
 
-def nothing_usable(folder: Path, report: Report, source: Path) -> UserError:
-    """The error where fewer subjects are left than splits; the report is kept beside the unfinished pieces."""
-    scratch = scratch_folder(folder)
-    scratch.mkdir(parents=True, exist_ok=True)
-    report.write(scratch / "report.csv")
-    return UserError(f"{source}: fewer than {len(SPLITS)} usable subjects; {scratch / 'report.csv'} says why")
+def need_three(usable: Sequence[Any], finished: Path, findings: Sequence[Finding], source: Path) -> None:
+    """Raise UserError where fewer subjects are left than splits; the report is kept beside the finished pieces."""
+    if len(usable) < len(SPLITS):
+        write_report(finished, findings)
+        raise UserError(f"{source}: fewer than {len(SPLITS)} usable subjects; {finished / 'report.csv'} says why")

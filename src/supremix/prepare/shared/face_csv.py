@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from supremix.data.prepared.folder import SPLITS
 from supremix.errors import UserError
-from supremix.prepare.shared.command import Finding
+from supremix.prepare.shared.report import Finding
 
 COLUMNS = ("age", "path", "split")
 
 
-class Row(NamedTuple):
+class FaceRow(NamedTuple):
     """One checked row. path: as in the csv, unique; age: years."""
 
     path: str
@@ -21,10 +21,13 @@ class Row(NamedTuple):
     split: str
 
 
-def read_rows(path: Path, ages: tuple[float, float]) -> tuple[list[Row], list[Finding]]:
-    """The usable rows of a csv, in its order, and what is wrong with the others.
+def read_rows(path: Path, ages: tuple[float, float]) -> tuple[list[FaceRow], list[Finding]]:
+    """Read the usable rows of a csv, in its order, and what is wrong with the others.
 
-    ages: lowest and highest age taken. UserError where there is no such file, or none with these columns.
+    Raises UserError where there is no such file, or none with these columns.
+
+    Args:
+        ages: lowest and highest age taken, years.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -37,25 +40,25 @@ def read_rows(path: Path, ages: tuple[float, float]) -> tuple[list[Row], list[Fi
         raise UserError(f"{path}: not readable as CSV ({error}): get it again") from error
     if not set(COLUMNS) <= set(header):
         raise UserError(f"{path}: the header is {','.join(header)[:80]!r}, it must have age,path,split: get it again")
-    rows: list[Row] = []
+    rows: list[FaceRow] = []
     findings: list[Finding] = []
     first: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         name = (line["path"] or "").strip("\n\r") or f"{path.name}, row {number}"
         fault = _fault(line, ages)
         if fault is None and name in first:
-            same = Row(*_values(line)) == rows[first[name]]
+            same = FaceRow(*_values(line)) == rows[first[name]]
             fault = "listed twice", f"row {number} repeats an earlier one{'' if same else ' with other values'}"
         if fault is not None:
             findings.append(Finding(name, "dropped", *fault))
             continue
         first[name] = len(rows)
-        rows.append(Row(*_values(line)))
+        rows.append(FaceRow(*_values(line)))
     return rows, findings
 
 
-def format_rows(rows: Iterable[Row]) -> str:
-    """The rows in the same format."""
+def format_rows(rows: Iterable[FaceRow]) -> str:
+    """Write rows in the same format."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

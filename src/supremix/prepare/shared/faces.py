@@ -1,178 +1,210 @@
-"""Face images, wherever they are, into one array of equally large images with a manifest beside it."""
+"""Face images, wherever they are, into one array of equally large images with a manifest beside it.
 
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+Quick to import, so that ``--help`` answers at once.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
-
-from supremix.data.prepared.folder import SPLITS, sha256_file, write_manifest, write_meta
-from supremix.errors import UserError
+from supremix.data.prepared.folder import SPLITS, check_sums, sha256_file
+from supremix.errors import UserError, needs
+from supremix.prepare.shared import command
 from supremix.prepare.shared.archives import Place
-from supremix.prepare.shared.command import Finding, meter, need_space, resumable_folder, write_report
-from supremix.prepare.shared.face_command import ARRAY, Face
+from supremix.prepare.shared.marker import marker
+from supremix.prepare.shared.pieces import cut, fingerprint, make_pieces
+from supremix.prepare.shared.prepared import is_prepared, write_manifest, write_meta
+from supremix.prepare.shared.progress import meter
+from supremix.prepare.shared.report import Finding, compare_counts, summary_lines, write_report
+from supremix.prepare.shared.working_folder import resumable_folder
 
+ARRAY = "faces.npy"
+PIXELS = 224
+PER_PIECE = 64
 RESIZING = "Pillow, bilinear with antialiasing, aspect ratio not kept"
-SMALLEST_SIDE = 8  # pixels; anything below holds no face
-CHUNK = 64  # images that are decoded, written and noted as done together
 
 
-def decode(content: bytes, pixels: int) -> np.ndarray:
-    """An image file's content → (pixels, pixels, 3) uint8, RGB; ValueError says why it cannot be."""
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            if min(image.size) < SMALLEST_SIDE:
-                raise ValueError(f"only {image.width}×{image.height} pixels")
-            return np.asarray(image.convert("RGB").resize((pixels, pixels), Image.Resampling.BILINEAR))
-    except UnidentifiedImageError:  # its own message holds a memory address
-        raise ValueError(f"{len(content)} bytes that are no image") from None
-    except ValueError:
-        raise
-    except Exception as error:  # Pillow's decoders let OSError, SyntaxError, struct.error and others through
-        raise ValueError(str(error) or type(error).__name__) from error
+class Face(NamedTuple):
+    """One labelled image. id: unique; label: years; split: train, val or test."""
+
+    id: str
+    label: float
+    split: str
+    place: Place
 
 
-def write_faces(
-    folder: Path,
-    faces: Sequence[Face],
-    *,
-    pixels: int,
-    workers: int,
-    key: str,
-    findings: Sequence[Finding],
-    meta: Mapping[str, Any],
-    tables: Mapping[str, str],
-) -> tuple[dict[str, int], list[Finding]]:
-    """Decode, resize and store `faces` as the prepared folder `folder`; goes on where an earlier call was stopped.
+@dataclass(frozen=True)
+class FaceOptions:
+    """The options of one call, with their defaults filled in.
+
+    Attributes:
+        name: of the dataset and of its prepared folder.
+        source: the raw data.
+        data: directory of all raw data.
+        csv: the split, where one is given.
+        folder: the prepared folder.
+        pixels: side of the images.
+        workers: processes at once.
+        synthetic: whether the source is a twin's.
+    """
+
+    name: str
+    source: Path
+    data: Path
+    csv: Path | None
+    folder: Path
+    pixels: int
+    workers: int
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a dataset comes from, for meta.json, and the sizes of its splits in the paper's table 12."""
+
+    url: str
+    paper: Mapping[str, int]
+    notes: Mapping[str, Any]
+
+
+def read_options(about: str, name: str, arguments: list[str] | None) -> FaceOptions:
+    """Read the command line of the dataset `name`; raise UserError where a value is out of range."""
+    parser = command.parser(name, about)
+    parser.add_argument("--source", type=Path, metavar="PATH", help="the raw data, wherever it is")
+    parser.add_argument("--split-csv", type=Path, metavar="FILE", help="the split, columns age,path,split")
+    parser.add_argument("--name", default=name, help="name of raw and prepared folder (default: %(default)s)")
+    parser.add_argument(
+        "--pixels", type=int, help=f"side of the images (default: {PIXELS}, or what a twin was made for)"
+    )
+    command.add_workers(parser)
+    args = parser.parse_args(arguments)
+    source = args.source or args.data / args.name
+    twin = marker(source)
+    pixels: Any = (twin or {}).get("pixels", PIXELS) if args.pixels is None else args.pixels
+    for option, value in (("pixels", pixels), ("workers", args.workers)):
+        if not isinstance(value, int) or value < 1:
+            raise UserError(f"--{option} {value}: give a whole number, 1 or more")
+    return FaceOptions(
+        args.name, source, args.data, args.split_csv, args.out / args.name, pixels, args.workers, twin is not None
+    )
+
+
+def is_ready(options: FaceOptions, source_sha256: str | None = None) -> bool:
+    """Say whether the prepared folder is there, whole, and made from this source with these settings.
 
     Args:
-        key: fingerprint of the source and the settings; leftovers with another one are not used.
-        findings: what was found before decoding; images that cannot be decoded are added to it in report.csv.
-        meta: for meta.json: name, label, source, synthetic, and whatever else.
-        tables: further files for the folder, name → content.
-
-    Returns the rows of each split and all findings. faces.npy is (N, pixels, pixels, 3) uint8, a row for each of
-    `faces`; the manifest lists those that could be decoded, with their row.
+        source_sha256: what to compare with; None where the source is gone, so that nothing can be compared.
     """
-    with resumable_folder(folder, key) as (working, notes):
-        failed = fill(working / ARRAY, notes / "done.jsonl", [face.place for face in faces], pixels, workers)
-        rows = [row for row in range(len(faces)) if row not in failed]
-        every = [*findings, *(Finding(faces[row].id, "dropped", "unreadable", failed[row]) for row in sorted(failed))]
-        sizes = {split: sum(faces[row].split == split for row in rows) for split in SPLITS}
-        for split in SPLITS:
-            if sizes[split] == 0:
-                first = f", the first: {every[0].file}: {every[0].reason} {every[0].detail}" if every else ""
-                raise UserError(f"{folder.name}: no {split} image is left ({len(every)} inputs with faults{first})")
-        for leftover in working.iterdir():  # of a call that was stopped between here and the end
-            if leftover.name != ARRAY:
-                leftover.unlink()
-        columns: dict[str, list[Any]] = {
-            "id": [faces[row].id for row in rows],
-            "label": [faces[row].label for row in rows],
-            "split": [faces[row].split for row in rows],
-            "row": rows,
-        }
-        write_manifest(working, columns)
-        for name, content in tables.items():
-            (working / name).write_text(content, encoding="utf-8")
+    if not is_prepared(options.folder, options.name, source_sha256, _check_files):
+        return False
+    print(f"{options.folder}: already prepared, left as it is")
+    return True
+
+
+def _check_files(folder: Path, meta: Mapping[str, Any]) -> None:
+    check_sums(folder, meta, ["manifest.csv"], [ARRAY])
+
+
+def prepare_faces(
+    options: FaceOptions,
+    faces: Sequence[Face],
+    findings: Sequence[Finding],
+    origin: Origin,
+    tables: Mapping[str, str] | None = None,
+) -> None:
+    """Write the prepared folder, unless it is there, and print a summary; go on where an earlier call was stopped.
+
+    faces.npy is (N, pixels, pixels, 3) uint8, a row for each of `faces`; the manifest lists those that could be
+    decoded, with their row.
+
+    Args:
+        findings: what is wrong with other inputs; images that cannot be decoded are added in report.csv.
+        tables: further files for the folder, name → content.
+    """
+    # The images' sizes stand for their contents.
+    rows = [(face.id, face.label, face.split, face.place.size) for face in faces]
+    sha256 = fingerprint(options.name, options.pixels, rows, [finding[:4] for finding in findings])
+    if is_ready(options, sha256):
+        return
+    with resumable_folder(options.folder, sha256, len(faces) * options.pixels**2 * 3) as (working, finished):
+        places = [face.place for face in faces]
+        failed = fill(working / ARRAY, finished, places, options.pixels, options.workers)
+        unreadable = [Finding(faces[row].id, "dropped", "unreadable", failed[row]) for row in sorted(failed)]
+        every = [*findings, *unreadable]
+        sizes = _split_sizes(options.name, faces, failed, every)
+        _write_tables(working, faces, failed, tables or {})
         with meter("checksum", (working / ARRAY).stat().st_size) as advance:
             sums = {ARRAY: sha256_file(working / ARRAY, advance)}
-        write_meta(working, rows=len(rows), pixels=pixels, images=len(faces), resizing=RESIZING, sums=sums, **meta)
-        write_report(working, every)
-    return sizes, every
+        write_meta(
+            working,
+            name=options.name,
+            rows=sum(sizes.values()),
+            label="age, years",
+            source={"file": options.source.name, "sha256": sha256, "url": origin.url},
+            synthetic=options.synthetic,
+            sums=sums,
+            pixels=options.pixels,
+            images=len(faces),
+            resizing=RESIZING,
+            **origin.notes,
+        )
+        write_report(working, every)  # after the sums: it is no part of the content
+    kind = "synthetic faces" if options.synthetic else "faces"
+    side = options.pixels
+    print(f"{options.folder}: {sum(sizes.values())} {kind} of {side}×{side} pixels; from {options.source}")
+    print(compare_counts(sizes, origin.paper))
+    for line in summary_lines(options.folder, every):
+        print(line)
 
 
-def fill(array: Path, state: Path, places: Sequence[Place], pixels: int, workers: int) -> dict[int, str]:
-    """Write the images at `places` into the .npy file `array`, one row each; the rows that failed, with the reason.
+def fill(array: Path, finished: Path, places: Sequence[Place], pixels: int, workers: int) -> dict[int, str]:
+    """Write the images at `places` into the .npy file `array`, a row each; return failed row → reason.
 
-    state: notes which rows are done, so that a second call with the same arguments does only the others. The
-    content is the same for any number of workers. A failed image's row stays zero.
+    Args:
+        finished: folder of the records of what is done, so that a second call with the same arguments does the rest.
     """
-    failed: dict[int, str] = {}
-    done: set[int] = set()
-    if array.exists():
-        for chunk, reasons in _read_state(state):
-            done.add(chunk)
-            failed |= reasons
-    else:
-        need_space(array.parent, len(places) * pixels * pixels * 3)
-        _create(array, (len(places), pixels, pixels, 3))
-        state.unlink(missing_ok=True)
-    starts = [start for start in range(0, len(places), CHUNK) if start not in done]
-    work = partial(_write_chunk, str(array), pixels)
-    with state.open("a", encoding="utf-8") as notes, meter("decoding faces", len(places)) as advance:
-        advance(sum(len(places[start : start + CHUNK]) for start in done))
-        for start, reasons in _results(work, [(start, places[start : start + CHUNK]) for start in starts], workers):
-            failed |= reasons
-            notes.write(json.dumps([start, list(reasons.items())]) + "\n")
-            notes.flush()
-            advance(len(places[start : start + CHUNK]))
-    return failed
+    needs("PIL", extra="images")
+    from supremix.prepare.shared.face_images import create_array, write_images
+
+    if not array.exists():
+        for record in finished.iterdir():
+            record.unlink()
+        create_array(array, len(places), pixels)
+    pieces = cut(list(enumerate(places)), PER_PIECE, pixels)
+    make = partial(write_images, path=array, pixels=pixels)
+    records = make_pieces(finished, pieces, make, workers, "decoding faces")
+    return {row: reason for record in records for row, reason in record["result"]}
 
 
-Chunk = tuple[int, Sequence[Place]]  # first row, images
-Result = tuple[int, dict[int, str]]  # first row, failed row → reason
+def _split_sizes(
+    name: str, faces: Sequence[Face], failed: Collection[int], findings: Sequence[Finding]
+) -> dict[str, int]:
+    """Count the decoded images of each split; raise UserError where there is none."""
+    sizes = {split: 0 for split in SPLITS}
+    for row, face in enumerate(faces):
+        sizes[face.split] += row not in failed
+    for split in SPLITS:
+        if sizes[split] == 0:
+            first = findings[0] if findings else None
+            example = f", the first: {first.file}: {first.reason} {first.detail}" if first else ""
+            raise UserError(f"{name}: no {split} image is left ({len(findings)} inputs with faults{example})")
+    return sizes
 
 
-def _results(work: Callable[[Chunk], Result], chunks: Sequence[Chunk], workers: int) -> Iterator[Result]:
-    if workers == 1 or len(chunks) <= 1:
-        yield from map(work, chunks)
-        return
-    # Spawned, not forked: a fork of a process with threads (the progress bar has one) can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            for future in as_completed([pool.submit(work, chunk) for chunk in chunks]):
-                yield future.result()
-        except BrokenProcessPool:
-            raise UserError("a worker process was killed, perhaps for memory: go on with fewer --workers") from None
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _write_chunk(array: str, pixels: int, chunk: Chunk) -> Result:
-    start, places = chunk
-    images = np.zeros((len(places), pixels, pixels, 3), dtype=np.uint8)
-    reasons = {}
-    for i, place in enumerate(places):
-        try:
-            images[i] = decode(place.read(), pixels)
-        except (OSError, ValueError) as error:
-            reasons[start + i] = " ".join(str(error).split())
-    # Written, not mapped: a full disk is then an error and not a bus fault.
-    with open(array, "r+b") as file:
-        file.seek(_header_bytes(array) + start * pixels * pixels * 3)
-        file.write(images.tobytes())
-    return start, reasons
-
-
-def _create(array: Path, shape: tuple[int, ...]) -> None:
-    new = array.with_suffix(".new")
-    with new.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        file.truncate(file.tell() + int(np.prod(shape)))
-    new.rename(array)
-
-
-def _header_bytes(array: str) -> int:
-    with open(array, "rb") as file:
-        np.lib.format.read_magic(file)
-        np.lib.format.read_array_header_1_0(file)
-        return file.tell()
-
-
-def _read_state(state: Path) -> Iterator[Result]:
-    """The chunks noted as done; a line that was cut by the interruption counts as not done."""
-    for line in state.read_text(encoding="utf-8").splitlines() if state.exists() else []:
-        try:
-            start, reasons = json.loads(line)
-            yield start, {int(row): reason for row, reason in reasons}
-        except ValueError:
-            continue
+def _write_tables(working: Path, faces: Sequence[Face], failed: Collection[int], tables: Mapping[str, str]) -> None:
+    """Write manifest.csv, of the decoded images, and the further tables."""
+    for leftover in working.iterdir():  # of a call that was stopped between here and the end
+        if leftover.name != ARRAY:
+            leftover.unlink()
+    rows = [row for row in range(len(faces)) if row not in failed]
+    columns: dict[str, list[Any]] = {
+        "id": [faces[row].id for row in rows],
+        "label": [faces[row].label for row in rows],
+        "split": [faces[row].split for row in rows],
+        "row": rows,
+    }
+    write_manifest(working, columns)
+    for name, content in tables.items():
+        (working / name).write_text(content, encoding="utf-8")

@@ -15,9 +15,9 @@ PERCENTILE = 99.5
 
 
 def read_volume(raw: bytes) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Voxels (D, H, W) float32 in RAS order and their sizes in mm, from a .nii or .nii.gz file's content.
+    """Read voxels (D, H, W) float32 in RAS order and their sizes in mm from a .nii or .nii.gz file's content.
 
-    ValueError says what is wrong: empty, truncated, no NIfTI, not one volume, no sizes, NaN, or blank.
+    Raises ValueError that names the fault: empty, truncated, no NIfTI, not one volume, no sizes, NaN, or blank.
     """
     import nibabel as nib  # slow to import, and only preparation needs it
 
@@ -53,10 +53,16 @@ def read_volume(raw: bytes) -> tuple[np.ndarray, tuple[float, ...]]:
 
 
 def to_cube(voxels_DHW: np.ndarray, sizes: tuple[float, ...], side: int, voxel: float) -> np.ndarray:
-    """The (side, side, side) cube of `voxel` mm voxels around the centre of the scan.
+    """Resample a scan to the cube around its centre, (side, side, side).
 
     Each voxel is the mean of the scan over the voxel's extent, and the scan counts as 0 outside: at 1 mm and an
     even number of voxels this is the mean of 2³-voxel blocks for voxel=2, a centre crop, and zero padding.
+
+    Args:
+        voxels_DHW: the scan.
+        sizes: of its voxels along each axis, mm.
+        side: of the cube, voxels.
+        voxel: size of the cube's voxels, mm.
     """
     cube = voxels_DHW
     for axis, size in enumerate(sizes):
@@ -66,7 +72,7 @@ def to_cube(voxels_DHW: np.ndarray, sizes: tuple[float, ...], side: int, voxel: 
 
 
 def _overlap(length: int, size: float, side: int, voxel: float) -> np.ndarray:
-    """(side, length): the share of a target voxel that each source voxel covers, both grids centred on 0."""
+    """Compute the share of a target voxel that each source voxel covers, (side, length); both grids centre on 0."""
     target_S = (np.arange(side) - side / 2) * voxel
     source_L = (np.arange(length) - length / 2) * size
     left_SL = np.maximum(target_S[:, None], source_L[None, :])
@@ -75,15 +81,15 @@ def _overlap(length: int, size: float, side: int, voxel: float) -> np.ndarray:
 
 
 def share_outside(voxels_DHW: np.ndarray, sizes: tuple[float, ...], cube: np.ndarray, voxel: float) -> float:
-    """Share of the scan's summed intensity that its cube cuts off, 0 to 1."""
+    """Compute the share of the scan's summed intensity that its cube cuts off, 0 to 1."""
     whole = voxels_DHW.sum(dtype=np.float64) * math.prod(sizes)
     return 1 - float(cube.sum(dtype=np.float64) * voxel**3 / whole) if whole > 0 else 0.0
 
 
-def normalised(cube: np.ndarray) -> np.ndarray:
-    """float16 in [0, 1]: divided by the 99.5th percentile of the positive voxels, and clipped.
+def to_unit_range(cube: np.ndarray) -> np.ndarray:
+    """Divide by the 99.5th percentile of the positive voxels and clip to [0, 1], float16.
 
-    T1 intensities have no unit and differ in scale from scan to scan. ValueError where nothing is positive.
+    T1 intensities have no unit and differ in scale from scan to scan. Raises ValueError where nothing is positive.
     """
     positive = cube[cube > 0]
     if positive.size == 0:

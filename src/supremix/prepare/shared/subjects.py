@@ -1,57 +1,18 @@
-"""Preparing a cohort: subjects with an age each, the files that belong to them, and what was left out, and why."""
+"""The subjects of a cohort: their ages, their splits and the files that belong to them."""
 
 import csv
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from supremix.data.prepared.folder import SPLITS
 from supremix.errors import UserError
+from supremix.prepare.shared.report import Finding, dropped, kept
 
 OLDEST = 122.5  # years; the longest human life on record
 EXCLUDED = "on the list of --exclude"
-
-
-class Finding(NamedTuple):
-    """One line of report.csv: a subject or a file that was left out, or kept in spite of a doubt."""
-
-    id: str
-    file: str
-    action: str  # "dropped" or "kept"
-    reason: str  # the same words for the same fault, so that they can be counted
-    detail: str
-
-
-@dataclass
-class Report:
-    """What deserves a word, subject by subject and file by file."""
-
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, subject: str, file: str, reason: str, *, kept: bool = False) -> None:
-        """Note a subject or a file, "" where it is unknown; what stands in brackets after the reason is the detail."""
-        words, _, detail = reason.partition(" (")
-        self.findings.append(Finding(subject, file, "kept" if kept else "dropped", words, detail.removesuffix(")")))
-
-    def write(self, path: Path) -> None:
-        """Write the CSV id,file,action,reason,detail, sorted."""
-        with path.open("w", encoding="utf-8", newline="") as handle:
-            writer = csv.writer(handle, lineterminator="\n")
-            writer.writerow(Finding._fields)
-            writer.writerows(sorted(self.findings))
-
-    def summary(self, examples: int = 3) -> list[str]:
-        """Lines for the terminal: a count for each action and reason, the most frequent first, and the first names."""
-        named: dict[str, list[str]] = {}
-        for finding in sorted(self.findings):
-            named.setdefault(f"{finding.action}: {finding.reason}", []).append(finding.file or finding.id)
-        return [
-            f"  {len(names):7d} {what}: {', '.join(names[:examples])}{', …' if len(names) > examples else ''}"
-            for what, names in sorted(named.items(), key=lambda item: -len(item[1]))
-        ]
 
 
 @dataclass(frozen=True)
@@ -63,13 +24,16 @@ class Subject:
 
 
 def read_ages(
-    path: Path, id_columns: Sequence[str], age_columns: Mapping[str, float], report: Report
+    path: Path, id_columns: Sequence[str], age_columns: Mapping[str, float], findings: list[Finding]
 ) -> dict[str, Subject]:
-    """Read a table of ages, CSV or tab-separated: the first of the columns that is there counts.
+    """Read a table of ages, CSV or tab-separated, with a column `split` where there is one.
 
-    age_columns: name → what one unit is in years. A column `split` with train, val and test is read where there
-    is one. Rows without a usable age and subjects with contradictory ones go to the report. UserError where the
-    table itself is unusable, or only some rows have a split.
+    Rows without a usable age and subjects with contradictory ones are added to `findings`. Raises UserError where the
+    table itself is unusable, or a split is none of train, val and test.
+
+    Args:
+        id_columns: names of the column of subjects; the first that is there counts.
+        age_columns: name of the column of ages → what one unit is in years; the first that is there counts.
     """
     header, rows = _read_table(path)
     id_column = _column(path, header, id_columns, "the subject")
@@ -81,11 +45,11 @@ def read_ages(
         subject, text = row[id_column].strip(), row[age_column].strip()
         split = None if split_column is None else row[split_column].strip()
         if not subject:
-            report.add("", f"{path.name} row {number}", "row without a subject")
+            findings.append(dropped("row without a subject", f"{path.name} row {number}"))
             continue
         years = _years(text, age_columns[header[age_column]])
         if years is None:
-            report.add(subject, "", f"no usable age ({path.name} row {number} has {text!r})")
+            findings.append(dropped(f"no usable age ({path.name} row {number} has {text!r})", subject=subject))
             continue
         if split is not None and split not in SPLITS:
             raise UserError(
@@ -95,15 +59,17 @@ def read_ages(
         if subject not in subjects:
             subjects[subject] = Subject(years, split)
         elif subjects[subject] == Subject(years, split):
-            report.add(subject, "", f"duplicate row in the table of ages ({path.name} row {number})", kept=True)
+            findings.append(kept(f"duplicate row in the table of ages ({path.name} row {number})", subject=subject))
         else:
             contradictory.add(subject)
-            report.add(subject, "", f"contradictory rows in the table of ages ({path.name} row {number})")
-    return {subject: found for subject, found in subjects.items() if subject not in contradictory}
+            findings.append(
+                dropped(f"contradictory rows in the table of ages ({path.name} row {number})", subject=subject)
+            )
+    return {subject: facts for subject, facts in subjects.items() if subject not in contradictory}
 
 
 def read_list(path: Path, header: Sequence[str]) -> set[str]:
-    """Subjects, one a line; a header line of one of these names is skipped."""
+    """Read a list of subjects, one a line; a header line of one of these names is skipped."""
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -116,26 +82,31 @@ def read_list(path: Path, header: Sequence[str]) -> set[str]:
 
 
 def match(
-    subjects: Mapping[str, Subject], files: Mapping[str, Sequence[str]], excluded: Iterable[str], report: Report
+    subjects: Mapping[str, Subject],
+    files: Mapping[str, Sequence[str]],
+    excluded: Iterable[str],
+    findings: list[Finding],
 ) -> list[tuple[str, str]]:
-    """Subjects with an age and a file, as (subject, file), sorted; everything that has no counterpart is reported.
+    """Pair subjects that have an age with their files: (subject, file), sorted; add the others to `findings`.
 
-    files: subject → its files' names. Of several the first by name is taken.
+    Args:
+        files: subject → the names of its files; the first by name is taken.
+        excluded: subjects to leave out.
     """
     excluded = set(excluded)
     pairs = []
     for subject in sorted(files.keys() | subjects.keys()):
         names = sorted(files.get(subject, ()))
         if subject in excluded:
-            report.add(subject, ", ".join(names), EXCLUDED)
+            findings.append(dropped(EXCLUDED, ", ".join(names), subject))
         elif not names:
-            report.add(subject, "", "in the table of ages, but no file")
+            findings.append(dropped("in the table of ages, but no file", subject=subject))
         elif subject not in subjects:
-            report.add(subject, ", ".join(names), "file, but no usable age in the table")
+            findings.append(dropped("file, but no usable age in the table", ", ".join(names), subject))
         else:
             pairs.append((subject, names[0]))
             for name in names[1:]:
-                report.add(subject, name, f"another file of the same subject ({names[0]} was taken)")
+                findings.append(dropped(f"another file of the same subject ({names[0]} was taken)", name, subject))
     return pairs
 
 

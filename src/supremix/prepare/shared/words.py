@@ -3,6 +3,7 @@
 V words, E the width of their vectors.
 """
 
+import importlib
 import importlib.util
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -13,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from supremix.errors import UserError
-from supremix.prepare.shared.command import meter
+from supremix.errors import UserError, needs
+from supremix.prepare.shared.progress import meter
 
 PADDING = "<pad>"
 """Stands for row 0; no token can be equal to it, since the tokeniser takes angle brackets apart."""
@@ -32,7 +33,8 @@ class Vocabulary:
 
 
 def tokenise(sentence: str) -> list[str]:
-    """NLTK's word_tokenize with preserve_line=True: the Treebank rules on the whole text, no data to download."""
+    """Split by NLTK's word_tokenize with preserve_line=True: the Treebank rules on the whole text, no data needed."""
+    needs("nltk", extra="text")
     from nltk.tokenize import word_tokenize
 
     return word_tokenize(sentence, preserve_line=True)
@@ -54,7 +56,7 @@ def look_up(tokens: Iterable[str], vectors: dict[str, np.ndarray]) -> Vocabulary
 
 
 def coverage(count: Counter[str], vocabulary: Vocabulary) -> dict[str, int]:
-    """Types and tokens, and how many of each have no vector."""
+    """Count types and tokens, and how many of each have no vector."""
     return {
         "types": len(count),
         "types_missing": len(vocabulary.missing),
@@ -64,7 +66,7 @@ def coverage(count: Counter[str], vocabulary: Vocabulary) -> dict[str, int]:
 
 
 def wanted_words(tokens: Iterable[str]) -> set[str]:
-    """The words to look for, as they stand and in lower case: GloVe 6B is all lower case, 840B is not."""
+    """List the words to look for, as they stand and in lower case: GloVe 6B is all lower case, 840B is not."""
     return {form for token in tokens for form in (token, token.lower())}
 
 
@@ -78,7 +80,7 @@ class Vectors:
 
 
 def find_vectors(given: Path | None, folder: Path) -> Vectors:
-    """The given file in GloVe's text format, else a usual one in `folder`, else the installed package's table."""
+    """Find vectors: the given file in GloVe's text format, else a usual one in `folder`, else the package's table."""
     usual = [folder / name for name in ("glove.6B.50d.txt", "glove.6B.50d.stsb.txt")]
     path = given or next((path for path in usual if path.is_file()), None)
     if path is not None:
@@ -93,7 +95,7 @@ def find_vectors(given: Path | None, folder: Path) -> Vectors:
 
 
 def text_width(path: Path) -> int:
-    """E of a file in GloVe's text format. Words may hold spaces, so it is the fewest numbers in any early line."""
+    """Find E of a file in GloVe's text format: the fewest numbers in an early line, since words may hold spaces."""
     try:
         with path.open("rb") as file:
             counts = [line.rstrip().count(b" ") for line, _ in zip(file, range(100), strict=False)]
@@ -105,7 +107,7 @@ def text_width(path: Path) -> int:
 
 
 def read_text(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
-    """Vectors (E,) float32 of the wanted words that a file in GloVe's text format has."""
+    """Read the vectors (E,) float32 of the wanted words from a file in GloVe's text format."""
     width = text_width(path)
     sought = {word.encode() for word in wanted}
     vectors: dict[str, np.ndarray] = {}
@@ -125,12 +127,10 @@ def read_text(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
 
 
 def read_packaged(folder: Path, wanted: set[str]) -> dict[str, np.ndarray]:
-    """Vectors (50,) float32 of the wanted words in the package's table."""
+    """Read the vectors (50,) float32 of the wanted words from the package's table."""
     index, table = folder / "glove_6B_index.parquet", folder / "glove_6B_50d_emb.npy"
-    try:
-        parquet: Any = importlib.import_module("pyarrow.parquet")
-    except ImportError:
-        raise UserError(f"{index}: reading it needs pyarrow: pip install 'supremix[text]'") from None
+    needs("pyarrow.parquet", extra="text")
+    parquet: Any = importlib.import_module("pyarrow.parquet")
     try:
         words = parquet.read_table(index).column(0).to_pylist()
         vectors_VE = np.load(table, mmap_mode="r")

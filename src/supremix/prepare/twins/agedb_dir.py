@@ -8,43 +8,43 @@ import numpy as np
 
 from supremix.data.prepared.folder import SPLITS
 from supremix.errors import UserError
-from supremix.prepare.shared.command import marker
-from supremix.prepare.shared.face_csv import Row, format_rows, read_rows
-from supremix.prepare.twins.common import Order, on_all_cores, raw_folder
+from supremix.prepare.shared.face_csv import FaceRow, format_rows, read_rows
+from supremix.prepare.shared.marker import marker
 from supremix.prepare.twins.faces import draw_jpeg, person
+from supremix.prepare.twins.raw_folder import TwinOptions, draw, raw_folder
 
 SIZES = {"tiny": (60, 32), "small": (320, 32), "demo": (1500, 64), "real": (16488, 224)}  # images, pixels
 AGES = (0, 120)
 SYLLABLES = ("Ba", "De", "Fi", "Go", "Hu", "Ka", "Le", "Mi", "No", "Pu", "Ra", "Se", "Ti", "Vo", "Zu")
 
 
-def generate(order: Order) -> None:
+def generate(options: TwinOptions) -> None:
     """Write AgeDB/*.jpg and agedb.csv.
 
     Names, ages and split are those of the agedb.csv in ``<out>/agedb_dir`` where there is one, else made up alike;
     the smaller sizes take a part of them that keeps the shares of the splits and the range of ages. The size "real"
     needs the csv.
     """
-    count, pixels = SIZES[order.size]
-    with raw_folder(order, pixels=pixels) as folder:
+    count, pixels = SIZES[options.size]
+    with raw_folder(options, pixels=pixels) as folder:
         if folder is None:
             return
-        rng = np.random.default_rng(order.seed)
-        rows = choose(_table(order, rng), count, rng)
+        rng = np.random.default_rng(options.seed)
+        rows = choose(_table(options, rng), count, rng)
         (folder / "AgeDB").mkdir()
-        work = partial(_draw, order.seed, round(pixels * 1.15))
-        for row, content in on_all_cores("drawing faces", work, rows, order.workers):
+        work = partial(_draw, options.seed, round(pixels * 1.15))
+        for row, content in draw("drawing faces", work, rows, options.workers):
             (folder / row.path).write_bytes(content)
         (folder / "agedb.csv").write_text(format_rows(rows), encoding="utf-8")
 
 
-def _draw(seed: int, pixels: int, row: Row) -> bytes:
+def _draw(seed: int, pixels: int, row: FaceRow) -> bytes:
     number, name, _, gender = Path(row.path).stem.split("_")
     who = person(name, gender == "m", seed)
     return draw_jpeg(row.age, who, np.random.default_rng([seed, int(number)]), pixels)
 
 
-def choose(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
+def choose(rows: Sequence[FaceRow], count: int, rng: np.random.Generator) -> list[FaceRow]:
     """`count` of the rows, in their order: from each split its share, evenly over the ages."""
     chosen: list[int] = []
     for split in SPLITS:
@@ -57,16 +57,16 @@ def choose(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Ro
     return [rows[i] for i in sorted(chosen)]
 
 
-def _table(order: Order, rng: np.random.Generator) -> list[Row]:
-    path = order.out / "agedb_dir" / "agedb.csv"
+def _table(options: TwinOptions, rng: np.random.Generator) -> list[FaceRow]:
+    path = options.out / "agedb_dir" / "agedb.csv"
     if path.is_file() and marker(path) is None:
         return read_rows(path, AGES)[0]
-    if order.size == "real":
+    if options.size == "real":
         raise UserError(f"{path}: not there: the size real needs the true split; demo and tiny do not")
     return made_up_table(rng)
 
 
-def made_up_table(rng: np.random.Generator) -> list[Row]:
+def made_up_table(rng: np.random.Generator) -> list[FaceRow]:
     """As many rows as AgeDB-DIR has, with training ages around 47 and others spread evenly, as there."""
     rows = []
     splits = rng.permutation(np.repeat(SPLITS, (12208, 2140, 2140)))
@@ -74,5 +74,5 @@ def made_up_table(rng: np.random.Generator) -> list[Row]:
     for number, split in enumerate(splits):
         age = int(np.clip(rng.normal(47, 17), 1, 101)) if split == "train" else int(rng.integers(3, 96))
         name, gender = people[rng.integers(len(people))].split("_")
-        rows.append(Row(f"AgeDB/{number}_{name}_{age}_{gender}.jpg", float(age), str(split)))
+        rows.append(FaceRow(f"AgeDB/{number}_{name}_{age}_{gender}.jpg", float(age), str(split)))
     return rows

@@ -5,7 +5,7 @@ The level peaks at a frequency that grows with speed over size, as trailing-edge
 
 import numpy as np
 
-from supremix.prepare.twins.common import Order, raw_folder
+from supremix.prepare.twins.raw_folder import TwinOptions, raw_folder
 
 SIZES = {"tiny": 60, "small": 240, "demo": 400, "real": 1503}  # rows
 FILE = "airfoil_self_noise.dat"
@@ -15,12 +15,12 @@ CHORDS = (0.0254, 0.0508, 0.1016, 0.1524, 0.2286, 0.3048)  # m
 SPEEDS = (31.7, 39.6, 55.5, 71.3)  # m/s
 
 
-def generate(order: Order) -> None:
+def generate(options: TwinOptions) -> None:
     """Write airfoil_self_noise.dat."""
-    with raw_folder(order) as folder:
+    with raw_folder(options) as folder:
         if folder is None:
             return
-        row_N6 = table(SIZES[order.size], np.random.default_rng(order.seed))
+        row_N6 = table(SIZES[options.size], np.random.default_rng(options.seed))
         lines = ("\t".join(f"{value:.6g}" for value in row) for row in row_N6)
         (folder / FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from supremix.prepare.twins.cohort import write_cohort
-from supremix.prepare.twins.common import Order
+from supremix.prepare.twins.raw_folder import TwinOptions, write_cohort
 
 IMAGE = "T1/T1_brain.nii.gz"
 EXTENT = (208.0, 256.0, 256.0)  # mm; UK Biobank's field of view
@@ -41,15 +40,15 @@ SIZES = {
 }
 
 
-def generate(order: Order) -> None:
+def generate(options: TwinOptions) -> None:
     """Write a zip for each subject, and ages.csv; the same bytes for the same size and seed."""
-    size = SIZES[order.size]
-    rng = np.random.default_rng([order.seed, 20252])
+    size = SIZES[options.size]
+    rng = np.random.default_rng([options.seed, 20252])
     eids = np.sort(rng.choice(np.arange(1_000_000, 6_000_000), size.subjects, replace=False))
     ages = np.clip(np.round(rng.normal(63.5, 8.5, size.subjects)), *AGES)
     subjects = [(str(eid), float(age)) for eid, age in zip(eids, ages, strict=True)]
-    write = partial(write_scan, voxel_mm=size.voxel_mm, seed=order.seed)
-    write_cohort(order, subjects, write, "scans", "eid", {"side": size.side, "voxel_mm": size.cube_mm})
+    write = partial(write_scan, voxel_mm=size.voxel_mm, seed=options.seed)
+    write_cohort(options, subjects, write, "scans", "eid", side=size.side, voxel_mm=size.cube_mm)
 
 
 def write_scan(*, folder: Path, subject: str, age: float, voxel_mm: float, seed: int) -> None:

@@ -1,61 +1,65 @@
 """Twins: synthetic raw files in the on-disk format of a dataset that cannot be downloaded freely."""
 
 import argparse
-import os
-from collections.abc import Callable
-from pathlib import Path
+from importlib import import_module
 
-from supremix.errors import UserError
-from supremix.prepare.shared.command import command
-from supremix.prepare.twins import agedb_dir, airfoil, brains, imdb_wiki, parcels, sentences
-from supremix.prepare.twins.common import Order
+from supremix.data.prepared.folder import TWIN_SIZES
+from supremix.errors import UserError, needs
+from supremix.prepare.shared.command import add_folder, add_workers, exit_code
 
-TWINS: dict[str, Callable[[Order], None]] = {
-    "agedb_dir": agedb_dir.generate,
-    "hcp_aging": parcels.generate,
-    "imdb_wiki": imdb_wiki.generate,
-    "stsb_dir": sentences.generate,
-    "uci_airfoil": airfoil.generate,
-    "ukb": brains.generate,
+MODULES = {  # dataset → the module of this package that generates its twin
+    "agedb_dir": "agedb_dir",
+    "hcp_aging": "parcels",
+    "imdb_wiki": "imdb_wiki",
+    "stsb_dir": "sentences",
+    "uci_airfoil": "airfoil",
+    "ukb": "brains",
 }
-SIZES = ("tiny", "small", "demo", "real")
-WHICH = {"stsb_dir": "--split twin"}  # the options that choose the twin, where a name does not
+NEEDS = {  # dataset → package and extra that its generator needs
+    "agedb_dir": ("PIL", "images"),
+    "imdb_wiki": ("PIL", "images"),
+    "ukb": ("nibabel", "volumes"),
+}
 ABOUT = """\
 Write synthetic raw files in the format of a dataset, with content that depends on the label, so that the whole path
 from raw files to a table can be run without the data. Results on a twin say nothing about the dataset itself.
 
-They go to DIR/<name>_twin, from where data_prep/<name>.py --name <name>_twin (stsb_dir: --split twin) prepares them.
+They go to DIR/NAME_twin, from where `supremix prepare NAME --name NAME_twin` (stsb_dir: --split twin) prepares them.
 
-sizes: tiny (dozens of items, for tests), small (a few hundred, for tables at SIZE=twin), demo (trains on a laptop's
-processor in minutes), real (as the dataset)"""
+sizes: tiny (dozens of items, for tests), small (a few hundred, for tables in minutes), demo (trains on a laptop's
+processor in minutes), real (as the dataset)
+
+examples:
+  supremix twin ukb && supremix prepare ukb --name ukb_twin
+  supremix twin stsb_dir && supremix prepare stsb_dir --split twin
+  supremix twin agedb_dir --size tiny --out /tmp/raw"""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data = Path(os.environ.get("SUPREMIX_DATA") or "data")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parser.add_argument("name", choices=sorted(TWINS), help="the dataset")
-    parser.add_argument("--size", choices=SIZES, default="demo", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        default=data,
-        help="directory of raw data (default: $SUPREMIX_DATA, else data; now %(default)s)",
+    """Run ``supremix twin`` and return the exit code."""
+    parser = argparse.ArgumentParser(
+        "supremix twin", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--workers", type=int, default=cores, help="processes at once (default: %(default)s)")
+    parser.add_argument("name", choices=sorted(MODULES), help="the dataset")
+    parser.add_argument("--size", choices=TWIN_SIZES, default="demo", help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    add_folder(parser, "--out", "SUPREMIX_DATA", "data", "raw data")
+    add_workers(parser)
     args = parser.parse_args(arguments)
 
     def body() -> None:
+        from supremix.prepare.twins.raw_folder import TwinOptions
+
         if args.seed < 0 or args.workers < 1:
             raise UserError(f"--seed {args.seed} --workers {args.workers}: give a seed of 0 or more, 1 worker or more")
-        order = Order(args.name, args.size, args.seed, args.out, args.workers)
-        TWINS[args.name](order)
-        there = sum(path.is_file() for path in order.folder.rglob("*"))
-        print(f"{order.folder}: synthetic {args.name}, size {args.size}, seed {args.seed}, {there} files")
-        which = WHICH.get(args.name, f"--name {order.folder.name}")
-        print(f"prepare it: python data_prep/{args.name}.py {which} --data {args.out}")
+        if args.name in NEEDS:
+            package, extra = NEEDS[args.name]
+            needs(package, extra)
+        options = TwinOptions(args.name, args.size, args.seed, args.out, args.workers)
+        import_module(f"supremix.prepare.twins.{MODULES[args.name]}").generate(options)
+        files = sum(path.is_file() for path in options.folder.rglob("*"))
+        print(f"{options.folder}: synthetic {args.name}, size {args.size}, seed {args.seed}, {files} files")
+        which = "--split twin" if args.name == "stsb_dir" else f"--name {options.folder.name}"
+        print(f"prepare it: supremix prepare {args.name} {which} --data {args.out}")
 
-    return command(body)
+    return exit_code(body)

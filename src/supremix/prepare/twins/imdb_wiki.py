@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from supremix.prepare.shared.face_csv import Row, format_rows
-from supremix.prepare.twins.common import Order, on_all_cores, raw_folder
+from supremix.prepare.shared.face_csv import FaceRow, format_rows
 from supremix.prepare.twins.faces import draw_jpeg, person
+from supremix.prepare.twins.raw_folder import TwinOptions, draw, raw_folder
 
 SIZES = {  # images, of which about 3 in 4 pass; pixels
     "tiny": (80, 32),
@@ -50,35 +50,35 @@ class Shot(NamedTuple):
     number: int
 
 
-def generate(order: Order) -> None:
+def generate(options: TwinOptions) -> None:
     """Write imdb_crop.tar and wiki_crop.tar, each with its images and its .mat.
 
     The smaller sizes come with a split, imdb_wiki.csv, since the usual rule would leave them little to train on.
     """
-    count, pixels = SIZES[order.size]
-    with raw_folder(order, pixels=pixels) as folder:
+    count, pixels = SIZES[options.size]
+    with raw_folder(options, pixels=pixels) as folder:
         if folder is None:
             return
-        shots = _shots(count, np.random.default_rng(order.seed))
+        shots = _shots(count, np.random.default_rng(options.seed))
         for part in ("imdb", "wiki"):
             mine = [shot for shot in shots if shot.part == part]
-            work = partial(_draw, order.seed, round(pixels * 1.15))
+            work = partial(_draw, options.seed, round(pixels * 1.15))
             with tarfile.open(folder / f"{part}_crop.tar", "w") as archive:
-                _add(archive, f"{part}_crop/{part}.mat", _metadata(part, mine, order.seed))
-                for shot, content in on_all_cores(f"drawing {part} faces", work, mine, order.workers):
+                _add(archive, f"{part}_crop/{part}.mat", _metadata(part, mine, options.seed))
+                for shot, content in draw(f"drawing {part} faces", work, mine, options.workers):
                     if shot.fault != "missing":
                         _add(archive, f"{part}_crop/{shot.path}", content)
-        if order.size in WITH_SPLIT:
+        if options.size in WITH_SPLIT:
             rows = _split([shot for shot in shots if shot.fault in LISTED])
             (folder / "imdb_wiki.csv").write_text(format_rows(rows), encoding="utf-8")
 
 
-def _split(shots: Sequence[Shot]) -> list[Row]:
+def _split(shots: Sequence[Shot]) -> list[FaceRow]:
     """Evenly over the ages."""
     splits = {0: "val", HELD_OUT // 2: "test"}
     rows = []
     for i, shot in enumerate(sorted(shots, key=lambda shot: shot.age)):
-        rows.append(Row(f"{shot.part}_crop/{shot.path}", float(shot.age), splits.get(i % HELD_OUT, "train")))
+        rows.append(FaceRow(f"{shot.part}_crop/{shot.path}", float(shot.age), splits.get(i % HELD_OUT, "train")))
     return rows
 
 

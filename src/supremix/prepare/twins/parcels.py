@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from supremix.prepare.twins.cohort import write_cohort
-from supremix.prepare.twins.common import Order
+from supremix.prepare.twins.raw_folder import TwinOptions, write_cohort
 
 PARCELS = 400
 NETWORKS = 7
@@ -31,17 +30,17 @@ class Size(NamedTuple):
 SIZES = {"tiny": Size(24, 40, 70), "small": Size(60, 40, 70), "demo": Size(400, 80, 140), "real": Size(656, 478, 1912)}
 
 
-def generate(order: Order) -> None:
+def generate(options: TwinOptions) -> None:
     """Write SUBJECT.npy, (400, T) float32, for each subject, and ages.csv; size and seed settle all."""
-    size = SIZES[order.size]
-    rng = np.random.default_rng([order.seed, PARCELS])
+    size = SIZES[options.size]
+    rng = np.random.default_rng([options.seed, PARCELS])
     numbers = np.sort(rng.choice(np.arange(6_000_000, 9_999_999), size.subjects, replace=False))
     # HCP-Aging enrolled evenly from 36 on, and gives everyone above 90 as 100.
     ages = np.round(rng.uniform(AGES[0], OLDEST, size.subjects), 2)
     ages = np.where(ages > 90, AGES[1], ages)
     subjects = [(f"HCA{number}", float(age)) for number, age in zip(numbers, ages, strict=True)]
-    write = partial(write_series, shortest=size.shortest, longest=size.longest, seed=order.seed)
-    write_cohort(order, subjects, write, "series", "subject", {})
+    write = partial(write_series, shortest=size.shortest, longest=size.longest, seed=options.seed)
+    write_cohort(options, subjects, write, "series", "subject")
 
 
 def write_series(*, folder: Path, subject: str, age: float, shortest: int, longest: int, seed: int) -> None:

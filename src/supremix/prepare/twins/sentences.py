@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from supremix.prepare.twins.common import Order, raw_folder
+from supremix.prepare.twins.raw_folder import TwinOptions, raw_folder
 
 SIZES = {"tiny": (60, 24, 24), "small": (240, 60, 60), "demo": (1000, 200, 200), "real": (5249, 1000, 1000)}
 FILES = ("train_new.tsv", "dev_new.tsv", "test_new.tsv")
@@ -19,11 +19,11 @@ MEANINGS, SYNONYMS, WIDTH = 120, 3, 50
 FUNCTION_WORDS = ("the", "a", "of", "in", "and", "to")
 
 
-def generate(order: Order) -> None:
+def generate(options: TwinOptions) -> None:
     """Write the three files of pairs, and vectors.50d.txt."""
-    with raw_folder(order) as folder:
+    with raw_folder(options) as folder:
         if folder is not None:
-            write(folder, order.size, order.seed)
+            write(folder, options.size, options.seed)
 
 
 def write(folder: Path, size: str, seed: int) -> None:

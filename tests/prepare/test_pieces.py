@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from supremix.errors import UserError
-from supremix.prepare.shared.parallel import Piece, cut, parallel, read_piece, run_pieces
+from supremix.prepare.shared.parallel import in_parallel
+from supremix.prepare.shared.pieces import Piece, cut, make_pieces, read_record
+from supremix.prepare.shared.working_folder import resumable_folder
 
 ITEMS = [[f"item-{i}", i] for i in range(7)]
 
@@ -33,7 +35,7 @@ def pieces(size: int = 2, settings=None) -> list[Piece]:
 
 
 def test_pieces_hold_all_items_in_order(tmp_path):
-    records = run_pieces(tmp_path, pieces(), double, 1, "items")
+    records = make_pieces(tmp_path, pieces(), double, 1, "items")
     arrays = [np.load(tmp_path / f"{piece.key}.npy") for piece in pieces()]
     assert np.concatenate(arrays).tolist() == [0, 2, 4, 8, 10, 12]
     assert [result for record in records for result in record["result"]][3] == {"reason": "damaged"}
@@ -41,14 +43,16 @@ def test_pieces_hold_all_items_in_order(tmp_path):
 
 
 def test_a_piece_without_a_good_item_has_no_array(tmp_path):
-    records = run_pieces(tmp_path, cut(ITEMS[3:4], 2, None), double, 1, "items")
+    records = make_pieces(tmp_path, cut(ITEMS[3:4], 2, None), double, 1, "items")
     assert records == [{"result": [{"reason": "damaged"}], "sha256": None, "bytes": None}]
     assert not list(tmp_path.glob("*.npy"))
 
 
 def test_workers_change_nothing(tmp_path):
-    one = run_pieces(tmp_path / "one", pieces(), double, 1, "items")
-    two = run_pieces(tmp_path / "two", pieces(), double, 2, "items")
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    one = make_pieces(tmp_path / "one", pieces(), double, 1, "items")
+    two = make_pieces(tmp_path / "two", pieces(), double, 2, "items")
     assert one == two
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == sorted(path.name for path in (tmp_path / "two").iterdir())
@@ -66,17 +70,18 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, capsys):
         return double(items)
 
     with pytest.raises(KeyboardInterrupt):
-        run_pieces(tmp_path, pieces(), partial(interrupted, stop=4), 1, "items")
+        make_pieces(tmp_path, pieces(), partial(interrupted, stop=4), 1, "items")
     assert seen == [0, 1, 2, 3]
-    records = run_pieces(tmp_path, pieces(), partial(interrupted, stop=99), 1, "items")
+    records = make_pieces(tmp_path, pieces(), partial(interrupted, stop=99), 1, "items")
     assert seen == [0, 1, 2, 3, 4, 5, 6]
-    assert records == run_pieces(tmp_path / "fresh", pieces(), double, 1, "items")
+    (tmp_path / "fresh").mkdir()
+    assert records == make_pieces(tmp_path / "fresh", pieces(), double, 1, "items")
     assert "4 of 7 done by an interrupted run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", ["truncated array", "zeros", "no array", "truncated record", "no record"])
 def test_a_damaged_piece_is_made_again(tmp_path, damage):
-    run_pieces(tmp_path, pieces(), double, 1, "items")
+    make_pieces(tmp_path, pieces(), double, 1, "items")
     piece = pieces()[2]
     array, record = tmp_path / f"{piece.key}.npy", tmp_path / f"{piece.key}.json"
     content = array.read_bytes()
@@ -90,8 +95,8 @@ def test_a_damaged_piece_is_made_again(tmp_path, damage):
         record.write_text(record.read_text()[:-5])
     else:
         record.unlink()
-    assert damage == "zeros" or read_piece(tmp_path, piece) is None
-    run_pieces(tmp_path, pieces(), double, 1, "items")
+    assert damage == "zeros" or read_record(tmp_path, piece) is None
+    make_pieces(tmp_path, pieces(), double, 1, "items")
     assert array.read_bytes() == content
 
 
@@ -104,24 +109,27 @@ def test_other_settings_or_items_are_other_pieces():
 
 def test_a_killed_worker_is_told_in_one_line():
     with pytest.raises(UserError, match=r"killed.*fewer --workers") as caught:
-        list(parallel(die, [1, 2, 3], 2))
+        list(in_parallel(die, [1, 2, 3], 2))
     assert "\n" not in str(caught.value)
 
 
 def test_an_error_in_a_worker_comes_through():
     with pytest.raises(ZeroDivisionError):
-        list(parallel(partial(divmod, 1), [0, 1, 0], 2))
+        list(in_parallel(partial(divmod, 1), [0, 1, 0], 2))
 
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file/partial: cannot be written"):
-        run_pieces(tmp_path / "file" / "partial", pieces(), double, 1, "items")
+    with (
+        pytest.raises(UserError, match="file/x: cannot be written"),
+        resumable_folder(tmp_path / "file" / "x", "key"),
+    ):
+        pass
 
 
 def test_no_workers_are_refused():
     with pytest.raises(UserError, match="--workers 0"):
-        list(parallel(double, [1], 0))
+        list(in_parallel(double, [1], 0))
 
 
 def test_interrupting_the_command_line_keeps_what_is_done(tmp_path):
@@ -132,7 +140,7 @@ def test_interrupting_the_command_line_keeps_what_is_done(tmp_path):
     environment["INTERRUPTED"] = str(tmp_path / "interrupted")
     started = subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 300
-    while not list(tmp_path.glob("*.json")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("*.json")) and started.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(started.pid, signal.SIGINT)
     _, err = started.communicate(timeout=300)
@@ -162,11 +170,11 @@ def slow(items):
 SLOW = """
 import signal, sys
 from pathlib import Path
-from supremix.prepare.shared.command import command
-from supremix.prepare.shared.parallel import cut, run_pieces
-from test_jobs import MANY, slow
+from supremix.prepare.shared.command import exit_code
+from supremix.prepare.shared.pieces import cut, make_pieces
+from test_pieces import MANY, slow
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background of a shell
-    sys.exit(command(lambda: run_pieces(Path(sys.argv[1]), cut(MANY, 1, None), slow, 2, "items")))
+    sys.exit(exit_code(lambda: make_pieces(Path(sys.argv[1]), cut(MANY, 1, None), slow, 2, "items")))
 """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supremix.errors import UserError
-from supremix.prepare.shared.command import Finding
+from supremix.prepare.shared.report import Finding
 
 COLUMNS = ("filename", "year", "old_index", "sentence1", "sentence2", "score")
 LOWEST, HIGHEST = 0.0, 5.0
@@ -31,35 +31,33 @@ class Pair:
 
 
 def read_pairs(files: Mapping[str, Path], tokenise: Tokenise) -> tuple[list[Pair], list[Finding]]:
-    """The usable pairs of all splits, in order, and what is odd about any row.
+    """Read the usable pairs of all splits, in order, and what is odd about any row.
 
-    files: split → its file. UserError where a file is missing, is no such table or has no usable row.
+    Raises UserError where a file is missing, is no such table or has no usable row.
+
+    Args:
+        files: split → its file.
+        tokenise: sentence → tokens.
     """
     pairs: dict[str, Pair] = {}
     findings: list[Finding] = []
     for split, path in files.items():
         before = len(pairs)
-        for found in _read_file(split, path, tokenise):
-            if isinstance(found, Finding):
-                findings.append(found)
-            elif found.id in pairs:
-                findings.append(
-                    dropped(found.place, "an id for the second time", f"{found.id}, first: {pairs[found.id].place}")
-                )
+        for row in _read_file(split, path, tokenise):
+            if isinstance(row, Finding):
+                findings.append(row)
+            elif row.id in pairs:
+                detail = f"{row.id}, first: {pairs[row.id].place}"
+                findings.append(Finding(row.place, "dropped", "an id for the second time", detail))
             else:
-                pairs[found.id] = found
+                pairs[row.id] = row
         if len(pairs) == before:
             raise UserError(f"{path}: no usable row: check that it is the {split} split of STS-B")
     return list(pairs.values()), findings + oddities(pairs.values())
 
 
-def dropped(place: str, reason: str, detail: str) -> Finding:
-    """A finding about a row that is not in the prepared data."""
-    return Finding(place, "dropped", reason, detail)
-
-
 def oddities(pairs: Iterable[Pair]) -> list[Finding]:
-    """What is odd about rows that are kept, since the published data has them: unpaired quotes, repeated pairs."""
+    """List what is odd about rows that are kept, since the published data has them: unpaired quotes, repeated pairs."""
     findings = []
     first: dict[tuple[str, str], Pair] = {}
     for pair in pairs:
@@ -73,7 +71,7 @@ def oddities(pairs: Iterable[Pair]) -> list[Finding]:
 
 
 def in_train_too(pairs: list[Pair], split: str) -> int:
-    """How many pairs of a split have both sentences, in this order, in a training pair."""
+    """Count the pairs of a split that have both sentences, in this order, in a training pair."""
     train = {pair.sentences for pair in pairs if pair.split == "train"}
     return sum(pair.split == split and pair.sentences in train for pair in pairs)
 
@@ -99,9 +97,9 @@ def _read_row(split: str, place: str, names: list[str], line: bytes, tokenise: T
     try:
         fields = line.decode("utf-8").rstrip("\r").split("\t")
     except UnicodeDecodeError as error:
-        return dropped(place, "not UTF-8", f"at byte {error.start + 1}")
+        return Finding(place, "dropped", "not UTF-8", f"at byte {error.start + 1}")
     if len(fields) != len(names):
-        return dropped(place, "wrong number of fields", f"{len(fields)} instead of {len(names)}")
+        return Finding(place, "dropped", "wrong number of fields", f"{len(fields)} instead of {len(names)}")
     row = dict(zip(names, fields, strict=True))
     row_id = "-".join(row[name] for name in ("filename", "year", "old_index"))
     try:
@@ -109,11 +107,11 @@ def _read_row(split: str, place: str, names: list[str], line: bytes, tokenise: T
     except ValueError:
         score = math.nan
     if not math.isfinite(score):
-        return dropped(place, "score is not a finite number", f"{row_id}: {row['score']!r}")
+        return Finding(place, "dropped", "score is not a finite number", f"{row_id}: {row['score']!r}")
     if not LOWEST <= score <= HIGHEST:
-        return dropped(place, f"score outside {LOWEST:g} to {HIGHEST:g}", f"{row_id}: {row['score']}")
+        return Finding(place, "dropped", f"score outside {LOWEST:g} to {HIGHEST:g}", f"{row_id}: {row['score']}")
     sentences = (row["sentence1"], row["sentence2"])
     tokens = (tokenise(sentences[0]), tokenise(sentences[1]))
     if not all(tokens):
-        return dropped(place, "a sentence without a word", row_id)
+        return Finding(place, "dropped", "a sentence without a word", row_id)
     return Pair(row_id, split, sentences, tokens, score, place)

@@ -1,0 +1,67 @@
+"""Face images decoded, resized and written into one .npy array, a few at a time."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from supremix.prepare.shared.archives import Place
+
+SMALLEST_SIDE = 8  # pixels; anything below holds no face
+
+
+def decode(content: bytes, pixels: int) -> np.ndarray:
+    """Decode an image file into (pixels, pixels, 3) uint8, RGB; raise ValueError with the reason where it cannot be."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if min(image.size) < SMALLEST_SIDE:
+                raise ValueError(f"only {image.width}×{image.height} pixels")
+            return np.asarray(image.convert("RGB").resize((pixels, pixels), Image.Resampling.BILINEAR))
+    except UnidentifiedImageError:  # its own message holds a memory address
+        raise ValueError(f"{len(content)} bytes that are no image") from None
+    except ValueError:
+        raise
+    except Exception as error:  # Pillow's decoders let OSError, SyntaxError, struct.error and others through
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def create_array(path: Path, images: int, pixels: int) -> None:
+    """Create the .npy file of (images, pixels, pixels, 3) uint8, all zero; it takes no space until it is written to."""
+    new = path.with_suffix(".new")
+    shape = (images, pixels, pixels, 3)
+    with new.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        file.truncate(file.tell() + int(np.prod(shape)))
+    new.rename(path)
+
+
+def write_images(items: Sequence[tuple[int, Place]], *, path: Path, pixels: int) -> tuple[None, list[Any]]:
+    """Decode consecutive images and write them into the array at `path`; a row whose image fails stays zero.
+
+    Args:
+        items: (row, place) of each image.
+
+    Returns: None, since the array is elsewhere, and [row, reason] of each image that failed.
+    """
+    images = np.zeros((len(items), pixels, pixels, 3), dtype=np.uint8)
+    failed = []
+    for image, (row, place) in zip(images, items, strict=True):
+        try:
+            image[:] = decode(place.read(), pixels)
+        except (OSError, ValueError) as error:
+            failed.append([row, " ".join(str(error).split())])
+    # Written, not mapped: a full disk is then an error and not a bus fault.
+    with path.open("r+b") as file:
+        file.seek(_header_bytes(path) + items[0][0] * images[0].nbytes)
+        file.write(images.tobytes())
+    return None, failed
+
+
+def _header_bytes(path: Path) -> int:
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        return file.tell()
