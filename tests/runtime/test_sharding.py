@@ -1,6 +1,7 @@
 """Several ranks against one: the same losses, gradients, weights and predictions; no row lost or read twice."""
 
 from functools import partial
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -102,9 +103,15 @@ def whole_stage(settings):
     return torch.cat([*weights, *predicted, *history])
 
 
+def mse_of_one_type(prediction_B, target_B):
+    """Targets are float32, and predictions float64 in these tests alone: of both, torch 2.11 has no gradient."""
+    return ((prediction_B - target_B) ** 2).mean()
+
+
 def outcomes():
     found = {(name, views): one_gradient(name, views) for name in LOSSES for views in (1, 2)}
-    found |= {name: whole_stage(settings) for name, settings in STAGES.items()}
+    with mock.patch.object(nn.functional, "mse_loss", mse_of_one_type):
+        found |= {name: whole_stage(settings) for name, settings in STAGES.items()}
     return found | {"small batches": whole_stage({"batch_size": 4})}  # the last has one row, and one rank none
 
 
