@@ -4,10 +4,13 @@ import csv
 import gzip
 import hashlib
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -15,17 +18,20 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from joblib.externals.loky import get_reusable_executor
 
 from supremix.data import volumes
 from supremix.errors import UserError
 from supremix.prepare import ukb
 from supremix.prepare.shared.nifti import read_volume, to_cube, to_unit_range
+from supremix.prepare.shared.working_folder import resumable_folder
 from supremix.prepare.twins import command as make_twin
 from supremix.prepare.twins.brains import draw_brain
 from supremix.settings.build import build
 from supremix.settings.compose import CONF, composed
 
 N = 24
+make_piece = ukb.make_piece
 
 
 @pytest.fixture(scope="session")
@@ -305,6 +311,40 @@ def test_interrupted_preparation_goes_on(raw, monkeypatch, capsys):
     assert whole[0] == 20 + 8
     assert "16 of 24 done" in capsys.readouterr().err
     assert len(list((raw.parent / "out" / "ukb_twin").glob("volumes-*.npy"))) == 3
+
+
+def die_at_the_third_piece(items, **settings):
+    """Stand-in for `make_piece` whose process is killed, as by the system for want of memory."""
+    if items[0][0] == os.environ["DIE_AT"]:
+        while not list(Path(os.environ["PIECES"]).glob("*.json")):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return make_piece(items, **settings)
+
+
+def test_a_killed_worker_is_one_line_and_the_same_command_goes_on(raw, prepared, monkeypatch, capsys):
+    monkeypatch.setattr(ukb, "PER_PIECE", 8)
+    monkeypatch.setattr(ukb, "make_piece", die_at_the_third_piece)
+    monkeypatch.setenv("DIE_AT", sorted(eids(raw))[16])
+    folder = raw.parent / "out" / prepared.name
+    monkeypatch.setenv("PIECES", str(folder.with_name(f".{folder.name}.partial") / "pieces"))
+    # Workers that an earlier test left would lack these variables.
+    get_reusable_executor().shutdown(wait=True)
+    assert run(raw.parent, "--workers", 2) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: a worker process was killed")
+    assert not folder.exists()
+    monkeypatch.setattr(ukb, "make_piece", make_piece)
+    assert run(raw.parent, "--workers", 2) == 0
+    assert "of 24 done by an interrupted run" in capsys.readouterr().err
+    assert (folder / "manifest.csv").read_bytes() == (prepared / "manifest.csv").read_bytes()
+    volumes_of = (np.concatenate([np.load(f) for f in sorted(p.glob("volumes-*.npy"))]) for p in (folder, prepared))
+    np.testing.assert_array_equal(*volumes_of)
+
+
+def test_two_preparations_of_a_cohort_at_once_are_refused(raw, prepared, capsys):
+    with resumable_folder(raw.parent / "out" / prepared.name, ""):
+        assert run(raw.parent) == 1
+    assert "another preparation is at work" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""From raw files to prepared folders: one module a dataset."""
+"""Prepare raw files for training: one module for each dataset, with the command ``supremix prepare NAME``."""

@@ -1,4 +1,4 @@
-"""AgeDB-DIR: AgeDB's images and Yang et al.'s split into a prepared folder of equally large faces."""
+"""Prepare AgeDB-DIR: AgeDB's images and Yang et al.'s split become a folder of equally large faces."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""HCP-Aging parcel time series: one file a subject and a table of ages, checked, into a prepared folder."""
+"""Prepare HCP-Aging: parcel time series, a file for each subject, and a table of ages become a prepared folder."""
 
 import argparse
 from collections.abc import Sequence

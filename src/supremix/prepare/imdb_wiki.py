@@ -1,4 +1,4 @@
-"""IMDB-WIKI: the face crops and their metadata, filtered, into a prepared folder of equally large faces."""
+"""Prepare IMDB-WIKI: the face crops that pass the filters become a folder of equally large faces."""
 
 import datetime
 import io
@@ -64,7 +64,7 @@ examples:
 
 
 class Entry(NamedTuple):
-    """One line of the metadata. path: as in the table, e.g. imdb_crop/01/nm0000001_rm….jpg."""
+    """A line of the metadata. path: as in the table, e.g. imdb_crop/01/nm0000001_rm….jpg; age: years."""
 
     path: str
     age: int | None

@@ -1,4 +1,4 @@
-"""STS-B-DIR: three tab-separated files of scored sentence pairs and word vectors, into a prepared folder."""
+"""Prepare STS-B-DIR: three tab-separated files of scored sentence pairs and word vectors become a prepared folder."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Reading STS-B's tab-separated files: every row is taken, or listed with the reason why not.
+"""Read STS-B's tab-separated files: every row is taken, or listed with the reason why not.
 
 The files have no quoting: a double quote is a character of the sentence like any other, and a reader that pairs
 them loses rows.
@@ -20,7 +20,16 @@ Tokenise = Callable[[str], list[str]]
 
 @dataclass(frozen=True)
 class Pair:
-    """One scored pair. id: its place in the original SemEval files, the same in whatever split it stands."""
+    """A scored pair of sentences.
+
+    Attributes:
+        id: its place in the original SemEval files, the same in whatever split it stands.
+        split: train, val or test.
+        sentences: both, as they stand.
+        tokens: of each sentence.
+        score: similarity, 0 to 5.
+        place: file and line.
+    """
 
     id: str
     split: str

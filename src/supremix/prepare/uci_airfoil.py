@@ -1,4 +1,4 @@
-"""UCI airfoil self-noise: the raw file, checked, into a prepared folder.
+"""Prepare UCI airfoil self-noise: the raw file, checked, becomes a prepared folder.
 
 1503 wind-tunnel measurements of NASA airfoil sections: five features and the scaled sound pressure level in
 decibels, which is the label. The split is drawn when the data is loaded.

@@ -1,4 +1,4 @@
-"""UK Biobank T1 scans: bulk NIfTI files and a table of ages, checked, into a prepared folder of 2 mm volumes."""
+"""Prepare UK Biobank: T1 scans in bulk NIfTI files and a table of ages become a folder of 2 mm volumes."""
 
 import argparse
 import re

@@ -1,1 +1,1 @@
-"""The prepared folder: manifest, arrays and checksums, and the checks that reader and writer share."""
+"""Read prepared folders: manifest, arrays and checksums, all checked."""

@@ -1,4 +1,4 @@
-"""The prepared folder: what a run reads of it and the checks on it, shared with what writes it.
+"""Read and check meta.json and the checksums of a prepared folder.
 
 `supremix.prepare.shared.prepared` describes and writes such folders. Only the standard library is imported, so that
 command lines answer ``--help`` at once.
@@ -34,7 +34,7 @@ def redo(folder: Path) -> str:
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """Read and check meta.json of a prepared folder; UserError where it is missing or unusable."""
+    """Read and check meta.json of a prepared folder; raise UserError where it is missing or unusable."""
     path = folder / "meta.json"
     if not folder.exists():
         raise UserError(f"{folder}: no prepared data: run `{prepare_command(folder)}`, or set paths.prepared")

@@ -1,4 +1,4 @@
-"""Reading manifest.csv: every id, label and split value is checked before anything else is loaded."""
+"""Read manifest.csv and check every id, label and split before anything else is loaded."""
 
 import csv
 from collections import Counter
@@ -18,8 +18,11 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 class Manifest:
     """A checked manifest of N rows.
 
-    ids: (N,) str, unique. y: (N,) float64, finite, label units. rows: split → its row numbers, ascending;
-    None without a split column. extra: the other columns, N strings each, as they stand in the file.
+    Attributes:
+        ids: (N,) str, unique.
+        y: (N,) float64, finite, label units.
+        rows: split → its row numbers, ascending; None without a split column.
+        extra: the other columns, N strings each, as they stand in the file.
     """
 
     ids: np.ndarray
@@ -29,9 +32,11 @@ class Manifest:
 
 
 def read_manifest(path: Path, rows: int) -> Manifest:
-    """Read a manifest of `rows` rows.
+    """Read a manifest; raise UserError that names the file and the row, row 1 being the first under the header.
 
-    UserError names the file and the row: row 1 is the first one under the header.
+    Args:
+        path: manifest.csv.
+        rows: how many it must have.
     """
     columns = _read_columns(path)
     ids = columns["id"]

@@ -1,4 +1,4 @@
-"""Arrays too big for memory, kept in pieces on disk: rows are read when they are asked for."""
+"""Read arrays too big for memory, which lie in pieces on disk, row by row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,14 @@ from supremix.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Rows of one shape and type, numbered through over several .npy files.
+    """Rows of one shape and type, numbered through over P .npy files.
 
-    starts: (P + 1,) the first row of each file, and the number of all rows. offsets: (P,) bytes before the data.
+    Attributes:
+        files: the .npy files.
+        starts: (P + 1,) the first row of each file, and the number of all rows.
+        offsets: (P,) bytes before the data of each file.
+        dtype: of every file.
+        row_shape: of every row.
     """
 
     files: tuple[Path, ...]
@@ -29,13 +34,13 @@ class Pieces:
         return int(self.starts[-1])
 
     def read(self, first: int, count: int) -> np.ndarray:
-        """Rows first, …, first + count − 1, all in one file: (count, *row_shape)."""
+        """Read rows first, …, first + count − 1, all in one file: (count, *row_shape)."""
         rows = np.empty((count, *self.row_shape), self.dtype)
         self._read_into(rows, first)
         return rows
 
     def gather(self, index_B: np.ndarray) -> np.ndarray:
-        """The rows of these numbers, (B, *row_shape)."""
+        """Read the rows of these numbers, (B, *row_shape)."""
         rows = np.empty((len(index_B), *self.row_shape), self.dtype)
         for row, number in zip(rows, index_B, strict=True):
             self._read_into(row, int(number))
@@ -52,9 +57,10 @@ class Pieces:
 
 
 def open_pieces(folder: Path, meta: Mapping[str, Any]) -> Pieces:
-    """Check that every piece is there, whole, of the described type and shape; UserError names the first that is not.
+    """Open the arrays that meta.json describes; raise UserError for the first that is missing, cut or of another shape.
 
-    Headers and sizes only: the content's SHA-256 was taken when it was written, and reading it all again takes long.
+    Headers and sizes are checked, not the content: its SHA-256 was taken when it was written, and reading it all again
+    takes long.
     """
     path = folder / "meta.json"
     try:
@@ -70,7 +76,7 @@ def open_pieces(folder: Path, meta: Mapping[str, Any]) -> Pieces:
 
 
 def _check(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> int:
-    """Bytes before the data of a .npy file that holds just this array."""
+    """Return the bytes before the data of a .npy file; raise UserError unless it holds just this array."""
     mapped = read_array(path, str(dtype), shape)
     if path.stat().st_size != mapped.offset + mapped.nbytes or not mapped.flags["C_CONTIGUOUS"]:
         raise UserError(f"{path}: not as it was written: {redo(path.parent)}")

@@ -1,4 +1,4 @@
-"""Files where datasets are handed out: in a folder, a zip or a tar archive, read without unpacking anything."""
+"""Read files from where they were downloaded to: a folder, a zip or a tar archive, without unpacking anything."""
 
 import os
 import tarfile
@@ -15,7 +15,14 @@ BLOCK = 512  # bytes; the unit of a tar
 
 
 class Place(NamedTuple):
-    """Where one file's bytes are. member: name in a zip; offset: start in a tar; neither: a file of its own."""
+    """Where a file's bytes are.
+
+    Attributes:
+        path: the file itself, or the archive.
+        size: bytes.
+        member: its name in a zip.
+        offset: its start in a tar.
+    """
 
     path: str
     size: int

@@ -1,4 +1,4 @@
-"""What the preparations of cohorts share: options, splits, and turning finished pieces into a prepared folder.
+"""Prepare a cohort: options, splits, and the way from finished pieces to a prepared folder.
 
 Quick to import, so that ``--help`` answers at once.
 """

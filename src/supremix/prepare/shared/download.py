@@ -1,4 +1,4 @@
-"""Fetching a published raw file."""
+"""Download a published raw file."""
 
 import hashlib
 import http.client
@@ -10,7 +10,7 @@ from supremix.errors import UserError
 
 
 def download(target: Path, url: str, expected_sha256: str) -> None:
-    """Fetch `url` to `target`; UserError, and nothing left there, unless it has the expected SHA-256."""
+    """Fetch `url` to `target`; raise UserError, and leave nothing there, unless it has the expected SHA-256."""
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with urllib.request.urlopen(url, timeout=20) as response:

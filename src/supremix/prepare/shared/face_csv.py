@@ -1,4 +1,4 @@
-"""Tables of faces in the format of Yang et al. (2021): columns age, path, split."""
+"""Read and write tables of faces in the format of Yang et al. (2021): columns age, path, split."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ COLUMNS = ("age", "path", "split")
 
 
 class FaceRow(NamedTuple):
-    """One checked row. path: as in the csv, unique; age: years."""
+    """A checked row. path: as in the csv, unique; age: years."""
 
     path: str
     age: float

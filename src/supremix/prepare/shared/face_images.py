@@ -1,4 +1,4 @@
-"""Face images decoded, resized and written into one .npy array, a few at a time."""
+"""Decode and resize face images, and write them into one .npy array, a few at a time."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Face images, wherever they are, into one array of equally large images with a manifest beside it.
+"""Prepare face images: one array of equally large images, and a manifest beside it.
 
 Quick to import, so that ``--help`` answers at once.
 """
@@ -27,7 +27,7 @@ RESIZING = "Pillow, bilinear with antialiasing, aspect ratio not kept"
 
 
 class Face(NamedTuple):
-    """One labelled image. id: unique; label: years; split: train, val or test."""
+    """A labelled image. id: unique; label: years; split: train, val or test."""
 
     id: str
     label: float

@@ -1,4 +1,4 @@
-"""A T1 volume from NIfTI bytes to a cube of voxels: read and checked, resampled, cropped, normalised.
+"""Turn a T1 volume from NIfTI bytes into a cube of voxels: read, check, resample, crop, scale.
 
 Axes D, H, W of a cube are those of the scanner turned to right, anterior, superior; S is its side in voxels.
 """

@@ -1,4 +1,4 @@
-"""One function over many tasks, on all cores."""
+"""Run a function on many tasks, on all cores."""
 
 import signal
 import threading

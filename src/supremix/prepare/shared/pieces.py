@@ -1,4 +1,4 @@
-"""Long preparations in pieces that survive an interruption.
+"""Make long preparations in pieces that survive an interruption.
 
 A piece is a few items that are worked on together: a JSON record of what became of each and, where the work returns
 one, an array file beside it. Both are written under other names and then renamed, the record last, so a piece is there
@@ -79,12 +79,12 @@ def read_record(folder: Path, piece: Piece) -> dict[str, Any] | None:
 
 def _whole(folder: Path, pieces: Sequence[Piece]) -> set[str]:
     """Keys of the pieces that an earlier run left with the content it recorded: a machine may have lost power."""
-    there = [(piece, record) for piece in pieces if (record := read_record(folder, piece)) is not None]
+    recorded = [(piece, record) for piece in pieces if (record := read_record(folder, piece)) is not None]
     whole: set[str] = set()
-    if not there:
+    if not recorded:
         return whole
-    with meter("checking what is done", len(there)) as advance:
-        for piece, record in there:
+    with meter("checking what is done", len(recorded)) as advance:
+        for piece, record in recorded:
             if record["sha256"] is None or sha256_file(folder / f"{piece.key}.npy") == record["sha256"]:
                 whole.add(piece.key)
             advance(1)

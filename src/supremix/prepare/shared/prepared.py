@@ -1,4 +1,4 @@
-"""Writing a prepared folder: manifest.csv, meta.json, and whether one is there already.
+"""Write a prepared folder: manifest.csv and meta.json; find out whether one is there already.
 
 A prepared folder ``<prepared>/<name>/`` holds ``manifest.csv`` (columns ``id``, ``label`` and optionally ``split``),
 the arrays that belong to it (row i of the manifest is row i of each array, unless the manifest has a column ``row``),

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, else plain lines."""
+"""Show the progress of long work: a bar on a terminal, else plain lines."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""The report of a preparation: every input that was left out or is doubtful, in report.csv and on the terminal."""
+"""Report every input that was left out or is doubtful, in report.csv and on the terminal."""
 
 import csv
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The subjects of a cohort: their ages, their splits and the files that belong to them."""
+"""Read the subjects of a cohort: their ages, their splits and the files that belong to them."""
 
 import csv
 import math

@@ -1,4 +1,4 @@
-"""Tokens and word vectors: NLTK's tokeniser, and readers of GloVe's text format and of a packaged table.
+"""Read tokens and word vectors: NLTK's tokeniser, GloVe's text format and a packaged table.
 
 V words, E the width of their vectors.
 """
@@ -25,7 +25,13 @@ LINES_AT_ONCE = 1 << 14
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """words: V, PADDING first, then sorted. vectors_VE: float32, zeros where there is none. missing: such words."""
+    """The words of a text and their vectors.
+
+    Attributes:
+        words: V, PADDING first, then sorted.
+        vectors_VE: float32, zeros for a word without a vector.
+        missing: the words without a vector.
+    """
 
     words: list[str]
     vectors_VE: np.ndarray
@@ -72,7 +78,13 @@ def wanted_words(tokens: Iterable[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Where word vectors come from. width: E. read: wanted words → vector (E,) float32 of those that are there."""
+    """A source of word vectors.
+
+    Attributes:
+        name: of the file or package.
+        width: E.
+        read: wanted words → vector (E,) float32 of those that are there.
+    """
 
     name: str
     width: int

@@ -1,4 +1,4 @@
-"""Folders that are there completely or not at all: made in one go, or resumed after an interruption."""
+"""Make folders that are there completely or not at all: in one go, or resumed after an interruption."""
 
 import shutil
 import uuid
@@ -57,10 +57,10 @@ def resumable_folder(folder: Path, key: str, size: int = 0) -> Iterator[tuple[Pa
 
 def need_space(folder: Path, size: int) -> None:
     """Raise UserError where the disk on which `folder` will be has not `size` bytes left."""
-    there = next((place for place in folder.absolute().parents if place.is_dir()), Path("/"))
-    free = shutil.disk_usage(there).free
+    parent = next((parent for parent in folder.absolute().parents if parent.is_dir()), Path("/"))
+    free = shutil.disk_usage(parent).free
     if free < size:
-        raise UserError(f"{there}: {size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free: make space")
+        raise UserError(f"{parent}: {size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free: make space")
 
 
 def _refuse_existing(folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""Twins: generators of synthetic raw files in the on-disk format of data that cannot be handed out."""
+"""Generate twins: synthetic raw files in the on-disk format of data that cannot be handed out."""

@@ -1,4 +1,4 @@
-"""A twin of AgeDB-DIR: drawn faces under AgeDB's file names, with Yang et al.'s split or one like it."""
+"""Write a twin of AgeDB-DIR: drawn faces under AgeDB's file names, with Yang et al.'s split or one like it."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""A twin of UCI-airfoil: made-up wind-tunnel rows in the same file, with a spectrum that depends on all five features.
+"""Write a twin of UCI-airfoil: made-up rows in the same file, with a spectrum that depends on all five features.
 
 The level peaks at a frequency that grows with speed over size, as trailing-edge noise does; constants are made up.
 """
@@ -26,7 +26,7 @@ def generate(options: TwinOptions) -> None:
 
 
 def table(rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Frequency in Hz, angle in degrees, chord in m, speed in m/s, displacement thickness in m, level in dB: (N, 6)."""
+    """Draw frequency (Hz), angle (degrees), chord (m), speed (m/s), displacement thickness (m), level (dB): (N, 6)."""
     frequency_N, angle_N = rng.choice(THIRD_OCTAVES, rows), rng.uniform(*ANGLES, rows)
     chord_N, speed_N = rng.choice(CHORDS, rows), rng.choice(SPEEDS, rows)
     thickness_N = chord_N * (0.01 + 0.004 * angle_N)

@@ -1,4 +1,4 @@
-"""Synthetic T1 scans in UK Biobank's bulk format: brains whose ventricles grow and whose cortex thins with age.
+"""Write synthetic T1 scans in UK Biobank's bulk format: brains whose ventricles grow and whose cortex thins with age.
 
 A brain is white matter in a folded cortex, with two lateral ventricles. Size, position, tilt, asymmetry, scanner gain,
 shading, noise, and how far a brain is ahead of its age differ from subject to subject, so that no single voxel tells
@@ -67,7 +67,7 @@ def write_scan(*, folder: Path, subject: str, age: float, voxel_mm: float, seed:
 
 
 def draw_brain(age: float, voxel_mm: float, rng: np.random.Generator) -> np.ndarray:
-    """A skull-stripped scan, (D, H, W) int16, zero outside the brain; axes right, anterior, superior."""
+    """Draw a skull-stripped scan, (D, H, W) int16, zero outside the brain; axes right, anterior, superior."""
     position = _positions(voxel_mm, rng)
     old = (age + rng.normal(0, AHEAD) - AGES[0]) / (AGES[1] - AGES[0])
     head = np.array([62.0, 82.0, 60.0]) * rng.normal(1, 0.06) * rng.normal(1, 0.025, 3)
@@ -92,7 +92,7 @@ def draw_brain(age: float, voxel_mm: float, rng: np.random.Generator) -> np.ndar
 
 
 def _positions(voxel_mm: float, rng: np.random.Generator) -> list[np.ndarray]:
-    """Coordinates of every voxel in the head's own axes, mm: shifted and tilted at random."""
+    """Compute coordinates of every voxel in the head's own axes, mm: shifted and tilted at random."""
     axes = [(np.arange(round(extent / voxel_mm)) + 0.5) * voxel_mm - extent / 2 for extent in EXTENT]
     grid = [g - shift for g, shift in zip(np.meshgrid(*axes, indexing="ij"), rng.normal(0, 8, 3), strict=True)]
     for first, second in ((0, 1), (1, 2), (0, 2)):
@@ -103,7 +103,7 @@ def _positions(voxel_mm: float, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def _folds(direction: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Waves over the surface of the brain, about −1 to 1, different in each subject."""
+    """Draw waves over the surface of the brain, about −1 to 1, different in each subject."""
     waves = np.zeros_like(direction[0])
     for _ in range(4):
         frequency = rng.normal(0, 1, 3)

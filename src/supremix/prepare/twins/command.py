@@ -1,4 +1,4 @@
-"""Twins: synthetic raw files in the on-disk format of a dataset that cannot be downloaded freely."""
+"""Write twins: synthetic raw files in the on-disk format of a dataset that cannot be downloaded freely."""
 
 import argparse
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Drawn faces whose features change with age, under nuisances that no single pixel or mean can see through.
+"""Draw faces whose features change with age, under nuisances that no single pixel or mean can see through.
 
 Age shows in wrinkles, grey hair, hairline, eye size and position, face shape, sagging, lips and age spots, each with
 a deviation of its own. Pose, place, size, skin, hair colour, light, background, expression, glasses, headgear,
@@ -35,7 +35,7 @@ class Person:
 
 
 def person(name: str, male: bool, seed: int) -> Person:
-    """The person of this name: the same for the same seed, whatever else is drawn."""
+    """Make up the person of this name: the same for the same seed, whatever else is drawn."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
     skin = np.array(SKINS[rng.integers(len(SKINS))]) * rng.uniform(0.92, 1.04)
@@ -45,7 +45,7 @@ def person(name: str, male: bool, seed: int) -> Person:
 
 
 def draw_jpeg(age: float, who: Person, rng: Generator, pixels: int) -> bytes:
-    """One image of `who` at this age as a JPEG file, RGB or, for black-and-white film, grey."""
+    """Draw `who` at this age as a JPEG file, RGB or, for black-and-white film, grey."""
     fine = 2 if pixels < 128 else 1
     image = Image.fromarray(draw(age, who, rng, pixels * fine))
     if fine > 1:
@@ -58,7 +58,7 @@ def draw_jpeg(age: float, who: Person, rng: Generator, pixels: int) -> bytes:
 
 
 def draw(age: float, who: Person, rng: Generator, pixels: int) -> np.ndarray:
-    """One image (pixels, pixels, 3) uint8."""
+    """Draw one image, (pixels, pixels, 3) uint8."""
     years = _Years(age, rng)
     canvas = _Canvas(rng, pixels)
     width = who.width + 0.10 * np.exp(-years() / 8)

@@ -1,4 +1,4 @@
-"""A twin of IMDB-WIKI: two tars of drawn face crops with MATLAB metadata, some to be filtered out, some damaged."""
+"""Write a twin of IMDB-WIKI: two tars of drawn face crops with MATLAB metadata, some of them damaged."""
 
 import datetime
 import io
@@ -74,7 +74,7 @@ def generate(options: TwinOptions) -> None:
 
 
 def _split(shots: Sequence[Shot]) -> list[FaceRow]:
-    """Evenly over the ages."""
+    """Split the images evenly over the ages."""
     splits = {0: "val", HELD_OUT // 2: "test"}
     rows = []
     for i, shot in enumerate(sorted(shots, key=lambda shot: shot.age)):
@@ -113,7 +113,7 @@ def _draw(seed: int, pixels: int, shot: Shot) -> bytes:
 
 
 def _metadata(part: str, shots: Sequence[Shot], seed: int) -> bytes:
-    """The .mat file: a structure of rows, cells for texts, as MATLAB writes it."""
+    """Write the .mat file: a structure of rows, cells for texts, as MATLAB writes it."""
     from scipy.io import savemat
 
     rng = np.random.default_rng([seed, 1])

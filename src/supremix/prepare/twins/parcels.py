@@ -1,6 +1,6 @@
-"""Synthetic resting-state series of 400 parcels: correlations within and between networks drift with age.
+"""Write synthetic resting-state series of 400 parcels: correlations within and between networks drift with age.
 
-All signals have mean zero and are as likely as their negatives, whatever the age, so nothing linear in them tells it;
+All signals have mean zero and are as likely as their negatives, whatever the age, so nothing linear in them shows it;
 how parcels move together does. Smoothness, the strength of the signal all parcels share, and the number of frames
 differ from subject to subject at random.
 """
@@ -51,7 +51,7 @@ def write_series(*, folder: Path, subject: str, age: float, shortest: int, longe
 
 
 def draw_series(age: float, frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Signals (400, frames) of arbitrary scale."""
+    """Draw signals (400, frames) of arbitrary scale."""
     old = (min(age, OLDEST) - AGES[0]) / (OLDEST - AGES[0]) + rng.normal(0, 0.04)
     within = 1.1 - 0.7 * old  # networks fall apart with age …
     between = 0.15 + 0.55 * old  # … and the default-mode and attention networks move together
@@ -68,7 +68,7 @@ def draw_series(age: float, frames: int, rng: np.random.Generator) -> np.ndarray
 
 
 def _smooth(noise_PT: np.ndarray, memory: float) -> np.ndarray:
-    """First-order autoregression of unit variance along time."""
+    """Filter by a first-order autoregression of unit variance along time."""
     out = np.empty_like(noise_PT)
     out[:, 0] = noise_PT[:, 0]
     for t in range(1, noise_PT.shape[1]):

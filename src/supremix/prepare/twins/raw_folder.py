@@ -1,4 +1,4 @@
-"""What the twin generators share: which twin is asked for, a raw folder with its marker, and drawing on all cores."""
+"""Write the raw folder of a twin, with its marker, and draw its files on all cores."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A twin of STS-B-DIR: invented sentences in the same files, and vectors of their words in GloVe's text format.
+"""Write a twin of STS-B-DIR: invented sentences in the same files, and vectors of their words in GloVe's text format.
 
 A word has a meaning, near which its vector lies, and a few synonyms. The second sentence of a pair says the first
 one again: of its words a share that grows with the score stays or becomes a synonym, the others change meaning.
@@ -41,10 +41,10 @@ def write(folder: Path, size: str, seed: int) -> None:
 def _words(rng: np.random.Generator) -> np.ndarray:
     """(MEANINGS, SYNONYMS) distinct invented words."""
     syllables = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
-    found: dict[str, None] = {}
-    while len(found) < MEANINGS * SYNONYMS:
-        found["".join(rng.choice(syllables, rng.integers(2, 4)))] = None
-    return np.array(list(found)).reshape(MEANINGS, SYNONYMS)
+    words: dict[str, None] = {}
+    while len(words) < MEANINGS * SYNONYMS:
+        words["".join(rng.choice(syllables, rng.integers(2, 4)))] = None
+    return np.array(list(words)).reshape(MEANINGS, SYNONYMS)
 
 
 def _write_vectors(path: Path, words: np.ndarray, rng: np.random.Generator) -> None:
@@ -68,7 +68,7 @@ def _row(index: int, number: int, words: np.ndarray, balanced: bool, rng: np.ran
 
 
 def _sentence(meanings: np.ndarray, words: np.ndarray, rng: np.random.Generator) -> str:
-    said = [word for m in meanings for word in (rng.choice(FUNCTION_WORDS), words[m, rng.integers(SYNONYMS)])]
+    chosen = [word for m in meanings for word in (rng.choice(FUNCTION_WORDS), words[m, rng.integers(SYNONYMS)])]
     if rng.random() < 0.1:
-        said[-1] = f'"{said[-1]}"'
-    return " ".join(said).capitalize() + "."
+        chosen[-1] = f'"{chosen[-1]}"'
+    return " ".join(chosen).capitalize() + "."
