@@ -24,7 +24,7 @@ from supremix.store.folders import Store
 from supremix.store.records import read_record, write_json
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import plan
-from supremix.suite.run import done, run_missing
+from supremix.suite.run import is_finished, run_missing
 from supremix.suite.spec import Panel, Row, Spec
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_o
             for line in failed:
                 print(line, file=sys.stderr)
             for one in batch:
-                its = [cell for cell in cells if cell.row == f"trial {one.number}" and done(store, cell)]
+                its = [cell for cell in cells if cell.row == f"trial {one.number}" and is_finished(store, cell)]
                 value = _value([store.run(str(cell.run_id)) for cell in its], what)
                 study.tell(one.number, value, optuna.trial.TrialState.FAIL if value is None else None)
         _write(study, what, folder)

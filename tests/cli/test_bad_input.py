@@ -14,6 +14,7 @@ import pytest
 from hydra._internal.hydra import Hydra
 
 from supremix.settings import compose
+from supremix.settings.provenance import present_code
 from supremix.suite.plan import Checksums, ids
 from supremix.train import cli
 from supremix.training.checkpoint import Checkpoints
@@ -150,9 +151,9 @@ def test_a_poisoned_checkpoint_is_refused_by_name_and_executes_nothing(folder, m
             return os.mkdir, (str(folder / "harm"),)
 
     cfg = config(folder, *QUICK, "seed=1")
-    _, encoder_id = ids(cfg, [Checksums().of(cfg)[0]])
-    partial = folder / "runs" / "encoders" / f"{encoder_id}.partial"
-    partial.mkdir()
+    _, pretrain_id = ids(cfg, [Checksums().of(cfg)[0]])
+    partial = folder / "runs" / "encoders" / f"{pretrain_id}.partial" / present_code()["digest"]
+    partial.mkdir(parents=True)
     Checkpoints(partial, "pretrain", 0).save(1, 1, {"parts": Harm()})
     code, said = called(Case("poisoned", [], ["seed=1"]), folder, monkeypatch)
     assert code == 0
@@ -160,7 +161,7 @@ def test_a_poisoned_checkpoint_is_refused_by_name_and_executes_nothing(folder, m
     for word in ("warning: ", str(partial), "not a whole checkpoint", "going on from the beginning of pretrain"):
         assert word in said[0]
     assert not (folder / "harm").exists()
-    assert (folder / "runs" / "encoders" / encoder_id / "DONE").exists()
+    assert (folder / "runs" / "encoders" / pretrain_id / "DONE").exists()
 
 
 def test_the_corpus_is_large_and_its_cases_differ():

@@ -107,7 +107,7 @@ def test_the_plan_says_that_the_twins_are_made_by_themselves(tmp_path):
     said = planned("8", CONF, [f"paths.prepared={tmp_path}", f"paths.runs={tmp_path}"], [0], TWIN)
     for name in ("agedb_dir_small_twin", "imdb_wiki_small_twin"):
         assert f"not there: {name}: made before the first run at SIZE=twin" in said
-    assert "6 runs: 0 done, 0 unfinished, 0 failed, 6 missing" in said
+    assert "6 runs: 0 finished, 0 begun, 6 missing" in said
 
 
 def test_the_source_of_a_transfer_is_a_twin_too():
@@ -196,7 +196,7 @@ def test_a_table_takes_the_figures_runs_and_is_marked(place, tmp_path, capfd):
     quiet = ["trainer.accelerator=cpu", "tracking=none"]
     said = planned("5", conf, quiet, [0], TWIN)
     assert said.startswith("Table 5: UCI-airfoil, linear probe (SIZE=twin, synthetic data)\n")
-    assert "3 runs: 2 done, 0 unfinished, 0 failed, 1 missing" in said
+    assert "3 runs: 2 finished, 0 begun, 1 missing" in said
     _, _, folder = reproduce("5", conf, None, named("joblib", 1), quiet, [0], TWIN)
     assert "2 of 3 runs finished" in capfd.readouterr().err
     assert (place / folder).samefile(place / "results" / "twin" / "table_5")

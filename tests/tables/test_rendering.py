@@ -2,6 +2,8 @@
 
 import csv
 import io
+import itertools
+import json
 import math
 import re
 from dataclasses import replace
@@ -20,7 +22,7 @@ from supremix.tables import files
 from supremix.tables.computed import kind
 from supremix.tables.latex import latex, tex
 from supremix.tables.render import as_csv, markdown
-from supremix.tables.results import collect
+from supremix.tables.results import collect, digests
 from supremix.tables.statements import under
 
 ASSETS = Path(__file__).parents[1] / "assets" / "table"
@@ -47,7 +49,13 @@ MAE = {"Vanilla": [6.0, 6.2, 6.4], "SupCon": [5.0, 5.5, 5.1], "SupReMix": [4.0, 
 def record(mae, pearson=0.5, ridge=True, synthetic=False):
     """A record with what the renderer reads."""
     best = {"mae": mae, "pearson": pearson}
-    return {"seed": 0, "synthetic": synthetic, "metrics": {"test": {"best": best} | ({"ridge": best} if ridge else {})}}
+    metrics = {"test": {"best": best} | ({"ridge": best} if ridge else {})}
+    return {"seed": 0, "synthetic": synthetic, "metrics": metrics} | made_by("c0de")
+
+
+def made_by(code, encoder=None):
+    """What a record says of its code."""
+    return {"schema": 2, "code": {"version": "0.1.0", "digest": code}, "pretrain_code": encoder}
 
 
 def found(rows=MAE, panels=("raw", "standard"), **changes):
@@ -275,3 +283,30 @@ def test_references_are_no_rivals_and_without_baselines_variants_are():
     assert texts[1].startswith("γ = 5 − γ = 1, the best other row, MAE")
     assert texts[2] == "References with a lower MAE than γ = 5, not counted above: Ridge (1.00)"
     assert len(texts) == 4
+
+
+def code_line(*changes):
+    """The line on code under a table whose records have these changes, one after the other."""
+    cells = [(cell, record | change) for (cell, record), change in zip(found(), itertools.cycle(changes), strict=False)]
+    (line,) = [line for line in markdown(collect(SPEC, cells)).splitlines() if line.startswith("- Code: ")]
+    return line
+
+
+def test_a_table_says_which_code_made_its_rows():
+    assert code_line(made_by("c0de")) == "- Code: c0de"
+    assert code_line(made_by("c0de", encoder="c0de")) == "- Code: c0de"
+    assert code_line({"schema": 1}) == "- Code: records of schema 1, which do not say what code made them"
+    mixed = code_line(*[made_by("c0de")] * 3, *[made_by("beef", encoder="c0de")] * 3, *[{"schema": 1}] * 100)
+    assert mixed.startswith("- Code: 3 different ones: c0de (Vanilla · raw, SupCon · raw); beef (SupCon · raw); ")
+    assert "what code made them (SupReMix · raw, Vanilla · standard" in mixed
+    assert "- Code" not in markdown(collect(SPEC, []))
+
+
+def test_committed_tables_are_made_by_one_code_each():
+    """Tables of schema 1 are marked as such; none mixes the two."""
+    folders = sorted(path.parent for path in Path("results").rglob("records.jsonl"))
+    assert len(folders) >= 10
+    for folder in folders:
+        records = [json.loads(line) for line in (folder / files.RECORDS).read_text().splitlines()]
+        codes = {digest for record in records for digest in digests(record)}
+        assert len(codes) <= 1, f"{folder}: made by {codes}: run it anew with rerun=true"

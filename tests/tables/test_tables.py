@@ -148,8 +148,8 @@ def test_failed_runs_are_named_and_the_rest_stands(tmp_path):
     assert "**Failed runs**: SupCR." in text
     assert "| SupReMix | 1 |" in text
     said = reproduce.planned("quickstart", conf, overrides, [0])
-    assert "failed      SupCR · seed 0  (time unknown; method.loss: temperature must be" in said
-    assert "7 runs: 6 done, 0 unfinished, 1 failed, 0 missing" in said
+    assert "missing   SupCR · seed 0  (time unknown; failed: method.loss: temperature must be" in said
+    assert "7 runs: 6 finished, 0 begun, 1 missing (1 failed)" in said
     before = (tmp_path / "out" / "table.md").read_text()
     files.rerender("quickstart", conf, tmp_path / "out")
     assert (tmp_path / "out" / "table.md").read_text() == before
@@ -208,8 +208,8 @@ def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_p
     assert [(settings.group, settings.job_type) for settings in tracked] == [("table_1", "table")]
     assert {cell.run_id is None for cell in cells if cell.panel == "far"} == {True}
     plan_text = reproduce.planned("1", conf, overrides)
-    assert "done        near · Ridge · seed 0, 1" in plan_text
-    assert "missing     far · Ridge · seed 0, 1  (needs uci_airfoil, which is not there)" in plan_text
+    assert "finished  near · Ridge · seed 0, 1" in plan_text
+    assert "missing   far · Ridge · seed 0, 1  (needs uci_airfoil, which is not there)" in plan_text
     assert "not there: uci_airfoil: " in plan_text
     assert "left: 4 of unknown length" in plan_text
 
@@ -315,16 +315,17 @@ def test_states_of_a_cell(tmp_path):
     assert listing.state(store, cell) == "missing"
     store.encoder("e").mkdir(parents=True)
     (store.encoder("e") / "DONE").touch()
-    assert listing.state(store, cell) == "unfinished"
+    assert listing.state(store, cell) == "begun"
+    assert not listing.failed(store, cell)
     write_json(store.failure("r"), {"error": "it broke"})
-    assert listing.state(store, cell) == "failed"
+    assert (listing.state(store, cell), listing.failed(store, cell)) == ("begun", True)
     store.run("r").mkdir()
     (store.run("r") / "DONE").touch()
-    assert listing.state(store, cell) == "done"
+    assert (listing.state(store, cell), listing.failed(store, cell)) == ("finished", False)
     alone = Cell("", "row", 1, [], run_id="s")
     assert listing.state(store, alone) == "missing"
     with store.claimed(store.run("s")):
-        assert listing.state(store, alone) == "unfinished"
+        assert listing.state(store, alone) == "begun"
     assert listing.state(store, Cell("", "row", 0, [])) == "missing"
 
 

@@ -131,7 +131,7 @@ def interrupted(tmp_path, overrides=(), batch=13):
 @pytest.mark.parametrize(("damaged", "instead"), [(1, "the one before it"), (2, "the beginning of pretrain")])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, undisturbed, capfd, damaged, instead):
     cfg, folder = interrupted(tmp_path)
-    newest_first = sorted(folder.glob("*.ckpt"), reverse=True)
+    newest_first = sorted(folder.rglob("*.ckpt"), reverse=True)
     assert len(newest_first) == 2
     for path in newest_first[:damaged]:
         bytes_ = bytearray(path.read_bytes())

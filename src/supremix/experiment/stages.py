@@ -20,7 +20,7 @@ from supremix.runtime import ranks
 from supremix.runtime.seeding import initialising
 from supremix.settings import identity
 from supremix.settings.build import build
-from supremix.settings.provenance import other_code, stands
+from supremix.settings.provenance import other_code, present_code, stands
 from supremix.settings.schema import Settings
 from supremix.store import files
 from supremix.store.folders import Store
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from supremix.experiment.record import Outcome
     from supremix.tracking.mirror import Tracker
+    from supremix.training.checkpoint import Checkpoints
     from supremix.training.imbalance.fds import FDS
     from supremix.training.imbalance.lds import LDS
     from supremix.training.loop import Report
@@ -68,7 +69,6 @@ def learn(context: RunContext) -> "Outcome":
     from supremix.experiment.record import Outcome
     from supremix.models.acceleration import accelerate
     from supremix.training import adapt
-    from supremix.training.checkpoint import Checkpoints
     from supremix.training.loop import Hooks
     from supremix.training.progress import stage_progress
 
@@ -89,7 +89,7 @@ def learn(context: RunContext) -> "Outcome":
     elif origin.criterion is not None:
         encoder = pretrained(origin, backbone, origin.criterion)
     objects = adapt.Adaptation(backbone, optimizer, scheduler, context.lds, context.fds)
-    checkpoints = Checkpoints(context.work, "adapt", trainer.checkpoint.minutes)
+    checkpoints = checkpoints_of("adapt", context.work, trainer.checkpoint.minutes)
     with stage_progress(trainer.progress, protocol.name, protocol.epochs, mirror(context, "adapt")) as report:
         hooks = Hooks(report, checkpoints)
         adapted = adapt.adapt(context.fabric, context.data, objects, protocol, settings.seed, hooks)
@@ -97,7 +97,7 @@ def learn(context: RunContext) -> "Outcome":
 
 
 def new_backbone(context: RunContext) -> Any:
-    """The job's backbone with the seed's random weights."""
+    """The run's backbone with the seed's random weights."""
     with initialising(context.settings.seed, "init", "backbone"):
         return build("backbone.build", context.settings.backbone.build, **context.data.input_spec)
 
@@ -145,7 +145,6 @@ def train_encoder(context: RunContext, backbone: Any, criterion: nn.Module, pret
     """Pre-train the backbone in place and store it; return the encoder's record."""
     from supremix.experiment import record
     from supremix.training import pretrain
-    from supremix.training.checkpoint import Checkpoints
     from supremix.training.loop import Hooks
     from supremix.training.progress import stage_progress
 
@@ -158,12 +157,28 @@ def train_encoder(context: RunContext, backbone: Any, criterion: nn.Module, pret
     optimizer = build("method.pretrain.optimizer", method.pretrain.optimizer)
     scheduler = build("method.pretrain.scheduler", method.pretrain.scheduler)
     objects = pretrain.Pretraining(backbone, projection, criterion, optimizer, scheduler)
-    checkpoints = Checkpoints(work, "pretrain", settings.trainer.checkpoint.minutes)
+    checkpoints = checkpoints_of("pretrain", work, settings.trainer.checkpoint.minutes)
     epochs = method.pretrain.epochs
     with stage_progress(settings.trainer.progress, "pretrain", epochs, mirror(context, "pretrain")) as report:
         hooks = Hooks(report, checkpoints, log_every=settings.trainer.log_every)
         fitted = pretrain.pretrain(context.fabric, context.data, objects, method, settings.seed, hooks)
     return record.write_encoder(context.store, pretrain_id, context.science, backbone, projection, fitted)
+
+
+def checkpoints_of(stage: str, work: Path, minutes: float | None) -> "Checkpoints":
+    """Return the stage's checkpoints in a work folder: of the present code alone, so that one code makes a whole run.
+
+    Args:
+        minutes: least time between two, as `Checkpoints` has it.
+    """
+    from supremix.training.checkpoint import Checkpoints
+
+    folder = work / present_code()["digest"]
+    others = {path.parent for path in work.glob(f"*/{stage}-*.ckpt")} - {folder}
+    if others and ranks.is_first():
+        left = ", ".join(sorted(map(str, others)))
+        print(f"{stage} does not go on from checkpoints of other code, which are left: {left}", file=sys.stderr)
+    return Checkpoints(folder, stage, minutes)
 
 
 def embedding_width(settings: Settings, backbone: Any) -> int:

@@ -15,7 +15,7 @@ from supremix.store.records import read_record
 from supremix.suite.keep import kept, place, settings_of, stated
 from supremix.suite.launchers import IN_PROCESS, Launcher
 from supremix.suite.plan import Cell, shown_plan, with_seeds
-from supremix.suite.run import done, run_missing
+from supremix.suite.run import is_finished, run_missing
 from supremix.suite.size import PAPER, Size
 
 RUNS = "| run | id | encoder |"
@@ -78,8 +78,8 @@ def write(
 
     Returns what figure.md says and the folder, as ``reproduce`` does.
     """
-    runs = [stored_run(store, cell) for cell in cells if done(store, cell)]
-    missing = [f"{cell.label}: {_why(cell)}" for cell in cells if not done(store, cell)]
+    runs = [stored_run(store, cell) for cell in cells if is_finished(store, cell)]
+    missing = [f"{cell.label}: {_why(cell)}" for cell in cells if not is_finished(store, cell)]
     if not runs:
         raise UserError(f"{figure.spec.title}: nothing to draw, no run is finished{_way(figure, cells)}")
     drawn = DRAW[figure.drawing](figure, runs)

@@ -150,6 +150,9 @@ def work_folder(target: Path) -> Path:
 def _tidy(folder: Path, lock: Path, everything: bool) -> None:
     """Remove what a claim leaves, the lock last: once it is gone another process may claim the folder anew."""
     others = [path for path in folder.iterdir() if path != lock]
+    for path in [path for path in others if path.is_dir() and not any(path.iterdir())]:
+        path.rmdir()
+        others.remove(path)
     if everything or others == [folder / RERUN]:
         for path in others:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -84,7 +84,7 @@ def check_schema(store: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with NaN and infinities as null, so that any reader can parse it."""
-    path.write_text(json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
+    path.write_text(json.dumps(without_nan(value), indent=1, allow_nan=False) + "\n")
 
 
 def replace_json(path: Path, value: Any) -> None:
@@ -119,11 +119,12 @@ def _wrong_metric(metrics: Record) -> str | None:
     return None
 
 
-def _finite(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """The same with NaN and infinities as None, as JSON files here have it."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [without_nan(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

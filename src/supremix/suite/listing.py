@@ -2,28 +2,33 @@
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from itertools import groupby
 from statistics import median
 from typing import Any
 
+from supremix.settings.provenance import other_code
 from supremix.store.folders import Store, begun, finished
 from supremix.suite.plan import Cell
 
-STATES = ("done", "unfinished", "failed", "missing")
+STATES = ("finished", "begun", "missing")
 Speeds = dict[tuple[str, str], float]
 
 
 def state(store: Store, cell: Cell) -> str:
-    """One of STATES: ``unfinished`` has begun, or its encoder is there; ``failed`` left a note."""
+    """Which of STATES a cell's run is in; it has begun where its encoder has."""
     if cell.run_id is None:
         return "missing"
     if finished(store.run(cell.run_id)):
-        return "done"
-    if store.failure(cell.run_id).exists():
-        return "failed"
+        return "finished"
     encoder = store.encoder(cell.pretrain_id) if cell.pretrain_id else None
     on_the_way = begun(store.run(cell.run_id)) or (encoder and (finished(encoder) or begun(encoder)))
-    return "unfinished" if on_the_way else "missing"
+    return "begun" if on_the_way else "missing"
+
+
+def failed(store: Store, cell: Cell) -> bool:
+    """Whether the cell's run failed when it was last tried, and left a note."""
+    return cell.run_id is not None and state(store, cell) != "finished" and store.failure(cell.run_id).exists()
 
 
 def speeds(records: Iterable[dict[str, Any]]) -> Speeds:
@@ -38,19 +43,25 @@ def speeds(records: Iterable[dict[str, Any]]) -> Speeds:
 
 def listing(title: str, cells: list[Cell], store: Store) -> str:
     """A line for each row and state with its seeds; then the sums, and what to do for the data that is not there."""
-    known = speeds(store.records())
+    records = {record["id"]: record for record in store.records()}
+    known = speeds(records.values())
     states = [state(store, cell) for cell in cells]
     lines = [title, ""]
     for place, group in groupby(zip(cells, states, strict=True), key=lambda pair: (pair[0].panel, pair[0].row)):
         pairs = list(group)
         for name in STATES:
-            if some := [cell for cell, its_state in pairs if its_state == name]:
+            of_state = [cell for cell, its_state in pairs if its_state == name]
+            for _, alike in groupby(sorted(of_state, key=partial(failed, store)), key=partial(failed, store)):
+                some = list(alike)
                 seeds = ", ".join(str(cell.seed) for cell in some)
                 at = " · ".join(part for part in place if part)
-                lines.append(f"{name:<11} {at} · seed {seeds}{_detail(store, some[0], name, known)}")
+                lines.append(f"{name:<9} {at} · seed {seeds}{_detail(store, some[0], name, known)}")
     sums = ", ".join(f"{states.count(name)} {name}" for name in STATES)
-    left = [cell for cell, its_state in zip(cells, states, strict=True) if its_state != "done"]
-    lines += ["", f"{len(cells)} runs: {sums}", *_work(left, known)]
+    count = sum(failed(store, cell) for cell in cells)
+    left = [cell for cell, its_state in zip(cells, states, strict=True) if its_state != "finished"]
+    lines += ["", f"{len(cells)} runs: {sums}{f' ({count} failed)' if count else ''}", *_work(left, known)]
+    others = [cell for cell in cells if cell not in left and other_code(records[str(cell.run_id)])]
+    lines += [f"made by other code: {len(others)}, which rerun=true runs anew"] if others else []
     hints = {cell.dataset: cell.hint for cell in cells if cell.hint}
     return "\n".join(lines + [f"not there: {name}: {hint}" for name, hint in sorted(hints.items())])
 
@@ -64,13 +75,13 @@ def duration(seconds: float) -> str:
 
 
 def _detail(store: Store, cell: Cell, its_state: str, known: Speeds) -> str:
-    if its_state == "done":
+    if its_state == "finished":
         return ""
     if cell.run_id is None:
         return f"  (needs {cell.dataset}, which is not there)"
     estimate = known.get((cell.dataset, cell.method))
     time = f"about {duration(estimate)} each" if estimate else "time unknown"
-    return f"  ({time}; {_error(store, cell)})" if its_state == "failed" else f"  ({time})"
+    return f"  ({time}; failed: {_error(store, cell)})" if failed(store, cell) else f"  ({time})"
 
 
 def _error(store: Store, cell: Cell) -> str:

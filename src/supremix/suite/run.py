@@ -8,7 +8,9 @@ from pathlib import Path
 
 from supremix.settings.compose import composed
 from supremix.settings.overrides import quoted
+from supremix.settings.provenance import other_code
 from supremix.store.folders import Store, finished
+from supremix.store.records import read_record
 from supremix.suite.launch import launch
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, shown_plan
@@ -22,22 +24,34 @@ def run_missing(
     cells = shown_plan(spec, conf, overrides)
     if any([prepared(commands, conf.parent) for commands in _preparations(spec, cells)]):
         cells = shown_plan(spec, conf, overrides)
-    paths = composed(conf, overrides).paths
-    store = Store(paths.runs)
-    missing = [cell for cell in cells if not done(store, cell)]
+    cfg = composed(conf, overrides)
+    paths, store = cfg.paths, Store(cfg.paths.runs)
+    others = [cell for cell in cells if other_code_of(store, cell)]
+    missing = [cell for cell in cells if not is_finished(store, cell) or (cfg.rerun and cell in others)]
     print(f"{spec.title}: {len(cells) - len(missing)} of {len(cells)} runs finished", file=sys.stderr)
+    if others and not cfg.rerun:
+        print(f"{len(others)} of them made by other code: rerun=true runs them anew", file=sys.stderr)
     for dataset, hint in sorted({cell.dataset: cell.hint for cell in cells if cell.hint}.items()):
         print(f"{dataset} is not there, its runs are not started: {hint}", file=sys.stderr)
     whole = [f"paths.{key}={quoted(str(Path(path).absolute()))}" for key, path in paths.items()]  # for other machines
     group = [*whole, f"tracking.group={spec.label}", f"tracking.tags=[{spec.label}]", "trainer.progress=off"]
     jobs = [replace(cell, overrides=[*cell.overrides, *group]) for cell in missing if cell.run_id is not None]
     launcher = replace(launcher, overrides=[*launcher.overrides, *whole])
-    return cells, store, launch(jobs, conf, launcher, lambda cell: done(store, cell)) if jobs else []
+
+    def done(cell: Cell) -> bool:
+        return is_finished(store, cell) and not (cfg.rerun and other_code_of(store, cell))
+
+    return cells, store, launch(jobs, conf, launcher, done) if jobs else []
 
 
-def done(store: Store, cell: Cell) -> bool:
+def is_finished(store: Store, cell: Cell) -> bool:
     """Whether the cell's run is finished in the store."""
     return cell.run_id is not None and finished(store.run(cell.run_id))
+
+
+def other_code_of(store: Store, cell: Cell) -> str | None:
+    """Which other code made the cell's finished run; None where the present code did, or nothing is finished."""
+    return other_code(read_record(store.run(str(cell.run_id)))) if is_finished(store, cell) else None
 
 
 def _preparations(spec: Spec, cells: list[Cell]) -> list[list[str]]:

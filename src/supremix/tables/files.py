@@ -57,9 +57,9 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def small(cell: Cell, record: Record) -> Record:
-    """A record without its config, which the cell's overrides stand for."""
+    """A record without its config, which the cell's overrides stand for, and the sums of weights, which stay away."""
     place = {"panel": cell.panel, "row": cell.row, "overrides": cell.overrides}
-    return {key: value for key, value in record.items() if key != "config"} | {"cell": place}
+    return {key: value for key, value in record.items() if key not in ("config", "weights")} | {"cell": place}
 
 
 def rerender(name: str, conf: Path, out: Path | None, size: Size = PAPER) -> Path:

@@ -26,7 +26,7 @@ def markdown(results: Results) -> str:
         lines.append("")
         if texts := [f"- {text}" for text in statements.under(results, panel)]:
             lines += [*texts, ""]
-    lines += [f"- {note}" for note in spec.notes]
+    lines += [f"- {text}" for text in (*statements.made_by(results), *spec.notes)]
     return "\n".join(lines).rstrip() + "\n"
 
 

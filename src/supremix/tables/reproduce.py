@@ -9,7 +9,7 @@ from supremix.store.records import read_record
 from supremix.suite import run
 from supremix.suite.keep import place, settings_of
 from supremix.suite.launchers import IN_PROCESS, Launcher
-from supremix.suite.listing import listing, state
+from supremix.suite.listing import failed, listing
 from supremix.suite.plan import Cell, shown_plan, with_seeds
 from supremix.suite.reading import load
 from supremix.suite.size import PAPER, Size
@@ -83,8 +83,8 @@ def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None
 
 def stored(spec: Spec, cells: list[Cell], store: Store, settings: list[str]) -> tuple[Results, list[files.Found]]:
     """What the store holds of the cells; settings: under which the user has them."""
-    found = [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if run.done(store, cell)]
-    failed = {(cell.panel, cell.row, cell.seed) for cell in cells if state(store, cell) == "failed"}
+    found = [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if run.is_finished(store, cell)]
+    notes = {(cell.panel, cell.row, cell.seed) for cell in cells if failed(store, cell)}
     panels = {panel.name: panel for panel in spec.panels}
     unprepared = {cell.dataset: spec.scripts(panels[cell.panel], cell.dataset) for cell in cells if cell.run_id is None}
-    return collect(spec, found, failed, unprepared, settings), found
+    return collect(spec, found, notes, unprepared, settings), found

@@ -8,6 +8,8 @@ from supremix.metrics.seeds import Summary, summarise
 from supremix.suite.plan import Cell
 from supremix.suite.spec import Panel, Row, Spec
 
+UNSTATED = ""
+"""Stands for the code of records that do not say which it was."""
 Place = tuple[str, str, int]  # panel, row, seed
 
 
@@ -16,7 +18,8 @@ class Results:
     """A table's values, (panel, row, column) → seed → value, and what stands in the way of the others.
 
     runs: (panel, row) → seeds whose run is finished. failed: cells whose run failed. unprepared: datasets that are not
-    there, each with the scripts that prepare it. settings: the user's, on top of the specification's.
+    there, each with the scripts that prepare it. settings: the user's, on top of the specification's. codes: digest of
+    the code that made runs → their (panel, row), UNSTATED for records that do not say it.
     """
 
     spec: Spec
@@ -26,6 +29,7 @@ class Results:
     failed: set[Place] = field(default_factory=set)
     unprepared: dict[str, list[str]] = field(default_factory=dict)
     settings: list[str] = field(default_factory=list)
+    codes: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def of(self, panel: Panel, row_name: str, column: str) -> dict[int, float]:
         """Values by seed; empty where nothing is finished or the column has no meaning for the row."""
@@ -69,15 +73,27 @@ def collect(
     """Gather the test metrics of the finished cells; records of rows that the table no longer has count for nothing."""
     values: dict[tuple[str, str, str], dict[int, float]] = {}
     runs: dict[tuple[str, str], set[int]] = {}
+    codes: dict[str, list[tuple[str, str]]] = {}
     panels = {(panel.name, row.name): panel for panel, row in spec.cells()}
     for cell, record in found:
         if (panel := panels.get((cell.panel, cell.row))) is None:
             continue
         runs.setdefault((cell.panel, cell.row), set()).add(cell.seed)
+        for digest in digests(record):
+            if (place := (cell.panel, cell.row)) not in codes.setdefault(digest, []):
+                codes[digest].append(place)
         for column in spec.metrics_of(panel):
             variant, metric = column.split("/")
             value = record["metrics"]["test"].get(variant, {}).get(metric)
             if value is not None and math.isfinite(value):
                 values.setdefault((cell.panel, cell.row, column), {})[cell.seed] = value
     synthetic = bool(spec.size) or any(record["synthetic"] for _, record in found)
-    return Results(spec, values, runs, synthetic, failed or set(), unprepared or {}, settings or [])
+    return Results(spec, values, runs, synthetic, failed or set(), unprepared or {}, settings or [], codes)
+
+
+def digests(record: dict[str, Any]) -> list[str]:
+    """The digests of the code that made a run and its encoder; UNSTATED of a record of schema 1."""
+    if record["schema"] == 1:
+        return [UNSTATED]
+    made = [record["code"]["digest"], record["pretrain_code"]]
+    return list(dict.fromkeys(digest for digest in made if digest))

@@ -25,7 +25,7 @@ class Checkpoints:
     """The checkpoints of one stage.
 
     Args:
-        folder: where the files are; it exists.
+        folder: where the files are; made when the first is saved.
         stage: the first word of their names.
         minutes: least time between two; 0 saves after every step, None only when the run is stopped.
     """
@@ -48,9 +48,11 @@ class Checkpoints:
         scratch = path.with_suffix(".tmp")
         good = self.newest() or f"the beginning of {self.stage}"
         try:
-            with writing_to(path, f"make space, then run again: it goes on from {good}"), scratch.open("wb") as file:
-                file.write(hashlib.sha256(content).digest())
-                file.write(content)
+            with writing_to(path, f"make space, then run again: it goes on from {good}"):
+                self.folder.mkdir(exist_ok=True)
+                with scratch.open("wb") as file:
+                    file.write(hashlib.sha256(content).digest())
+                    file.write(content)
             scratch.replace(path)
         finally:
             scratch.unlink(missing_ok=True)

@@ -1,0 +1,76 @@
+"""The store: what replaces a finished run, and what an interrupted replacement leaves."""
+
+from contextlib import suppress
+
+import pytest
+
+from supremix.store.folders import Store, begun, finished, work_folder
+
+
+def written(store, target, text, stands=None):
+    """Make the target with this content; whether it was made."""
+    with store.making(target, stands=stands) as work:
+        if work is None:
+            return False
+        with store.writing(target) as folder:
+            (folder / "content").write_text(text)
+    return True
+
+
+def replaced(directory):
+    """As ``rerun=true`` has it for a run of other code."""
+    return (directory / "content").read_text() == "new"
+
+
+def test_what_stands_is_left_and_what_does_not_moves_to_superseded(tmp_path):
+    store = Store(tmp_path)
+    target = store.run("a")
+    assert written(store, target, "old")
+    assert not written(store, target, "new")
+    assert written(store, target, "older than new", stands=replaced)
+    assert written(store, target, "new", stands=replaced)
+    assert not written(store, target, "newer", stands=replaced)
+    assert (target / "content").read_text() == "new"
+    kept = {path.name: (path / "content").read_text() for path in (tmp_path / "superseded").iterdir()}
+    assert kept == {"a-1": "old", "a-2": "older than new"}
+    assert all(finished(path) for path in (tmp_path / "superseded").iterdir())
+    assert not work_folder(target).exists()
+    assert store.finished_runs() == [target]
+
+
+def test_a_replacement_that_fails_leaves_the_finished_one_in_its_place(tmp_path):
+    store = Store(tmp_path)
+    target = store.run("a")
+    written(store, target, "old")
+    with pytest.raises(KeyboardInterrupt), store.making(target, stands=replaced), store.writing(target):
+        raise KeyboardInterrupt
+    assert (target / "content").read_text() == "old"
+    assert finished(target)
+    assert not begun(target)
+    assert not (tmp_path / "superseded").exists()
+    assert not work_folder(target).exists()
+
+
+def test_an_interrupted_replacement_keeps_its_checkpoints_whoever_asks_for_the_run_meanwhile(tmp_path):
+    store = Store(tmp_path)
+    target = store.run("a")
+    written(store, target, "old")
+    with suppress(KeyboardInterrupt), store.making(target, stands=replaced) as work:
+        (work / "saved.ckpt").touch()
+        raise KeyboardInterrupt
+    assert not written(store, target, "new")  # without rerun=true it is shown
+    with store.making(target, stands=replaced) as work:
+        assert (work / "saved.ckpt").exists()
+        with store.writing(target) as folder:
+            (folder / "content").write_text("new")
+    assert not work_folder(target).exists()
+
+
+def test_what_a_process_left_that_was_killed_once_all_was_written_is_tidied_up(tmp_path):
+    store = Store(tmp_path)
+    target = store.run("a")
+    written(store, target, "old")
+    work_folder(target).mkdir()
+    (work_folder(target) / "saved.ckpt").touch()
+    assert not written(store, target, "new")
+    assert not work_folder(target).exists()
