@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from supremix.runtime import log
 from tests.tracking.wandb_server import Server, serving
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shown_lines() -> None:
+    """Progress and warnings appear on stderr, as in the package's commands."""
+    log.show()
 
 
 @pytest.fixture(scope="session")

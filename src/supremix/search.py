@@ -4,7 +4,7 @@ A trial is one choice of settings, run with each seed. Its value is the mean ove
 that the protocol selects by; the test set has no part in it.
 """
 
-import sys
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
     AnyTrial = optuna.trial.Trial | optuna.trial.FrozenTrial
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_o
             spec = _spec(what, [Row(f"trial {one.number}", "variant", _settings(one.params)) for one in batch])
             cells, _, failed = run_missing(spec, conf, launcher, fixed)
             for line in failed:
-                print(line, file=sys.stderr)
+                log.info("%s", line)
             for one in batch:
                 its = [cell for cell in cells if cell.row == f"trial {one.number}" and is_finished(store, cell)]
                 value = _value([store.run(str(cell.run_id)) for cell in its], what)

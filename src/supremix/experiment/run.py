@@ -4,6 +4,7 @@ Modules that are slow to import (Lightning Fabric, scikit-learn, W&B) are import
 them, after everything that a user can have got wrong was checked.
 """
 
+import logging
 import time
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from omegaconf import DictConfig
 
 from supremix.experiment.stages import RunContext, learn, reference, source_config
 from supremix.runtime import ranks
+from supremix.runtime.log import FILE_ONLY, kept
 from supremix.runtime.seeding import repeatable
 from supremix.runtime.signals import stoppable
 from supremix.settings import identity
@@ -24,6 +26,8 @@ from supremix.settings.schema import Contrastive
 from supremix.settings.source import on_source
 from supremix.store.folders import Store, finished
 from supremix.store.records import Record, read_record
+
+log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig, wait: bool = True) -> Path:
@@ -59,7 +63,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     from supremix.tracking.mirror import Tracker, run_tags
 
     status = None
-    with stoppable(), store.making(directory, wait, partial(stands, cfg)) as work:
+    with stoppable(), store.making(directory, wait, partial(stands, cfg)) as work, kept(work):
         if work is not None:
             if settings.trainer.threads is not None:
                 torch.set_num_threads(settings.trainer.threads)
@@ -88,6 +92,9 @@ def execute(context: RunContext, run_id: str, started: float) -> None:
     from supremix.experiment import record
 
     cfg, store = context.cfg, context.store
+    choice = [f"{key}={cfg[key].name}" for key in ("dataset", "backbone", "method", "protocol")]
+    log.info("%s", " ".join([*choice, f"seed={cfg.seed}"]), extra=FILE_ONLY)
+    log.info("%s", " ".join(f"{k}={v}" for k, v in record.environment(context.fabric).items()), extra=FILE_ONLY)
     try:
         outcome = reference(context) if context.settings.method.estimator is not None else learn(context)
         if not ranks.is_first():

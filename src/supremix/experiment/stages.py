@@ -4,7 +4,7 @@ Modules that are slow to import are imported inside the functions that use them,
 got wrong was checked.
 """
 
-import sys
+import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,6 @@ from torch import nn
 
 from supremix.data.dataset import Data
 from supremix.errors import UserError
-from supremix.runtime import ranks
 from supremix.runtime.seeding import initialising
 from supremix.settings import identity
 from supremix.settings.build import build
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
     from supremix.training.imbalance.fds import FDS
     from supremix.training.imbalance.lds import LDS
     from supremix.training.loop import Report
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,9 @@ def pretrained(context: RunContext, backbone: Any, criterion: nn.Module) -> Reco
         if work is not None:
             return train_encoder(context, backbone, criterion, pretrain_id, work)
     encoder = read_record(directory)
-    if ranks.is_first():
-        other = other_code(encoder)
-        made = f"{other}: rerun=true makes it anew" if other else "not trained again"
-        print(f"pre-trained encoder: {directory} (stored, {made})", file=sys.stderr)
+    other = other_code(encoder)
+    made = f"{other}: rerun=true makes it anew" if other else "not trained again"
+    log.info("pre-trained encoder: %s (stored, %s)", directory, made)
     files.load_weights(backbone, directory / "backbone.safetensors", encoder["weights"])
     report = mirror(context, "pretrain")
     for row in files.read_history(directory):
@@ -175,9 +175,9 @@ def checkpoints_of(stage: str, work: Path, minutes: float | None) -> "Checkpoint
 
     folder = work / present_code()["digest"]
     others = {path.parent for path in work.glob(f"*/{stage}-*.ckpt")} - {folder}
-    if others and ranks.is_first():
+    if others:
         left = ", ".join(sorted(map(str, others)))
-        print(f"{stage} does not go on from checkpoints of other code, which are left: {left}", file=sys.stderr)
+        log.info("%s does not go on from checkpoints of other code, which are left: %s", stage, left)
     return Checkpoints(folder, stage, minutes)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from supremix.errors import Stopped, UserError
-from supremix.runtime import ranks
+from supremix.runtime import log, ranks
 from supremix.runtime.signals import stoppable
 
 
@@ -13,8 +13,10 @@ from supremix.runtime.signals import stoppable
 def ending_on_signals() -> Iterator[None]:
     """End the process on a stop signal, with one line on stderr and exit code 128 + its number (143 for SIGTERM).
 
+    Entry points put their work in here, so it also shows progress and warnings on stderr (`log.show`).
     With several ranks, only the first that ends reports why; the others end because they lost it.
     """
+    log.show()
     try:
         with stoppable():
             yield

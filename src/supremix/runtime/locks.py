@@ -1,13 +1,15 @@
 """Let one process at a time use a folder, by a lock of the operating system that ends with its process."""
 
 import fcntl
+import logging
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import TextIO
 
 from supremix.errors import Busy
+
+log = logging.getLogger(__name__)
 
 
 def acquired(folder: Path, wait: bool) -> TextIO:
@@ -39,7 +41,7 @@ def acquired(folder: Path, wait: bool) -> TextIO:
                 lock.close()
                 raise Busy(f"{folder.stem} is in work in {holder}") from None
             if not announced:
-                print(f"{folder.stem} is in work in {holder}: waiting for it", file=sys.stderr, flush=True)
+                log.info("%s is in work in %s: waiting for it", folder.stem, holder)
             announced = True
             fcntl.flock(lock, fcntl.LOCK_EX)
         if _is_at(lock, folder / "lock"):

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import distributed
 
 from supremix.errors import Busy, Stopped, UserError, one_line
-from supremix.runtime import ranks
+from supremix.runtime import log, ranks
 from supremix.runtime.signals import SIGNALS, stoppable
 
 PRELOADED = ["supremix.experiment.run", "supremix.experiment.record", "supremix.training.pretrain", "hydra"]
@@ -121,6 +121,7 @@ def _rank(
     environment: dict[str, str], sender: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
     """Run a rank in this process, and send its error to the parent."""
+    log.show()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     os.setpgrp()  # Ctrl-C goes to the parent alone, which passes it on
     os.environ.clear()

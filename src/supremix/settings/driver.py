@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from supremix.errors import MISTAKES, UserError, one_line
-from supremix.runtime import ranks
+from supremix.runtime import log, ranks
 from supremix.runtime.ending import ending_on_signals
 from supremix.settings.overrides import check_added_keys, with_sweep_tag
 
@@ -23,6 +23,7 @@ def driving() -> Iterator[None]:
     global _began
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
     _began = False
+    log.show()
     sys.argv[1:] = with_sweep_tag(sys.argv[1:])
     try:
         with ending_on_signals():
@@ -39,6 +40,7 @@ def check_job(cfg: DictConfig, job: HydraConf) -> None:
     """Refuse what Hydra lets through: keys that nothing reads, and a sweep on the ranks of one run."""
     global _began
     _began = True
+    log.show()  # a launcher may have started a process for the job
     if job.mode == RunMode.MULTIRUN:
         try:
             ranks.check_alone()

@@ -1,14 +1,16 @@
 """Hydra overrides as text: their keys, their quoting, and those that nothing would read."""
 
 import hashlib
+import logging
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from supremix.errors import UserError
+
+log = logging.getLogger(__name__)
 
 NOT_SWEPT = ("-", "hydra", "paths.", "rerun", "trainer.", "tracking")
 
@@ -23,7 +25,7 @@ def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
         return [*arguments]
     science = [argument for argument in arguments if not argument.startswith(NOT_SWEPT)]
     tag = f"sweep-{hashlib.sha256(' '.join(sorted(science)).encode()).hexdigest()[:8]}"
-    print(f"W&B tag of this sweep's runs: {tag}", file=sys.stderr)
+    log.info("W&B tag of this sweep's runs: %s", tag)
     return [*arguments, f"tracking.sweep={tag}"]
 
 

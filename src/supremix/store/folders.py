@@ -15,6 +15,7 @@ from pathlib import Path
 from supremix.errors import writing_to
 from supremix.runtime import ranks
 from supremix.runtime.locks import acquired
+from supremix.runtime.log import RUN_LOG
 from supremix.store.records import Record, check_schema, read_record
 
 ELSEWHERE = "make space or set paths.runs to another folder, then run again"
@@ -69,7 +70,11 @@ class Store:
             try:
                 yield folder
             finally:
-                _tidy(folder, Path(lock.name), everything=finished(target) and not (folder / RERUN).exists())
+                over = finished(target) and not (folder / RERUN).exists()
+                if over and not (target / RUN_LOG).exists():
+                    with suppress(OSError):  # there is no log, or the disk is full: the results are there
+                        os.replace(folder / RUN_LOG, target / RUN_LOG)
+                _tidy(folder, Path(lock.name), everything=over)
 
     @contextmanager
     def making(
@@ -133,7 +138,7 @@ def finished(directory: Path) -> bool:
 
 def begun(target: Path) -> bool:
     """Whether work on it began, and it is not finished."""
-    return not finished(target) and work_folder(target).exists()
+    return not finished(target) and any(path.name != RUN_LOG for path in work_folder(target).glob("*"))
 
 
 def is_finished_and_tidy(target: Path) -> bool:
@@ -148,8 +153,11 @@ def work_folder(target: Path) -> Path:
 
 
 def _tidy(folder: Path, lock: Path, everything: bool) -> None:
-    """Remove what a claim leaves, the lock last: once it is gone another process may claim the folder anew."""
-    others = [path for path in folder.iterdir() if path != lock]
+    """Remove what a claim leaves, the lock last: once it is gone another process may claim the folder anew.
+
+    The log stays, and the folder for it, until the work is finished.
+    """
+    others = [path for path in folder.iterdir() if path != lock and (everything or path.name != RUN_LOG)]
     for path in [path for path in others if path.is_dir() and not any(path.iterdir())]:
         path.rmdir()
         others.remove(path)

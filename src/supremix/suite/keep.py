@@ -1,11 +1,13 @@
 """Under which settings a table or figure was made, and that a fuller one in its folder, or one of others, is kept."""
 
+import logging
 import shlex
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from supremix.settings.overrides import NOT_SWEPT, key_of
+
+log = logging.getLogger(__name__)
 
 SETTINGS = "**Settings**: "
 
@@ -24,7 +26,7 @@ def stated(settings: list[str]) -> list[str]:
 def place(out: Path | None, default: Path, why: str | None) -> Path | None:
     """Where to write: ``out``, else the default folder; None, and the line on stderr, where that has to be kept."""
     if out is None and why:
-        print(why, file=sys.stderr)
+        log.info("%s", why)
         return None
     return out or default
 

@@ -1,6 +1,6 @@
 """Run a table's missing cells through a Hydra launcher, so that a laptop and a cluster run the same table."""
 
-import sys
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +18,13 @@ from omegaconf import DictConfig
 
 from supremix.errors import Busy, UserError, one_line
 from supremix.runtime import ranks
+from supremix.runtime.log import show
 from supremix.store.folders import Store
 from supremix.store.records import write_json
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, Checksums, ids
+
+log = logging.getLogger(__name__)
 
 
 def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Cell], bool]) -> list[str]:
@@ -88,6 +91,7 @@ def _run(cfg: DictConfig, wait: bool) -> str:
     """Run it; a failure is noted in the store, until the run is finished."""
     from supremix.experiment.run import run
 
+    show()
     store = Store(cfg.paths.runs)
     try:
         directory = run(cfg, wait)
@@ -131,10 +135,6 @@ def _watch(cells: list[Cell], done: Callable[[Cell], bool], ended: threading.Eve
             waiting.remove(cell)
             count, elapsed = len(cells) - len(waiting), time.monotonic() - started
             left = elapsed / count * len(waiting)
-            print(
-                f"[{count}/{len(cells)}] {cell.label}  {elapsed:.0f} s, {left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
-            )
+            log.info("[%s/%s] %s  %.0f s, %.0f s left", count, len(cells), cell.label, elapsed, left)
         if last_look:
             return

@@ -2,11 +2,13 @@
 
 import argparse
 import importlib.util
+import logging
 import os
-import sys
 from dataclasses import dataclass
 
 from supremix.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def usual() -> str:
     """Name the launcher for a command line that names none: joblib, or basic where joblib's plugin is missing."""
     if importlib.util.find_spec("hydra_plugins") and importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher"):
         return "joblib"
-    print("note: one run at a time; for several at once: pip install 'supremix[sweep]'", file=sys.stderr)
+    log.info("note: one run at a time; for several at once: pip install 'supremix[sweep]'")
     return "basic"
 
 

@@ -1,5 +1,6 @@
 """The runs of a specification: prepare the data, plan, and run what the store lacks."""
 
+import logging
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, shown_plan
 from supremix.suite.spec import Spec
 
+log = logging.getLogger(__name__)
+
 
 def run_missing(
     spec: Spec, conf: Path, launcher: Launcher, overrides: list[str]
@@ -28,11 +31,11 @@ def run_missing(
     paths, store = cfg.paths, Store(cfg.paths.runs)
     others = [cell for cell in cells if other_code_of(store, cell)]
     missing = [cell for cell in cells if not is_finished(store, cell) or (cfg.rerun and cell in others)]
-    print(f"{spec.title}: {len(cells) - len(missing)} of {len(cells)} runs finished", file=sys.stderr)
+    log.info("%s: %s of %s runs finished", spec.title, len(cells) - len(missing), len(cells))
     if others and not cfg.rerun:
-        print(f"{len(others)} of them made by other code: rerun=true runs them anew", file=sys.stderr)
+        log.info("%s of them made by other code: rerun=true runs them anew", len(others))
     for dataset, hint in sorted({cell.dataset: cell.hint for cell in cells if cell.hint}.items()):
-        print(f"{dataset} is not there, its runs are not started: {hint}", file=sys.stderr)
+        log.info("%s is not there, its runs are not started: %s", dataset, hint)
     whole = [f"paths.{key}={quoted(str(Path(path).absolute()))}" for key, path in paths.items()]  # for other machines
     group = [*whole, f"tracking.group={spec.label}", f"tracking.tags=[{spec.label}]", "trainer.progress=off"]
     jobs = [replace(cell, overrides=[*cell.overrides, *group]) for cell in missing if cell.run_id is not None]
@@ -68,11 +71,11 @@ def prepared(commands: list[str], project: Path) -> bool:
     for command in commands:
         name, *arguments = shlex.split(command)
         script = project / name
-        print(f"preparing the data: {' '.join([script.name, *arguments])}", file=sys.stderr)
+        log.info("preparing the data: %s", " ".join([script.name, *arguments]))
         if not script.is_file():
-            print(f"{script}: not there; prepare the data by hand, see the README", file=sys.stderr)
+            log.info("%s: not there; prepare the data by hand, see the README", script)
             return False
         if subprocess.run([sys.executable, str(script), *arguments], check=False).returncode != 0:
-            print(f"{script.name} could not prepare the data; its message stands above", file=sys.stderr)
+            log.info("%s could not prepare the data; its message stands above", script.name)
             return False
     return True

@@ -1,7 +1,7 @@
 """Weights & Biases mirrors a run: config, curves and final metrics. It never stops a run and is never read back."""
 
+import logging
 import os
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +11,8 @@ from supremix.errors import needs
 from supremix.runtime import ranks
 from supremix.tracking.background import Background
 from supremix.tracking.uploads import mark_uploaded
+
+log = logging.getLogger(__name__)
 
 INIT_TIMEOUT = 5  # seconds; wandb 0.31 without a network gives up after about 9
 START_PATIENCE = 60.0  # seconds for a failed online start and the offline one after it, on a busy machine
@@ -184,5 +186,5 @@ def has_key() -> bool:
 
 
 def warn(message: str) -> None:
-    """One line on stderr."""
-    print(f"warning: {' '.join(message.split())}", file=sys.stderr)
+    """Log a warning."""
+    log.warning("%s", message)

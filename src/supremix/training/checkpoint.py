@@ -6,7 +6,7 @@ it. Loading it executes no code (``weights_only``).
 
 import hashlib
 import io
-import sys
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any
 import torch
 
 from supremix.errors import UserError, writing_to
+
+log = logging.getLogger(__name__)
 
 FORMAT = 2
 DIGEST = hashlib.sha256().digest_size
@@ -69,11 +71,10 @@ class Checkpoints:
                 raise
             except Exception as error:  # unpickling damaged content can fail in any way
                 instead = "the one before it" if path != self._paths()[-1] else f"the beginning of {self.stage}"
-                message = f"warning: {path}: not a whole checkpoint ({error}); going on from {instead}"
-                print(" ".join(message.split()), file=sys.stderr, flush=True)
+                log.warning("%s: not a whole checkpoint (%s); going on from %s", path, error, instead)
                 path.unlink()
                 continue
-            print(f"{self.stage} goes on from {path}", file=sys.stderr, flush=True)
+            log.info("%s goes on from %s", self.stage, path)
             return state
         return None
 

@@ -1,12 +1,16 @@
-"""Progress of a stage: a bar with epoch, loss and time left at a terminal, plain lines elsewhere."""
+"""Progress of a stage: a bar at a terminal, plain lines elsewhere, and lines in ``run.log`` in any case."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from supremix.runtime import ranks
+from supremix.runtime.log import FILE_ONLY
 from supremix.training.loop import EpochRow, Report
+
+log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -21,14 +25,14 @@ def stage_progress(mode: str, stage: str, epochs: int, also: Report) -> Iterator
         epochs: their number.
         also: called with each row too.
     """
-    bar = ranks.is_first() and (mode == "bar" or (mode == "auto" and sys.stderr.isatty()))
-    if bar:
-        with _bar(stage, epochs) as show:
-            yield _both(show, also)
-    elif mode == "off" or not ranks.is_first():
+    bar = mode == "bar" or (mode == "auto" and sys.stderr.isatty())
+    if not ranks.is_first():
         yield also
+    elif bar:
+        with _bar(stage, epochs) as show:
+            yield _both(show, _both(_lines(stage, epochs, to_stderr=False), also))
     else:
-        yield _both(_lines(stage, epochs), also)
+        yield _both(_lines(stage, epochs, to_stderr=mode != "off"), also)
 
 
 def _both(first: Report, second: Report) -> Report:
@@ -60,7 +64,7 @@ def _bar(stage: str, epochs: int) -> Iterator[Report]:
         yield lambda epoch, row: progress.update(task, completed=epoch, row=_describe(row))
 
 
-def _lines(stage: str, epochs: int, clock: Callable[[], float] = time.monotonic) -> Report:
+def _lines(stage: str, epochs: int, to_stderr: bool, clock: Callable[[], float] = time.monotonic) -> Report:
     started = shown = clock()
 
     def show(epoch: int, row: EpochRow) -> None:
@@ -69,10 +73,7 @@ def _lines(stage: str, epochs: int, clock: Callable[[], float] = time.monotonic)
         if epoch == epochs or now - shown >= SECONDS_BETWEEN_LINES:
             shown = now
             left = (now - started) / epoch * (epochs - epoch)
-            print(
-                f"{stage} epoch {epoch}/{epochs}  {_describe(row)}  {left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
-            )
+            line = f"{stage} epoch {epoch}/{epochs}  {_describe(row)}  {left:.0f} s left"
+            log.info("%s", line, extra=None if to_stderr else FILE_ONLY)
 
     return show
