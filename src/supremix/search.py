@@ -1,4 +1,4 @@
-"""Search for settings with Optuna: a trial's runs are started as a table's are, and the study outlives the process.
+"""Search for settings with Optuna: trials are started like a table's runs, and the study outlives the process.
 
 A trial is one choice of settings, run with each seed. Its value is the mean over the seeds of the validation metric
 that the protocol selects by; the test set has no part in it.
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched: the settings all trials share, the space of the others, the seeds, the metric that decides."""
+    """A search: the settings that all trials share, the space of the others, the seeds, the metric that decides."""
 
     name: str
     overrides: list[str]
@@ -48,14 +48,18 @@ class Search:
 
 
 def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_once: int, launcher: Launcher) -> Path:
-    """Bring the study of these settings to ``trials`` trials; return its folder, with best.json and trials.csv.
+    """Bring the study of these settings to a number of trials; return its folder, with best.json and trials.csv.
 
-    Called again it goes on: trials that a killed process left are run to their end first. A trial of which a run
-    fails is recorded as failed, and counts.
+    Called again it goes on: trials that a killed process left are run to their end first. A trial with a failed run is
+    recorded as failed, and counts.
 
     Args:
+        conf: the config folder.
         overrides: Hydra's; those with an interval or several values make the space.
+        seeds: of each trial's runs.
+        trials: their number in all.
         at_once: trials in a round; the next is drawn when all of them have ended.
+        launcher: starts the runs.
     """
     optuna = _optuna()
     space, fixed = split(overrides)
@@ -75,20 +79,20 @@ def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_o
             load_if_exists=True,
         )
         while batch := _next(study, what, trials, at_once):
-            spec = _spec(what, [Row(f"trial {one.number}", "variant", _settings(one.params)) for one in batch])
+            spec = _spec(what, [Row(f"trial {trial.number}", "variant", _settings(trial.params)) for trial in batch])
             cells, _, failed = run_missing(spec, conf, launcher, fixed)
             for line in failed:
                 log.info("%s", line)
-            for one in batch:
-                its = [cell for cell in cells if cell.row == f"trial {one.number}" and is_finished(store, cell)]
-                value = _value([store.run(str(cell.run_id)) for cell in its], what)
-                study.tell(one.number, value, optuna.trial.TrialState.FAIL if value is None else None)
+            for trial in batch:
+                ended = [cell for cell in cells if cell.row == f"trial {trial.number}" and is_finished(store, cell)]
+                value = _value([store.run(str(cell.run_id)) for cell in ended], what)
+                study.tell(trial.number, value, optuna.trial.TrialState.FAIL if value is None else None)
         _write(study, what, folder)
     return folder
 
 
 def split(overrides: list[str]) -> "tuple[dict[str, BaseDistribution], list[str]]":
-    """The space, key by key, and the overrides that have one value only; UserError where a trial would have others."""
+    """Return the space by key, and the overrides with a single value; UserError for those that trials cannot use."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     space: dict[str, BaseDistribution] = {}
@@ -129,7 +133,7 @@ def _optuna() -> Any:
 
 
 def _name(conf: Path, fixed: list[str], space: dict[str, Any], seeds: list[int]) -> str:
-    """A hash of what decides a trial's value, the data's content included, so that no two searches mix."""
+    """Return a hash of what decides a trial's value, the data's content included, so that no two searches mix."""
     cells = plan(_spec(Search("", fixed, space, seeds, ""), [Row("all", "variant", [])]), conf, fixed)
     for cell in cells:
         if cell.run_id is None:
@@ -145,7 +149,7 @@ def _metric(cfg: DictConfig) -> str:
 
 
 def _spec(what: Search, rows: list[Row]) -> Spec:
-    """Trials as a table's rows."""
+    """Return a table whose rows are trials."""
     return Spec(f"search_{what.name}", f"Search {what.name}", [], what.seeds, {}, [Panel("")], rows)
 
 
@@ -154,28 +158,28 @@ def _settings(params: dict[str, Any]) -> list[str]:
 
 
 def _next(study: "optuna.Study", what: Search, trials: int, at_once: int) -> "list[AnyTrial]":
-    """The trials to run now: those that were begun and have no value, else new ones; none where there are enough.
+    """Return the trials to run now: those that were begun and have no value, else new ones; none after the last.
 
-    What is drawn depends on the trials before alone, so that a search that was interrupted draws the same.
+    Draws depend only on the trials before, so that a search that was interrupted draws the same.
     """
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
 
-    known = [one for one in study.trials if one.params.keys() == what.space.keys()]  # else it died in drawing them
-    if begun := [one for one in known if one.state == TrialState.RUNNING]:
+    drawn = [trial for trial in study.trials if trial.params.keys() == what.space.keys()]  # others died in drawing
+    if begun := [trial for trial in drawn if trial.state == TrialState.RUNNING]:
         return list(begun)
-    study.sampler = TPESampler(seed=derive(what.seeds[0], "search", len(known)) % 2**32)
-    return [study.ask(what.space) for _ in range(min(at_once, trials - len(known)))]
+    study.sampler = TPESampler(seed=derive(what.seeds[0], "search", len(drawn)) % 2**32)
+    return [study.ask(what.space) for _ in range(min(at_once, trials - len(drawn)))]
 
 
 def _value(runs: list[Path], what: Search) -> float | None:
-    """Mean validation metric; None where a run is missing or has none."""
+    """Return the mean validation metric; None where a run is missing or has no value."""
     values = [read_record(run)["metrics"]["val"]["best"][what.metric] for run in runs]
     return None if len(runs) < len(what.seeds) or None in values else sum(values) / len(values)
 
 
 def _write(study: "optuna.Study", what: Search, folder: Path) -> None:
-    """``trials.csv``, and ``best.json``; UserError where no trial finished."""
+    """Write ``trials.csv`` and ``best.json``; UserError where no trial finished."""
     study.trials_dataframe(("number", "state", "value", "params")).to_csv(folder / "trials.csv", index=False)
     try:
         best = study.best_trial

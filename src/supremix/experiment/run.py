@@ -23,7 +23,7 @@ from supremix.settings.build import build, contrastive_loss, loaded_data
 from supremix.settings.check import check_bins, settings_of
 from supremix.settings.provenance import other_code, present_code, stands
 from supremix.settings.schema import Contrastive
-from supremix.settings.source import on_source
+from supremix.settings.source import data_configs
 from supremix.store.folders import Store, finished
 from supremix.store.records import Record, read_record
 
@@ -68,7 +68,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
             if settings.trainer.threads is not None:
                 torch.set_num_threads(settings.trainer.threads)
             repeatable(settings.trainer.deterministic)
-            encoder_cfg = cfg if settings.transfer is None else on_source(cfg)
+            encoder_cfg = data_configs(cfg)[-1]
             # Before this run's own mirror: W&B has one run in work at a time.
             source = run(source_config(encoder_cfg)) if method.source is not None else None
             fabric = ranks.fabric(settings.trainer.accelerator, settings.trainer.precision)

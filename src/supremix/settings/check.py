@@ -10,15 +10,14 @@ from supremix.errors import UserError, one_line
 from supremix.runtime import ranks
 from supremix.settings.fields import sentence
 from supremix.settings.schema import Contrastive, NoTraining, Settings
-from supremix.settings.source import on_source, resolved
+from supremix.settings.source import data_configs, resolved
 
 
 def settings_of(cfg: DictConfig) -> Settings:
     """Return the typed settings of a run. Raises UserError where a value or a combination does not fit."""
     try:
-        values = resolved(cfg)
-        if cfg.transfer is not None:
-            values["transfer"] = resolved(on_source(cfg))
+        values, *source = [resolved(config) for config in data_configs(cfg)]
+        values["transfer"] = source[0] if source else None
     except OmegaConfBaseException as error:
         raise UserError(f"config: {one_line(error)}") from None
     try:

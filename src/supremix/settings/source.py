@@ -1,4 +1,4 @@
-"""A run whose encoder comes from another dataset: what of its config belongs to which dataset."""
+"""The config of a run whose encoder comes from another dataset: which part belongs to which dataset."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def on_source(cfg: DictConfig) -> DictConfig:
-    """The same config on the dataset that ``transfer`` names, so that its recipe's values are the ones that apply."""
+    """Return the same config on the dataset that ``transfer`` names, with the values of that dataset's recipe."""
     source = cfg.copy()
     for group in cfg.transfer:
         source[group] = cfg.transfer[group]
@@ -15,12 +15,12 @@ def on_source(cfg: DictConfig) -> DictConfig:
 
 
 def data_configs(cfg: DictConfig) -> list[DictConfig]:
-    """The configs whose data a run reads: its own, and after it, with transfer, the source's."""
+    """Return the configs whose data a run reads: its own, and after it, with transfer, the source's."""
     return [cfg] if cfg.transfer is None else [cfg, on_source(cfg)]
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """The config as plain values; with transfer, the method and what stands below ``transfer`` have the source's.
+    """Return the config as plain values; with transfer, the method and the part below ``transfer`` have the source's.
 
     Raises OmegaConf's errors where a value is missing or an interpolation leads nowhere.
     """
