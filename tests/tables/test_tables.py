@@ -16,7 +16,7 @@ from supremix.settings import compose, identity
 from supremix.settings.compose import CONF, composed
 from supremix.store.folders import Store
 from supremix.store.records import write_json
-from supremix.suite import checks, keep, listing
+from supremix.suite import fields, keep, listing
 from supremix.suite.launch import run_cell
 from supremix.suite.launchers import IN_PROCESS, named
 from supremix.suite.plan import Cell, Checksums, plan, with_seeds
@@ -77,8 +77,8 @@ def test_an_infinite_window_runs(tmp_path):
 
 
 def test_a_specification_is_checked_against_the_names_that_records_have():
-    assert checks.VARIANTS == VARIANTS
-    assert (*SHOTS, "missing") == checks.GROUPS
+    assert fields.VARIANTS == VARIANTS
+    assert (*SHOTS, "missing") == fields.GROUPS
 
 
 def test_a_wrong_specification_names_the_file(tmp_path):

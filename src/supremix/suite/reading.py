@@ -16,7 +16,8 @@ from supremix.settings.fields import PROBLEM, sentence
 from supremix.suite.checks import problems
 from supremix.suite.spec import Spec
 
-PART = {"rows": "row", "panels": "panel", "seeds": "seed"}
+PART = {"rows": "row", "panels": "panel"}
+MISSING, UNKNOWN = "missing", "unexpected_keyword_argument"  # as pydantic names errors in keys
 
 
 def load(path: Path) -> Spec:
@@ -64,22 +65,27 @@ def _adapter() -> TypeAdapter[Spec]:
 
 
 def _message(error: ValidationError, raw: dict[str, Any]) -> str:
-    """Return the first mistake in words; a missing key comes before all others."""
+    """Return the first mistake in words; keys that are missing or unknown come before values."""
     listed = error.errors()
-    first = next((problem for problem in listed if problem["type"] == "missing"), listed[0])
-    *parents, last = first["loc"]
-    place = ""
-    if len(parents) >= 2 and parents[0] in PART:
-        part = raw[str(parents[0])][parents[1]]
-        place = f"{PART[str(parents[0])]} {part.get('name', int(parents[1]) + 1)!r}: "
-    if first["type"] == "missing":
-        return f"{place}the key {last!r} is missing"
-    if first["type"] == "unexpected_keyword_argument":
-        return f"{place}nothing reads the key {last!r}: check the spelling"
-    if parents == ["seeds"]:
+    keys = {UNKNOWN: "nothing reads the key {!r}", MISSING: "the key {!r} is missing"}
+    wrong = [keys[problem["type"]].format(problem["loc"][-1]) for problem in listed if problem["type"] in keys]
+    if wrong:
+        first = next(problem for problem in listed if problem["type"] in keys)
+        return f"{_place(first['loc'], raw)}{', and '.join(wrong)}"
+    first, parents = listed[0], listed[0]["loc"][:-1]
+    if parents == ("seeds",):
         return f"seed {first['input']!r}: {sentence(first)}"
-    key = next((part for part in first["loc"] if isinstance(part, str) and part not in ("rows", "panels")), last)
+    place = _place(first["loc"], raw)
+    key = next(part for part in first["loc"][2 if place else 0 :] if isinstance(part, str))
     if first["type"] == PROBLEM:
         return f"{place}{key}: {sentence(first)}"
     given = "it is empty" if first["input"] is None else f"{first['input']!r} does not fit"
     return f"{place}{key}: {given}: {sentence(first)}"
+
+
+def _place(loc: tuple[int | str, ...], raw: dict[str, Any]) -> str:
+    """Return the row or panel of a mistake, by its name or else its number; empty for the table itself."""
+    if len(loc) < 3 or loc[0] not in PART:
+        return ""
+    part = raw[str(loc[0])][loc[1]]
+    return f"{PART[str(loc[0])]} {part.get('name', int(loc[1]) + 1)!r}: "
