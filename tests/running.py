@@ -16,7 +16,7 @@ SMALL = [
     "trainer.accelerator=cpu",
     "dataset.recipe.pretrain.epochs=2",
     "dataset.recipe.vanilla.epochs=2",
-    "dataset.recipe.stage2.epochs=3",
+    "dataset.recipe.adapt.epochs=3",
 ]
 
 

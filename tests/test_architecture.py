@@ -63,6 +63,38 @@ def test_every_value_of_a_recipe_says_where_it_comes_from():
         assert re.search(r"\b[PRYO]([,:; ]|$)", comment), line
 
 
+@pytest.mark.parametrize("dataset", options("dataset"))
+def test_every_dataset_explains_its_marks(dataset):
+    assert "P the paper, R the authors' review-time release, Y" in (CONF / "dataset" / f"{dataset}.yaml").read_text()
+
+
+PROTOCOLS = {
+    "linear_probe": "adapt",
+    "finetune": "adapt",
+    "end_to_end": "vanilla",
+    "linear_probe_release": "adapt_release",
+}
+
+
+@pytest.mark.parametrize(("protocol", "block"), PROTOCOLS.items())
+def test_a_protocol_takes_the_values_of_its_recipe_block(protocol, block):
+    recipe = f"dataset.recipe.{block}"
+    values = [f"{recipe}.epochs=3", f"{recipe}.lr=0.5", f"{recipe}.clip=7", f"++{recipe}.scheduler={{a: 1}}"]
+    cfg = composed(CONF, ["dataset=agedb_dir", "method=supremix", f"protocol={protocol}", *values])
+    assert (cfg.protocol.epochs, cfg.protocol.optimizer.lr, cfg.protocol.clip) == (3, 0.5, 7)
+    assert cfg.protocol.scheduler.a == 1
+    assert (cfg.method.pretrain.epochs, cfg.method.pretrain.optimizer.lr) == (100, 1e-3)
+
+
+def test_the_batch_and_the_rate_of_pre_training_are_its_own():
+    for dataset in options("dataset"):
+        changed = ["dataset.recipe.pretrain.batch_size=7", "dataset.recipe.pretrain.lr=0.7"]
+        cfg = composed(CONF, [f"dataset={dataset}", "method=supremix", *changed])
+        assert (cfg.method.pretrain.batch_size, cfg.method.pretrain.optimizer.lr) == (7, 0.7)
+        assert cfg.protocol.batch_size != 7
+        assert cfg.protocol.optimizer.lr != 0.7
+
+
 def test_configs_are_valid_yaml_without_tabs():
     for path in CONF.rglob("*.yaml"):
         yaml.safe_load(path.read_text())

@@ -23,7 +23,7 @@ from tests.running import SMALL, config, run_small
 
 THEMES = {"configs": configs, "tables": tables, "arrays": arrays, "stores": stores, "scripts": scripts}
 CORPUS = [pytest.param(case, id=f"{theme}: {case.name}") for theme, module in THEMES.items() for case in module.CASES]
-QUICK = [f"dataset.recipe.{stage}.epochs=1" for stage in ("pretrain", "vanilla", "stage2")]
+QUICK = [f"dataset.recipe.{stage}.epochs=1" for stage in ("pretrain", "vanilla", "adapt")]
 OWN_PROCESS = [
     (configs, "seed=null"),
     (tables, "NaN feature"),

@@ -17,7 +17,7 @@ from tests.running import SMALL
 
 pytest.importorskip("optuna", reason="searching needs the extra [sweep]")
 
-SHORT = [*SMALL[:-3], "method=supremix", "dataset.recipe.pretrain.epochs=1", "dataset.recipe.stage2.epochs=1"]
+SHORT = [*SMALL[:-3], "method=supremix", "dataset.recipe.pretrain.epochs=1", "dataset.recipe.adapt.epochs=1"]
 SPACE = ["method.temperature=tag(log,interval(0.1,5))", "method.window=interval(10,100)", "method.beta=[2,8],[8,2]"]
 
 

@@ -20,7 +20,7 @@ ONE_EPOCH = [
     "trainer.accelerator=cpu",
     "trainer.threads=1",
     "dataset.recipe.pretrain.epochs=1",
-    "dataset.recipe.stage2.epochs=1",
+    "dataset.recipe.adapt.epochs=1",
     "dataset.recipe.vanilla.epochs=1",
 ]
 # Narrower networks on channels-last images corrupt the heap in PyTorch 2.15's CPU kernels.

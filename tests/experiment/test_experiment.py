@@ -199,7 +199,7 @@ def test_identity_ignores_where_and_how_and_hears_everything_else(tmp_path):
         assert encoder_id == plain[1]
     science = identity.scientific(config(tmp_path))
     assert identity.run_id(science, "other data") != plain[0]
-    assert ids("method=vanilla", "dataset.recipe.stage2.epochs=9") == ids("method=vanilla")  # a recipe it never uses
+    assert ids("method=vanilla", "dataset.recipe.adapt.epochs=9") == ids("method=vanilla")  # a recipe it never uses
 
 
 def test_records_are_plain_json_without_nan(tmp_path):

@@ -19,10 +19,10 @@ from supremix.suite.spec import Panel, Row, Spec
 
 SIZES = "{train: 40, val: 10, test: 10}"
 HERE = ["dataset=uci_airfoil", "dataset.name=here", f"dataset.load.sizes={SIZES}", "dataset.recipe.pretrain.epochs=1"]
-FAST = ["dataset.recipe.stage2.epochs=2", "tracking=none", "trainer.progress=off", "trainer.accelerator=cpu"]
+FAST = ["dataset.recipe.adapt.epochs=2", "tracking=none", "trainer.progress=off", "trainer.accelerator=cpu"]
 THERE = [
     "dataset=uci_airfoil", "dataset.name=there", f"dataset.load.sizes={SIZES}", "dataset.recipe.pretrain.epochs=2",
-    "dataset.recipe.vanilla.epochs=2", "dataset.recipe.temperature=0.3", "dataset.recipe.stage2.epochs=2",
+    "dataset.recipe.vanilla.epochs=2", "dataset.recipe.temperature=0.3", "dataset.recipe.adapt.epochs=2",
 ]  # fmt: skip
 FROM_THERE = ["transfer=uci_airfoil", *(f"transfer.{override}" for override in THERE[1:])]
 

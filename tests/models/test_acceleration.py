@@ -157,7 +157,7 @@ def test_channels_last_by_itself_on_a_gpu_alone(wanted, device, last):
 
 
 def test_a_compiled_run_has_the_same_id_weights_names_and_results(tmp_path):
-    overrides = ["protocol=finetune", "dataset.recipe.pretrain.epochs=1", "dataset.recipe.stage2.epochs=1"]
+    overrides = ["protocol=finetune", "dataset.recipe.pretrain.epochs=1", "dataset.recipe.adapt.epochs=1"]
     plain, _ = run_small(tmp_path / "plain", *overrides)
     torch._dynamo.utils.counters.clear()
     compiled, _ = run_small(tmp_path / "compiled", *overrides, "trainer.compile=eager")

@@ -237,17 +237,17 @@ def test_config_has_the_papers_values(dataset, temperature, batch_size):
     cfg = composed(f"dataset={dataset}")
     recipe = cfg.dataset.recipe
     assert (recipe.temperature, recipe.window, list(recipe.beta)) == (temperature, 5, [2, 8])
-    assert (recipe.lr, recipe.batch_size, recipe.projection.out) == (1e-3, batch_size, 128)
+    assert (recipe.pretrain.lr, recipe.pretrain.batch_size, recipe.projection.out) == (1e-3, batch_size, 128)
     assert (cfg.dataset.load.pixels, cfg.dataset.load.bin_size, cfg.dataset.load.augment) == (224, 1, "color_crop")
     assert (cfg.backbone.name, cfg.protocol.name) == ("resnet50", "linear_probe")
-    assert (recipe.stage2.loss, recipe.stage2.epochs, recipe.stage2.batch_size) == ("l1", 100, batch_size)
+    assert (recipe.adapt.loss, recipe.adapt.epochs, recipe.adapt.batch_size) == ("l1", 100, batch_size)
     assert (recipe.vanilla.epochs, recipe.vanilla.batch_size, list(recipe.vanilla.scheduler.milestones)) == (
         90,
         256,
         [60, 80],
     )
     release = {"agedb_dir": ("mse", 16), "imdb_wiki": ("l1", 32)}[dataset]
-    assert (recipe.stage2_release.loss, recipe.stage2_release.batch_size) == release
+    assert (recipe.adapt_release.loss, recipe.adapt_release.batch_size) == release
 
 
 @pytest.mark.parametrize("dataset", ["agedb_dir", "imdb_wiki", "agedb_dir_twin", "imdb_wiki_twin"])
@@ -263,8 +263,8 @@ def test_config_builds(dataset, tmp_path):
         in_features=network.out_dim,
     )
     assert type(head).__name__ == "FaceProjectionHead"
-    for stage in ("pretrain", "stage2", "stage2_release", "vanilla"):
-        optimizer = torch.optim.Adam(head.parameters(), lr=recipe[stage].get("lr", recipe.lr))
+    for stage in ("pretrain", "adapt", "adapt_release", "vanilla"):
+        optimizer = torch.optim.Adam(head.parameters(), lr=recipe[stage].lr)
         if recipe[stage].scheduler is not None:
             scheduler = instantiate(recipe[stage].scheduler)(optimizer)
             assert max(scheduler.milestones) < recipe[stage].epochs

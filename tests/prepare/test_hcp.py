@@ -289,8 +289,8 @@ def test_the_config_has_the_paper_s_values(dataset):
     recipe = cfg.dataset.recipe
     assert dict(recipe.views) == {"supremix": 1, "baselines": 1}
     if dataset == "hcp_aging":
-        assert (recipe.batch_size, recipe.backbone.width, recipe.projection.hidden) == (64, 64, 512)
-        assert (recipe.pretrain.epochs, recipe.stage2.epochs, recipe.vanilla.epochs) == (100, 100, 100)
+        assert (recipe.pretrain.batch_size, recipe.backbone.width, recipe.projection.hidden) == (64, 64, 512)
+        assert (recipe.pretrain.epochs, recipe.adapt.epochs, recipe.vanilla.epochs) == (100, 100, 100)
 
 
 def test_raw_files_become_a_record(twin, prepared, tmp_path):
@@ -301,7 +301,7 @@ def test_raw_files_become_a_record(twin, prepared, tmp_path):
         f"paths.runs={tmp_path}",
         "dataset.recipe.backbone.width=2",
         "dataset.recipe.pretrain.epochs=1",
-        "dataset.recipe.stage2.epochs=1",
+        "dataset.recipe.adapt.epochs=1",
         "tracking=none",
         "trainer.progress=off",
         "trainer.accelerator=cpu",

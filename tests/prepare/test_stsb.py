@@ -484,8 +484,8 @@ def test_recipe_of_the_paper():
     for dataset in ("stsb_dir", "stsb_dir_full"):
         recipe = composed(f"dataset={dataset}").dataset.recipe
         assert (recipe.temperature, recipe.window, list(recipe.beta)) == (1.0, 1.0, [2, 8])
-        assert (recipe.lr, recipe.batch_size, recipe.projection.out) == (1e-3, 128, 128)
-        assert (recipe.stage2.epochs, recipe.stage2.loss, recipe.vanilla.loss, recipe.select) == (
+        assert (recipe.pretrain.lr, recipe.pretrain.batch_size, recipe.projection.out) == (1e-3, 128, 128)
+        assert (recipe.adapt.epochs, recipe.adapt.loss, recipe.vanilla.loss, recipe.select) == (
             100,
             "l1",
             "mse",
@@ -544,7 +544,7 @@ def test_a_run_from_the_command_line_s_config(whole, tmp_path):
         f"paths.runs={tmp_path}",
         "dataset.recipe.backbone.hidden=8",
         "dataset.recipe.pretrain.epochs=2",
-        "dataset.recipe.stage2.epochs=2",
+        "dataset.recipe.adapt.epochs=2",
         "tracking=none",
         "trainer.progress=off",
         "trainer.log_every=1",

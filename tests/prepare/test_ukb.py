@@ -498,8 +498,8 @@ def test_the_config_has_the_paper_s_values(dataset):
     recipe = cfg.dataset.recipe
     assert dict(recipe.views) == {"supremix": 1, "baselines": 2}
     if dataset == "ukb":
-        assert (recipe.batch_size, recipe.supcr.batch_size, recipe.backbone.width) == (64, 128, 64)
-        assert (recipe.pretrain.epochs, recipe.stage2.epochs, recipe.vanilla.epochs) == (100, 100, 100)
+        assert (recipe.pretrain.batch_size, recipe.supcr.batch_size, recipe.backbone.width) == (64, 128, 64)
+        assert (recipe.pretrain.epochs, recipe.adapt.epochs, recipe.vanilla.epochs) == (100, 100, 100)
 
 
 def test_the_config_builds_what_trains(twin, prepared):

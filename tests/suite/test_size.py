@@ -36,7 +36,7 @@ MAY_CHANGE = re.compile(
     r"|dataset\.load\.(name|folder|split|pixels|padding|sizes\..+)"
     r"|dataset\.subset\.train_size"
     r"|(backbone\.build|dataset\.recipe\.backbone)\.(width|hidden)|backbone\.name|backbone\.build\.depth"
-    r"|(dataset\.recipe\.(pretrain|stage2|vanilla)|method\.pretrain|protocol|method\.source\.protocol)"
+    r"|(dataset\.recipe\.(pretrain|adapt|vanilla)|method\.pretrain|protocol|method\.source\.protocol)"
     r"\.(epochs|scheduler\.(milestones|T_max))"
     r"|method\.pretrain\.histograms\.epochs"
     r"|(dataset\.recipe|trainer)\.threads|tracking\.group"
