@@ -13,7 +13,7 @@ help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Data: SUPREMIX_DATA=DIR holds raw files (default: data), SUPREMIX_RUNS=DIR the store (default: runs)."
-	@echo "  SIZE=twin runs, plans and renders any table or figure on small synthetic data, in minutes, under results/twin."
+	@echo "  SIZE=small runs, plans and renders any table or figure on small synthetic data, in minutes, under results/small."
 	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table or figure; JOBS=N runs N at a time,"
 	@echo "  by default as many as there are cores; LAUNCHER=slurm (or basic, joblib, submitit_local, ray) says what starts them."
 
@@ -51,7 +51,7 @@ $(OLDEST)/.installed: pyproject.toml $(STAMP)
 	$(VENV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[all,dev]'
 	@touch $@
 
-test-tables: $(STAMP) ## Run all sixteen tables and four figures at SIZE=twin from an empty store, with a line on each
+test-tables: $(STAMP) ## Run all sixteen tables and four figures at SIZE=small from an empty store, with a line on each
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests/long/all_tables.py
 
 lint: $(STAMP) ## Check style, formatting, and that imports run one way

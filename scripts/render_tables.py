@@ -10,7 +10,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Anything else is a Hydra override for every run, as it was given for them"
     )
-    parser.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
+    parser.add_argument("--size", help="a name under conf/size: small, synthetic data (default: the paper's)")
     parser.add_argument("--out", type=Path, help="folder of the tables (default: results, or results/SIZE)")
     options, overrides = parser.parse_known_args(arguments)
 

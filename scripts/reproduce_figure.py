@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("figure", help="a name under conf/figure, such as 2")
     add_options(parser)
-    parser.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
+    parser.add_argument("--size", help="a name under conf/size: small, synthetic data (default: the paper's)")
     parser.add_argument("--out", type=Path, help="folder of the drawn figure (default: results/[SIZE/]figure_<N>)")
     parser.add_argument("--seeds", help="comma-separated, in place of the figure's own")
     parser.add_argument("--stored", action="store_true", help="run nothing, draw what the store holds")

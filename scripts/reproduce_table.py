@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("table", help="a name under conf/table, such as 5")
     add_options(parser)
-    parser.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
+    parser.add_argument("--size", help="a name under conf/size: small, synthetic data (default: the paper's)")
     parser.add_argument("--out", type=Path, help="folder of the rendered table (default: results/[SIZE/]table_<N>)")
     parser.add_argument("--seeds", help="comma-separated, in place of the table's own")
     instead = parser.add_mutually_exclusive_group()

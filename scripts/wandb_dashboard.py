@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     kinds = parser.add_subparsers(dest="kind", required=True)
     table = kinds.add_parser("table", help="curves and final metrics by row, and the numbers beside the paper's")
     table.add_argument("table", help="a name under conf/table, such as 5")
-    table.add_argument("--size", help="a name under conf/size: twin, small synthetic data (default: the paper's)")
+    table.add_argument("--size", help="a name under conf/size: small, synthetic data (default: the paper's)")
     sweep = kinds.add_parser("sweep", help="a metric against the settings that were swept")
     sweep.add_argument("--metric", default="best/mae", help="variant and name of a test metric (default: best/mae)")
     swept = "method.temperature,method.window,method.beta"

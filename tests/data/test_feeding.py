@@ -180,12 +180,12 @@ def test_the_loaded_datasets_say_where_their_rows_are(tmp_path):
     for name, prepare in (("agedb_dir", agedb_dir.main), ("ukb", ukb.main)):
         arguments = [name, "--size", "tiny", "--out", str(tmp_path / "raw"), "--workers", "1"]
         assert make_twin.main(arguments) == 0
-        places = ["--name", f"{name}_twin", "--data", str(tmp_path / "raw"), "--out", str(tmp_path / "prepared")]
+        places = ["--name", f"{name}_tiny", "--data", str(tmp_path / "raw"), "--out", str(tmp_path / "prepared")]
         assert prepare([*places, "--workers", "1"]) == 0
     face_data = images.load_images(
-        tmp_path / "prepared" / "agedb_dir_twin", name="t", pixels=32, bin_size=1, augment="color_crop", padding=2
+        tmp_path / "prepared" / "agedb_dir_tiny", name="t", pixels=32, bin_size=1, augment="color_crop", padding=2
     )
-    volume_data = volumes.load_volumes(tmp_path / "prepared" / "ukb_twin", name="t", bin_size=1, views=None)
+    volume_data = volumes.load_volumes(tmp_path / "prepared" / "ukb_tiny", name="t", bin_size=1, views=None)
     for data in (face_data, volume_data):
         ahead_of = partial(getattr, read_ahead(data, 3))
         assert [ahead_of(split).workers for split in ("train", "val", "test")] == [3, 3, 3]

@@ -44,16 +44,21 @@ def folders(tmp_path_factory) -> Path:
         where += ["--workers", "1"] if name not in ("stsb_dir", "uci_airfoil") else []
         for command in (
             ["make_twin.py", name, "--size", "tiny", "--out", str(root / "raw"), "--workers", "1"],
-            [f"{name}.py", *(["--split", "twin"] if name == "stsb_dir" else ["--name", f"{name}_twin"]), *where],
+            [f"{name}.py", *(["--split", "tiny"] if name == "stsb_dir" else ["--name", f"{name}_tiny"]), *where],
         ):
             subprocess.run([sys.executable, f"data_prep/{command[0]}", *command[1:]], cwd=CONF.parent, check=True)
     return root
 
 
+def named(name: str) -> list[str]:
+    """Overrides that read the tiny twin with the settings of the larger one."""
+    return ["dataset.split=tiny"] if name == "stsb_dir" else [f"dataset.name={name}_tiny"]
+
+
 def run_twin(folders: Path, name: str, *overrides: str) -> tuple[Path, dict]:
     """A run of one epoch in each stage; its directory and record."""
     where = [*TINY[name], f"paths.prepared={folders / 'prepared'}", f"paths.runs={folders / 'runs'}"]
-    directory = run(composed(CONF, [f"dataset={name}_twin", *ONE_EPOCH, *where, *overrides]))
+    directory = run(composed(CONF, [f"dataset={name}_demo", *named(name), *ONE_EPOCH, *where, *overrides]))
     return directory, read_record(directory)
 
 
@@ -119,9 +124,13 @@ def test_the_vanilla_encoder_is_trained_once(folders):
 @pytest.mark.parametrize("method", ["supremix", "vanilla_probe"])
 def test_an_encoder_of_one_twin_is_probed_on_another(folders, method):
     smaller = [*FACES, *(override for override in ONE_EPOCH if override.startswith("dataset."))]
-    source = ["transfer=imdb_wiki_twin", *(f"transfer.{override}" for override in smaller)]
+    source = [
+        "transfer=imdb_wiki_demo",
+        "transfer.dataset.name=imdb_wiki_tiny",
+        *(f"transfer.{override}" for override in smaller),
+    ]
     directory, record = run_twin(folders, "agedb_dir", f"method={method}", *source)
     _, at_home = run_twin(folders, "imdb_wiki", f"method={method.replace('vanilla_probe', 'vanilla')}")
     assert record["pretrain_id"] == (at_home["pretrain_id"] or at_home["id"])
-    assert record["dataset"] == "agedb_dir_twin"
+    assert record["dataset"] == "agedb_dir_tiny"
     assert len(np.load(directory / "predictions.npz")["test_best"]) == record["data"]["sizes"]["test"]

@@ -115,7 +115,7 @@ def test_the_planner_and_the_run_agree_on_the_identity(folder):
     assert "no prepared data" in absent.hint
 
 
-@pytest.mark.parametrize("target", ["uci_airfoil", "agedb_dir", "imdb_wiki_twin"])
+@pytest.mark.parametrize("target", ["uci_airfoil", "agedb_dir", "imdb_wiki_demo"])
 @pytest.mark.parametrize("name", sorted(p.stem for p in (CONF / "transfer").glob("[!_]*.yaml") if p.stem != "none"))
 def test_source_and_target_have_the_configs_of_their_own_runs(name, target):
     for method in ("supremix", "vanilla_probe"):

@@ -262,8 +262,8 @@ def test_nothing_to_draw_is_one_line_that_names_the_preparation(tmp_path, capsys
     error = capsys.readouterr().err
     assert error.startswith("error: Figure 5")
     assert error.count("\n") == 1
-    assert reproduce_figure.main([*arguments, "--size", "twin"]) == 1
-    assert "its data is not prepared, made before the first run at SIZE=twin\n" in capsys.readouterr().err
+    assert reproduce_figure.main([*arguments, "--size", "small"]) == 1
+    assert "its data is not prepared, made before the first run at SIZE=small\n" in capsys.readouterr().err
 
 
 def test_a_figure_of_more_runs_or_of_other_settings_is_kept_in_its_folder(tmp_path, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""Every table and figure at SIZE=twin from an empty store: minutes, so `make test-tables` runs it, not `make test`."""
+"""Every table and figure at SIZE=small from an empty store: minutes, so `make test-tables` runs it, not `make test`."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ TABLES = [str(number) for number in range(1, 17)]
 COMPUTED = [number for number in TABLES if kind(CONF / "table" / f"{number}.yaml")]
 FIGURES = ["2", "3", "4", "5"]
 KILLED = "16"  # with the most work in a run
-AT_SIZE = ["--size", "twin", "--jobs", "2"]
+AT_SIZE = ["--size", "small", "--jobs", "2"]
 QUIET = ["trainer.accelerator=cpu", "tracking=none"]
 
 
@@ -72,7 +72,7 @@ def told(capfd):
 def check_marked(folder: Path, stem: str) -> list[dict[str, str]]:
     """What the Markdown, CSV and LaTeX of a table say of the data; the lines of the CSV."""
     text = (folder / f"{stem}.md").read_text()
-    assert text.splitlines()[0].endswith("(SIZE=twin, synthetic data)")
+    assert text.splitlines()[0].endswith("(SIZE=small, synthetic data)")
     assert not re.search(r"\| (missing|failed) \||: missing,|^Missing:|Data not there", text, re.MULTILINE)
     with (folder / f"{stem}.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
@@ -84,8 +84,8 @@ def check_marked(folder: Path, stem: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("number", [number for number in TABLES if number not in COMPUTED])
 def test_a_table_runs_start_to_finish(place, told, number):
-    folder = place / "results" / "twin" / f"table_{number}"
-    spec = sizes.load(CONF, "twin").spec(load(CONF / "table" / f"{number}.yaml"))
+    folder = place / "results" / "small" / f"table_{number}"
+    spec = sizes.load(CONF, "small").spec(load(CONF / "table" / f"{number}.yaml"))
     cells = len(spec.cells()) * len(spec.seeds)
     before = stamps(place / "runs")
     assert reproduce_table.main([number, *AT_SIZE, *QUIET]) == 0
@@ -106,7 +106,7 @@ def test_a_table_runs_start_to_finish(place, told, number):
 
 @pytest.mark.parametrize("number", COMPUTED)
 def test_a_computed_table(place, told, number):
-    folder = place / "results" / "twin" / f"table_{number}"
+    folder = place / "results" / "small" / f"table_{number}"
     assert reproduce_table.main([number, *AT_SIZE]) == 0
     told(f"table {number}", 0)
     assert all(line["here"] for line in check_marked(folder, "table"))
@@ -116,8 +116,8 @@ def test_a_computed_table(place, told, number):
 
 @pytest.mark.parametrize("number", FIGURES)
 def test_a_figure_runs_start_to_finish(place, told, number):
-    folder = place / "results" / "twin" / f"figure_{number}"
-    spec = sizes.load(CONF, "twin").spec(figure_spec.load(CONF / "figure" / f"{number}.yaml").spec)
+    folder = place / "results" / "small" / f"figure_{number}"
+    spec = sizes.load(CONF, "small").spec(figure_spec.load(CONF / "figure" / f"{number}.yaml").spec)
     before = stamps(place / "runs")
     assert reproduce_figure.main([number, *AT_SIZE, *QUIET]) == 0
     after = stamps(place / "runs")
@@ -140,7 +140,7 @@ def test_running_all_again_repeats_nothing_and_gives_the_same_files(place, told,
     scripts = [(reproduce_table, "table", number) for number in TABLES]
     scripts += [(reproduce_figure, "figure", number) for number in FIGURES]
     for script, what, number in scripts:
-        folder = place / "results" / "twin" / f"{what}_{number}"
+        folder = place / "results" / "small" / f"{what}_{number}"
         before = written(folder)
         assert script.main([number, *AT_SIZE, *QUIET]) == 0
         assert written(folder) == before, folder
@@ -154,9 +154,9 @@ def test_running_all_again_repeats_nothing_and_gives_the_same_files(place, told,
 
 
 def test_the_overview_of_all(place):
-    results = place / "results" / "twin"
+    results = place / "results" / "small"
     before = {number: written(results / f"table_{number}") for number in TABLES}
-    assert render_tables.main(["--size", "twin", *QUIET]) == 0
+    assert render_tables.main(["--size", "small", *QUIET]) == 0
     assert {number: written(results / f"table_{number}") for number in TABLES} == before
     lines = (results / "README.md").read_text().splitlines()
     assert all(any(f"(table_{number}/table.md)" in line for line in lines) for number in TABLES)
@@ -187,7 +187,7 @@ def test_a_killed_table_goes_on_without_repeating_a_finished_cell(place, told):
     told(f"table {KILLED}, killed after {len(runs(before))} of {cells} runs and begun again", cells)
     left = {path.stem for path in store.glob("*.partial")}  # of a run killed between its end and its tidying up
     assert left <= {Path(name).parent.name for name in before}
-    alone = place / "results" / "twin" / f"table_{KILLED}"
+    alone = place / "results" / "small" / f"table_{KILLED}"
     assert {name: (out / name).read_bytes() for name in ("table.md", "table.csv", "table.tex")} == {
         name: (alone / name).read_bytes() for name in NAMES if name.startswith("table.")
     }

@@ -205,9 +205,9 @@ def test_damaged_folder_is_refused(folder, damage, message):
 def test_missing_folder_names_the_commands(tmp_path):
     with pytest.raises(UserError, match=r"run `supremix prepare agedb_dir --out .*`, or set paths.prepared"):
         load(tmp_path / "agedb_dir")
-    twin = r"`supremix twin agedb_dir --size demo && supremix prepare agedb_dir --name agedb_dir_twin"
+    twin = r"`supremix twin agedb_dir --size demo && supremix prepare agedb_dir --name agedb_dir_demo"
     with pytest.raises(UserError, match=twin):
-        load(tmp_path / "agedb_dir_twin")
+        load(tmp_path / "agedb_dir_demo")
 
 
 @pytest.mark.parametrize(
@@ -250,12 +250,12 @@ def test_config_has_the_papers_values(dataset, temperature, batch_size):
     assert (recipe.adapt_release.loss, recipe.adapt_release.batch_size) == release
 
 
-@pytest.mark.parametrize("dataset", ["agedb_dir", "imdb_wiki", "agedb_dir_twin", "imdb_wiki_twin"])
+@pytest.mark.parametrize("dataset", ["agedb_dir", "imdb_wiki", "agedb_dir_demo", "imdb_wiki_demo"])
 def test_config_builds(dataset, tmp_path):
     cfg = composed(f"dataset={dataset}", "method=supremix", f"paths.prepared={tmp_path}")
     assert cfg.dataset.name == dataset
     network = instantiate(cfg.backbone.build)
-    twin = dataset.endswith("_twin")
+    twin = dataset.endswith("_demo")
     assert network.out_dim == (128 if twin else 2048)
     recipe = cfg.dataset.recipe
     head = instantiate(

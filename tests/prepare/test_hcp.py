@@ -35,18 +35,18 @@ def twin(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(twin) -> Path:
     assert run(twin) == 0
-    return twin / "out" / "hcp_aging_twin"
+    return twin / "out" / "hcp_aging_tiny"
 
 
 @pytest.fixture
 def raw(twin, tmp_path) -> Path:
     """A copy of the raw folder, to damage."""
-    shutil.copytree(twin / "hcp_aging_twin", tmp_path / "hcp_aging_twin")
-    return tmp_path / "hcp_aging_twin"
+    shutil.copytree(twin / "hcp_aging_tiny", tmp_path / "hcp_aging_tiny")
+    return tmp_path / "hcp_aging_tiny"
 
 
 def run(data: Path, *more: object) -> int:
-    arguments = ["--data", data, "--out", data / "out", "--name", "hcp_aging_twin", "--workers", 1, *more]
+    arguments = ["--data", data, "--out", data / "out", "--name", "hcp_aging_tiny", "--workers", 1, *more]
     return hcp_aging.main([str(argument) for argument in arguments])
 
 
@@ -63,7 +63,7 @@ def manifest(folder: Path) -> list[dict[str, str]]:
 
 
 def load(folder: Path) -> Data:
-    return timeseries.load_series(folder, name="hcp_aging_twin", bin_size=1)
+    return timeseries.load_series(folder, name="hcp_aging_tiny", bin_size=1)
 
 
 # ---- preparation
@@ -71,13 +71,13 @@ def load(folder: Path) -> Data:
 
 def test_a_twin_is_prepared(prepared, twin):
     meta = json.loads((prepared / "meta.json").read_text())
-    assert (meta["name"], meta["rows"], meta["synthetic"]) == ("hcp_aging_twin", N, True)
+    assert (meta["name"], meta["rows"], meta["synthetic"]) == ("hcp_aging_tiny", N, True)
     rows = manifest(prepared)
     frames = np.concatenate([np.load(path) for path in sorted(prepared.glob("frames-*.npy"))])
     assert (frames.dtype, frames.shape[1]) == (np.float32, P)
     first = 0
     for row in rows:
-        series = np.load(twin / "hcp_aging_twin" / f"{row['id']}.npy").astype(float)
+        series = np.load(twin / "hcp_aging_tiny" / f"{row['id']}.npy").astype(float)
         expected = (series - series.mean(1, keepdims=True)) / series.std(1, keepdims=True)
         np.testing.assert_allclose(frames[first : first + int(row["frames"])].T, expected, atol=1e-5)
         first += int(row["frames"])
@@ -87,7 +87,7 @@ def test_a_twin_is_prepared(prepared, twin):
 
 def test_workers_change_no_byte(raw, prepared):
     assert run(raw.parent, "--workers", 2) == 0
-    folder = raw.parent / "out" / "hcp_aging_twin"
+    folder = raw.parent / "out" / "hcp_aging_tiny"
     assert {p.name for p in folder.iterdir()} == {p.name for p in prepared.iterdir()}
     assert all(path.read_bytes() == (prepared / path.name).read_bytes() for path in folder.iterdir())
 
@@ -105,7 +105,7 @@ def test_tables_of_every_kind_and_direction_are_the_same(raw, prepared):
         else:
             np.savetxt(raw / f"{subject}.txt", series)
     assert run(raw.parent) == 0
-    folder = raw.parent / "out" / "hcp_aging_twin"
+    folder = raw.parent / "out" / "hcp_aging_tiny"
     for name in ("frames-0000.npy", "frames-0001.npy"):
         np.testing.assert_allclose(np.load(folder / name), np.load(prepared / name), atol=1e-5)
     assert manifest(folder) == manifest(prepared)
@@ -146,7 +146,7 @@ def test_damaged_inputs_are_left_out_by_name(raw, capsys):
     (raw / "README").write_text("hello")
 
     assert run(raw.parent) == 0
-    folder = raw.parent / "out" / "hcp_aging_twin"
+    folder = raw.parent / "out" / "hcp_aging_tiny"
     found = findings(folder)
     for subject, reason, detail in broken:
         assert (found[subject]["action"], found[subject]["reason"]) == ("dropped", reason)
@@ -163,7 +163,7 @@ def test_months_and_subjects_without_age(raw):
     header = ['"src_subject_id"\t"interview_age"', '"Subject ID"\t"Age in months"']  # as the NDA hands it out
     (raw / "ages.csv").write_text("\n".join([*header, *lines, f"{names[-2]}\tNaN", ""]))
     assert run(raw.parent) == 0
-    folder = raw.parent / "out" / "hcp_aging_twin"
+    folder = raw.parent / "out" / "hcp_aging_tiny"
     assert [float(row["label"]) for row in manifest(folder)] == pytest.approx([40 + i for i in range(N - 1)])
     found = findings(folder)
     assert found[names[-1]]["reason"] == "file, but no usable age in the table"
@@ -175,7 +175,7 @@ def test_splits_are_drawn_in_the_paper_s_proportions_and_by_the_seed(raw):
     counts, drawn = [], []
     for seed in (0, 0, 1):
         assert run(raw.parent, "--split-seed", seed) == 0
-        rows = manifest(raw.parent / "out" / "hcp_aging_twin")
+        rows = manifest(raw.parent / "out" / "hcp_aging_tiny")
         drawn.append([row["split"] for row in rows])
         counts.append([drawn[-1].count(split) for split in ("train", "val", "test")])
         shutil.rmtree(raw.parent / "out")
@@ -195,7 +195,7 @@ def test_batches_are_padded_with_zeros(prepared, twin):
     assert batch["x"].shape == (3, P, max(lengths))
     assert (batch["x"].dtype, batch["length"].dtype) == (torch.float32, torch.int64)
     for row, length, subject in zip(batch["x"], lengths, data.train.ids[index], strict=True):
-        series = np.load(twin / "hcp_aging_twin" / f"{subject}.npy").astype(float)
+        series = np.load(twin / "hcp_aging_tiny" / f"{subject}.npy").astype(float)
         assert length == series.shape[1]
         expected = (series - series.mean(1, keepdims=True)) / series.std(1, keepdims=True)
         np.testing.assert_allclose(row[:, :length], expected, atol=1e-5)
@@ -217,8 +217,8 @@ def test_flattened_series_are_means_of_eight_parts(prepared):
 
 @pytest.fixture
 def spoilt(prepared, tmp_path) -> Path:
-    shutil.copytree(prepared, tmp_path / "hcp_aging_twin")
-    return tmp_path / "hcp_aging_twin"
+    shutil.copytree(prepared, tmp_path / "hcp_aging_tiny")
+    return tmp_path / "hcp_aging_tiny"
 
 
 def set_frames(folder: Path, row: int, text: str | None) -> None:
@@ -281,7 +281,7 @@ def test_nothing_linear_in_the_twin_tells_the_age():
     assert error > 0.85 * np.abs(ages[test] - ages[train].mean()).mean()
 
 
-@pytest.mark.parametrize("dataset", ["hcp_aging", "hcp_aging_twin"])
+@pytest.mark.parametrize("dataset", ["hcp_aging", "hcp_aging_demo"])
 def test_the_config_has_the_paper_s_values(dataset):
     cfg = composed(CONF, [f"dataset={dataset}", "method=supremix"])
     assert (cfg.method.temperature, cfg.method.window, list(cfg.method.beta)) == (0.5, 5, [2, 8])
@@ -295,7 +295,8 @@ def test_the_config_has_the_paper_s_values(dataset):
 
 def test_raw_files_become_a_record(twin, prepared, tmp_path):
     overrides = [
-        "dataset=hcp_aging_twin",
+        "dataset=hcp_aging_demo",
+        "dataset.name=hcp_aging_tiny",
         "method=supremix",
         f"paths.prepared={twin / 'out'}",
         f"paths.runs={tmp_path}",

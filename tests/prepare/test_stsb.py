@@ -329,7 +329,7 @@ def test_a_batch_is_padded_to_its_own_longest_sentence(whole):
 def test_tokens_are_those_of_the_row(whole):
     data = load(whole)
     vocabulary = (whole / "vocabulary.txt").read_text().splitlines()
-    raw = raw_rows(whole.parents[1] / "stsb_dir_twin" / "test_new.tsv")
+    raw = raw_rows(whole.parents[1] / "stsb_dir_tiny" / "test_new.tsv")
     for i, row in enumerate(raw):
         x = data.test.fetch(np.array([i]))
         assert data.test.ids[i] == f"twin-2012train-{row['old_index']}"

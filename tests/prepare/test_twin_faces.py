@@ -27,7 +27,7 @@ def make(name: str, out: Path, *more: object) -> int:
 
 
 def prepare(name: str, data: Path, out: Path) -> int:
-    return PREPARE[name](["--name", f"{name}_twin", "--data", str(data), "--out", str(out), "--workers", "1"])
+    return PREPARE[name](["--name", f"{name}_tiny", "--data", str(data), "--out", str(out), "--workers", "1"])
 
 
 @pytest.fixture(scope="module", params=["agedb_dir", "imdb_wiki"])
@@ -45,9 +45,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_twin_goes_from_raw_files_to_a_loaded_dataset(made):
     name, root = made
-    folder = root / "prepared" / f"{name}_twin"
+    folder = root / "prepared" / f"{name}_tiny"
     assert json.loads((folder / "meta.json").read_text())["pixels"] == 32  # the twin's own, without an option
-    data = images.load_images(folder, name=f"{name}_twin", pixels=32, bin_size=1, augment="simclr", padding=2)
+    data = images.load_images(folder, name=f"{name}_tiny", pixels=32, bin_size=1, augment="simclr", padding=2)
     assert data.synthetic
     assert data.sizes["train"] > 2 * data.sizes["val"] > 0
     assert data.label_range > 40
@@ -57,11 +57,11 @@ def test_twin_goes_from_raw_files_to_a_loaded_dataset(made):
 
 def test_same_order_same_bytes(made, tmp_path):
     name, root = made
-    raw = contents(root / "data" / f"{name}_twin")
+    raw = contents(root / "data" / f"{name}_tiny")
     assert make(name, tmp_path / "again", "--workers", 2) == 0
-    assert contents(tmp_path / "again" / f"{name}_twin") == raw
+    assert contents(tmp_path / "again" / f"{name}_tiny") == raw
     assert make(name, tmp_path / "other", "--seed", 1) == 0
-    assert contents(tmp_path / "other" / f"{name}_twin") != raw
+    assert contents(tmp_path / "other" / f"{name}_tiny") != raw
 
 
 def test_existing_twin_is_left_and_another_refused(made, capsys):
@@ -75,7 +75,7 @@ def test_existing_twin_is_left_and_another_refused(made, capsys):
 
 def test_agedb_twin_has_agedbs_format(tmp_path):
     assert make("agedb_dir", tmp_path) == 0
-    folder = tmp_path / "agedb_dir_twin"
+    folder = tmp_path / "agedb_dir_tiny"
     with (folder / "agedb.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 60
@@ -93,7 +93,7 @@ def test_agedb_twin_takes_names_and_split_from_the_csv_at_hand(tmp_path):
     table = [FaceRow(f"AgeDB/{i}_SomeName_{20 + i % 60}_f.jpg", 20.0 + i % 60, splits[i % 8]) for i in range(480)]
     (tmp_path / "agedb_dir" / "agedb.csv").write_text(format_rows(table))
     assert make("agedb_dir", tmp_path) == 0
-    with (tmp_path / "agedb_dir_twin" / "agedb.csv").open() as file:
+    with (tmp_path / "agedb_dir_tiny" / "agedb.csv").open() as file:
         chosen = [FaceRow(row["path"], float(row["age"]), row["split"]) for row in csv.DictReader(file)]
     assert set(chosen) <= set(table)
     counts = [sum(row.split == split for row in chosen) for split in ("train", "val", "test")]
@@ -107,7 +107,7 @@ def test_agedb_twin_takes_names_and_split_from_the_csv_at_hand(tmp_path):
 def test_real_size_needs_the_real_split(tmp_path, capsys):
     assert make("agedb_dir", tmp_path, "--size", "real") == 1
     assert "agedb.csv: not there: the size real needs the true split" in capsys.readouterr().err
-    assert not (tmp_path / "agedb_dir_twin").exists()
+    assert not (tmp_path / "agedb_dir_tiny").exists()
 
 
 def test_part_of_the_real_split_keeps_shares_and_ages(real_data):
@@ -123,9 +123,9 @@ def test_part_of_the_real_split_keeps_shares_and_ages(real_data):
 
 def test_imdb_twin_has_files_for_every_filter_to_drop(tmp_path):
     assert make("imdb_wiki", tmp_path / "data", "--seed", 3) == 0
-    (tmp_path / "data" / "imdb_wiki_twin" / "imdb_wiki.csv").unlink()  # so that the metadata decide
+    (tmp_path / "data" / "imdb_wiki_tiny" / "imdb_wiki.csv").unlink()  # so that the metadata decide
     assert prepare("imdb_wiki", tmp_path / "data", tmp_path / "out") == 0
-    with (tmp_path / "out" / "imdb_wiki_twin" / "report.csv").open() as file:
+    with (tmp_path / "out" / "imdb_wiki_tiny" / "report.csv").open() as file:
         reasons = {row["reason"] for row in csv.DictReader(file)}
     assert reasons >= {"face score too low", "a second face"}
     assert reasons <= {

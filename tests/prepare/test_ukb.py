@@ -45,18 +45,18 @@ def twin(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(twin) -> Path:
     assert run(twin) == 0
-    return twin / "out" / "ukb_twin"
+    return twin / "out" / "ukb_tiny"
 
 
 @pytest.fixture
 def raw(twin, tmp_path) -> Path:
     """A copy of the raw folder, to damage."""
-    shutil.copytree(twin / "ukb_twin", tmp_path / "ukb_twin")
-    return tmp_path / "ukb_twin"
+    shutil.copytree(twin / "ukb_tiny", tmp_path / "ukb_tiny")
+    return tmp_path / "ukb_tiny"
 
 
 def run(data: Path, *more: object) -> int:
-    arguments = ["--data", data, "--out", data / "out", "--name", "ukb_twin", "--workers", 1, *more]
+    arguments = ["--data", data, "--out", data / "out", "--name", "ukb_tiny", "--workers", 1, *more]
     return ukb.main([str(argument) for argument in arguments])
 
 
@@ -142,16 +142,16 @@ def test_intensities_are_scaled_by_their_own_percentile():
 
 def test_a_twin_is_prepared_as_its_size_needs(prepared, twin):
     meta = json.loads((prepared / "meta.json").read_text())
-    assert (meta["name"], meta["rows"], meta["synthetic"], meta["label"]) == ("ukb_twin", N, True, "age, years")
+    assert (meta["name"], meta["rows"], meta["synthetic"], meta["label"]) == ("ukb_tiny", N, True, "age, years")
     assert meta["array"]["row_shape"] == [8, 8, 8]
     rows = manifest(prepared)
-    assert [row["id"] for row in rows] == sorted(eids(twin / "ukb_twin"))
+    assert [row["id"] for row in rows] == sorted(eids(twin / "ukb_tiny"))
     assert {split: sum(row["split"] == split for row in rows) for split in ("train", "val", "test")} == {
         "train": 19,
         "val": 3,
         "test": 2,
     }
-    ages = {row["eid"]: float(row["age"]) for row in csv.DictReader((twin / "ukb_twin" / "ages.csv").open())}
+    ages = {row["eid"]: float(row["age"]) for row in csv.DictReader((twin / "ukb_tiny" / "ages.csv").open())}
     assert all(float(row["label"]) == ages[row["id"]] for row in rows)
     for file, sha256 in meta["sha256"].items():
         assert hashlib.sha256((prepared / file).read_bytes()).hexdigest() == sha256
@@ -161,7 +161,7 @@ def test_a_twin_is_prepared_as_its_size_needs(prepared, twin):
 def test_each_row_is_its_own_scan(prepared, twin):
     arrays = np.concatenate([np.load(file) for file in sorted(prepared.glob("volumes-*.npy"))])
     for i, row in enumerate(manifest(prepared)):
-        with zipfile.ZipFile(twin / "ukb_twin" / f"{row['id']}_20252_2_0.zip") as archive:
+        with zipfile.ZipFile(twin / "ukb_tiny" / f"{row['id']}_20252_2_0.zip") as archive:
             voxels, sizes = read_volume(archive.read("T1/T1_brain.nii.gz"))
         np.testing.assert_array_equal(arrays[i], to_unit_range(to_cube(voxels, sizes, 8, 24.0)))
 
@@ -170,7 +170,7 @@ def test_workers_and_runs_change_no_byte(raw, prepared, capsys):
     data = raw.parent
     assert run(data, "--workers", 2) == 0
     assert "24 volumes of 8³ voxels, 24 mm" in capsys.readouterr().out
-    folder = data / "out" / "ukb_twin"
+    folder = data / "out" / "ukb_tiny"
     assert {p.name for p in folder.iterdir()} == {p.name for p in prepared.iterdir()}
     for path in folder.iterdir():
         assert path.read_bytes() == (prepared / path.name).read_bytes()
@@ -178,7 +178,7 @@ def test_workers_and_runs_change_no_byte(raw, prepared, capsys):
     assert run(data) == 0
     assert "already prepared" in capsys.readouterr().out
     assert (folder / "meta.json").stat().st_mtime_ns == before
-    assert sorted(path.name for path in (data / "out").iterdir()) == ["ukb_twin"]
+    assert sorted(path.name for path in (data / "out").iterdir()) == ["ukb_tiny"]
 
 
 def test_damaged_inputs_are_left_out_by_name(raw, capsys):
@@ -217,7 +217,7 @@ def test_damaged_inputs_are_left_out_by_name(raw, capsys):
     shutil.copy(raw / f"{doubles[0]}_20252_2_0.zip", raw / f"{doubles[1]}_20252_2_0.zip")
 
     assert run(raw.parent) == 0
-    folder = raw.parent / "out" / "ukb_twin"
+    folder = raw.parent / "out" / "ukb_tiny"
     by_id = {key[0]: row for key, row in findings(folder).items()}
     for eid, reason, detail in broken:
         assert by_id[eid]["reason"] == reason
@@ -233,7 +233,7 @@ def test_damaged_inputs_are_left_out_by_name(raw, capsys):
     out = capsys.readouterr().out
     assert "the paper's table 12: 19509/2434/2431: differ" in out
     assert "      2 dropped: truncated or damaged zip" in out
-    data = volumes.load_volumes(folder, name="ukb_twin", bin_size=1, views=None)
+    data = volumes.load_volumes(folder, name="ukb_tiny", bin_size=1, views=None)
     assert sum(data.sizes.values()) == len(kept)
 
 
@@ -251,7 +251,7 @@ def test_the_table_of_ages_and_the_list_of_exclusions(raw):
     (raw / f"{names[9]}_20252_3_0.zip").write_bytes(b"")
     (raw / "notes.docx").write_bytes(b"")
     assert run(raw.parent, "--exclude", raw / "withdrawn.csv") == 0
-    folder = raw.parent / "out" / "ukb_twin"
+    folder = raw.parent / "out" / "ukb_tiny"
     reasons: dict[str, set[str]] = {}
     for (eid, file), row in findings(folder).items():
         reasons.setdefault(eid or file, set()).add(row["reason"])
@@ -275,7 +275,7 @@ def test_ages_of_the_showcase_and_a_given_split(raw):
     lines = [f"{eid}\t{50 + i}\t{split}" for i, (eid, split) in enumerate(zip(eids(raw), splits, strict=True))]
     (raw / "ages.csv").write_text("\ufeff" + "\n".join(["eid\t21003-2.0\tsplit", *lines, ""]))
     assert run(raw.parent) == 0
-    rows = manifest(raw.parent / "out" / "ukb_twin")
+    rows = manifest(raw.parent / "out" / "ukb_tiny")
     given = {eid: split for eid, split in zip(eids_of(lines), splits, strict=True)}
     assert {row["id"]: row["split"] for row in rows} == given
 
@@ -286,7 +286,7 @@ def eids_of(lines: list[str]) -> list[str]:
 
 def test_a_crop_that_cuts_the_brain_off_is_told(raw):
     assert run(raw.parent, "--side", 8, "--voxel", 8) == 0
-    rows = list(findings(raw.parent / "out" / "ukb_twin").values())
+    rows = list(findings(raw.parent / "out" / "ukb_tiny").values())
     assert len(rows) == N
     assert {row["reason"] for row in rows} == {"cut off by the crop"}
     assert {row["action"] for row in rows} == {"kept"}
@@ -306,11 +306,11 @@ def test_interrupted_preparation_goes_on(raw, monkeypatch, capsys):
     monkeypatch.setattr(ukb, "read_bytes", interrupted)
     assert run(raw.parent) == 130
     assert "interrupted" in capsys.readouterr().err
-    assert not (raw.parent / "out" / "ukb_twin").exists()
+    assert not (raw.parent / "out" / "ukb_tiny").exists()
     assert run(raw.parent) == 0
     assert whole[0] == 20 + 8
     assert "16 of 24 done" in capsys.readouterr().err
-    assert len(list((raw.parent / "out" / "ukb_twin").glob("volumes-*.npy"))) == 3
+    assert len(list((raw.parent / "out" / "ukb_tiny").glob("volumes-*.npy"))) == 3
 
 
 def die_at_the_third_piece(items, **settings):
@@ -368,7 +368,7 @@ def test_unusable_sources_are_one_line_and_leave_no_folder(raw, capsys, change, 
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1
     assert re.search(message, lines[0])
-    assert not (raw.parent / "out" / "ukb_twin").exists()
+    assert not (raw.parent / "out" / "ukb_tiny").exists()
 
 
 def test_a_full_disk_is_told_before_the_work(raw, capsys, monkeypatch):
@@ -401,7 +401,7 @@ def test_help_is_quick_and_states_source_and_terms():
 
 
 def load(folder: Path) -> volumes.Data:
-    return volumes.load_volumes(folder, name="ukb_twin", bin_size=1, views=None)
+    return volumes.load_volumes(folder, name="ukb_tiny", bin_size=1, views=None)
 
 
 def test_rows_are_fetched_in_any_order(prepared):
@@ -423,8 +423,8 @@ def test_rows_are_fetched_in_any_order(prepared):
 
 @pytest.fixture
 def spoilt(prepared, tmp_path) -> Path:
-    shutil.copytree(prepared, tmp_path / "ukb_twin")
-    return tmp_path / "ukb_twin"
+    shutil.copytree(prepared, tmp_path / "ukb_tiny")
+    return tmp_path / "ukb_tiny"
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -435,7 +435,7 @@ def edit(path: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: shutil.rmtree(f), r"no prepared data: run `supremix twin ukb .*--name ukb_twin"),
+        (lambda f: shutil.rmtree(f), r"no prepared data: run `supremix twin ukb .*--name ukb_tiny"),
         (lambda f: (f / "volumes-0001.npy").write_bytes((f / "volumes-0001.npy").read_bytes()[:-1]), "truncated"),
         (lambda f: (f / "volumes-0001.npy").unlink(), "volumes-0001.npy: missing"),
         (lambda f: np.save(f / "volumes-0000.npy", np.zeros((16, 8, 8, 8), np.float32)), "float32.*expected float16"),
@@ -481,7 +481,7 @@ def test_a_twin_is_the_same_for_the_same_seed(twin, tmp_path):
     for seed, same in ((0, True), (1, False)):
         arguments = ["ukb", "--size", "tiny", "--out", str(tmp_path / str(seed)), "--workers", "2", "--seed", str(seed)]
         assert make_twin.main(arguments) == 0
-        again, first = tmp_path / str(seed) / "ukb_twin", twin / "ukb_twin"
+        again, first = tmp_path / str(seed) / "ukb_tiny", twin / "ukb_tiny"
         assert ({p.name for p in again.iterdir()} == {p.name for p in first.iterdir()}) == same
         if same:
             assert all(path.read_bytes() == (first / path.name).read_bytes() for path in again.iterdir())
@@ -489,7 +489,7 @@ def test_a_twin_is_the_same_for_the_same_seed(twin, tmp_path):
             assert make_twin.main([*arguments, "--seed", "5"]) == 1
 
 
-@pytest.mark.parametrize("dataset", ["ukb", "ukb_twin"])
+@pytest.mark.parametrize("dataset", ["ukb", "ukb_demo"])
 def test_the_config_has_the_paper_s_values(dataset):
     cfg = composed(CONF, [f"dataset={dataset}", "method=supremix"])
     assert (cfg.method.temperature, cfg.method.window, list(cfg.method.beta)) == (0.5, 3, [2, 8])
@@ -503,7 +503,9 @@ def test_the_config_has_the_paper_s_values(dataset):
 
 
 def test_the_config_builds_what_trains(twin, prepared):
-    cfg = composed(CONF, ["dataset=ukb_twin", "method=supremix", f"paths.prepared={twin / 'out'}"])
+    cfg = composed(
+        CONF, ["dataset=ukb_demo", "dataset.name=ukb_tiny", "method=supremix", f"paths.prepared={twin / 'out'}"]
+    )
     data = build("dataset.load", cfg.dataset.load)
     backbone = build("backbone.build", cfg.backbone.build, **data.input_spec)
     x = data.train.fetch(np.arange(4))

@@ -1,10 +1,9 @@
-"""SIZE=twin: what it changes of the real settings and what not, and tables and figures run at it."""
+"""SIZE=small: what it changes of the real settings and what not, and tables and figures run at it."""
 
 import csv
 import json
 import re
 import shutil
-from itertools import chain
 from types import SimpleNamespace
 
 import pytest
@@ -26,17 +25,18 @@ from supremix.tables.reproduce import compute, planned, reproduce
 from supremix.tables.results import collect
 from supremix.tables.wandb import log_table
 
-TWIN = size.load(CONF, "twin")
+SMALL = size.load(CONF, "small")
 TABLES = sorted(path for path in (CONF / "table").glob("[0-9]*.yaml") if kind(path) is None)
 FIGURES = sorted((CONF / "figure").glob("*.yaml"))
 SPECS = [*map(load, TABLES), *(figure_spec.load(path).spec for path in FIGURES)]
-DATASETS = ("agedb_dir", "hcp_aging", "imdb_wiki", "stsb_dir", "uci_airfoil", "ukb")
+DATASETS = ("agedb_dir", "imdb_wiki", "stsb_dir", "ukb", "hcp_aging", "uci_airfoil")
 MAY_CHANGE = re.compile(
     r"dataset\.(name|split)"
     r"|dataset\.load\.(name|folder|split|pixels|padding|sizes\..+)"
     r"|dataset\.subset\.train_size"
     r"|(backbone\.build|dataset\.recipe\.backbone)\.(width|hidden)|backbone\.name|backbone\.build\.depth"
-    r"|(dataset\.recipe\.(pretrain|adapt|vanilla)|method\.pretrain|protocol|method\.source\.protocol)"
+    r"|dataset\.recipe\.(train_rows\..+|pretrain\.histogram_epochs)"
+    r"|(dataset\.recipe\.(pretrain|adapt|adapt_release|vanilla)|method\.pretrain|protocol|method\.source\.protocol)"
     r"\.(epochs|scheduler\.(milestones|T_max))"
     r"|method\.pretrain\.histograms\.epochs"
     r"|(dataset\.recipe|trainer)\.threads|tracking\.group"
@@ -56,18 +56,18 @@ def settings(line):
 
 
 def lines():
-    """Overrides that the size replaces, in each combination that a table or figure has; each dataset with Vanilla."""
+    """Overrides by which tables and figures choose data and what they read of it; each dataset with Vanilla."""
     found = {}
     for spec in SPECS:
         for panel in spec.panels:
-            line = [one for one in spec.overrides + panel.overrides if TWIN.line([one]) != [one]]
-            found[tuple(one.partition(":")[0] for one in line)] = line  # one of figure 4's numbers of rows
+            line = [one for one in spec.overrides + panel.overrides if SMALL.line([one]) != [one] or "${" in one]
+            found[tuple(one.partition(".over")[0] for one in line)] = line  # one of figure 4's numbers of rows
     return [*found.values(), *([f"dataset={name}", "method=vanilla"] for name in DATASETS)]
 
 
 def test_nothing_changes_but_items_resolution_width_and_epochs():
     for line in lines():
-        for real, small in zip(settings(line), settings(TWIN.line(line)), strict=True):
+        for real, small in zip(settings(line), settings(SMALL.line(line)), strict=True):
             if real.get("transfer") is None:
                 assert real.keys() == small.keys()
             changed = {key for key in real.keys() & small.keys() if real[key] != small[key]}
@@ -77,66 +77,85 @@ def test_nothing_changes_but_items_resolution_width_and_epochs():
 
 def test_a_table_keeps_its_cells_and_says_what_it_is():
     for spec in SPECS:
-        small = TWIN.spec(spec)
+        small = SMALL.spec(spec)
         assert [(p.name, r.name) for p, r in small.cells()] == [(p.name, r.name) for p, r in spec.cells()]
         assert small.seeds == spec.seeds[:2]
-        assert small.title == f"{spec.title} (SIZE=twin, synthetic data)"
-        assert str(small.folder) == f"results/twin/{spec.name}"
-        assert (small.label, spec.label) == (f"{spec.name}-twin", spec.name)
+        assert small.title == f"{spec.title} (SIZE=small, synthetic data)"
+        assert str(small.folder) == f"results/small/{spec.name}"
+        assert (small.label, spec.label) == (f"{spec.name}-small", spec.name)
         assert size.load(CONF, None).spec(spec) is spec
         (note,) = small.notes
-        assert "conf/size/twin.yaml" in note
+        assert "conf/dataset/NAME_small.yaml" in note
         assert "paper" not in note
 
 
-def test_every_dataset_has_a_twin_that_the_projects_scripts_make():
-    wanted = {f"dataset={name}" for name in DATASETS}
+def test_every_dataset_has_a_small_twin_with_a_config_and_commands():
     overrides = {one for spec in SPECS for part in (spec, *spec.panels) for one in part.overrides}
-    data = {one.replace("transfer=", "dataset=") for one in overrides if one.startswith(("dataset=", "transfer="))}
-    assert data == wanted == {key for key in TWIN.overrides if key.startswith("dataset=")}
-    names = {composed(CONF, TWIN.line([one])).dataset.name for one in wanted}
-    assert names == set(TWIN.prepare)
-    assert all("twin" in name for name in names)
-    for command in chain.from_iterable(TWIN.prepare.values()):
-        assert (CONF.parent / command.split()[0]).is_file()
-    replaced = {key for key in TWIN.overrides if not key.startswith("dataset=")}
-    assert replaced <= overrides  # nothing stands there for a setting that no table has
+    data = {one.partition("=")[2] for one in overrides if one.startswith(("dataset=", "transfer="))}
+    assert data == {*DATASETS}
+    assert list(SMALL.prepare) == [f"{name}_small" for name in DATASETS]
+    for name in DATASETS:
+        assert SMALL.line([f"dataset={name}"]) == [f"dataset={name}_small"]
+        assert composed(CONF, [f"dataset={name}_small"]).dataset.name == f"{name}_small"
+        twin, prepare = (command.split()[:2] for command in SMALL.prepare[f"{name}_small"])
+        assert (twin, prepare) == (["twin", name], ["prepare", name])
+
+
+def test_what_names_no_dataset_stays_as_it_is():
+    line = ["method=supcon", "dataset.subset.train_size=9", "++dataset.name=x", "backbone@transfer.backbone=mlp", "-m"]
+    assert SMALL.line(line) == line
+
+
+def test_figures_take_their_epochs_and_numbers_of_rows_from_the_dataset():
+    epochs, rows = (figure_spec.load(CONF / "figure" / f"{number}.yaml").spec for number in (3, 4))
+
+    def read(size):
+        cfg = composed(CONF, [*size.line(epochs.overrides), "method=supcon"])
+        lines = [size.line([*rows.overrides, *panel.overrides]) for panel in rows.panels]
+        return cfg.method.pretrain.histograms.epochs, [composed(CONF, line).dataset.subset.train_size for line in lines]
+
+    assert read(size.PAPER) == ([1, 5, 10, 25, 50, 75, 100], [None, 96000, 48000, 24000, 12000, 8000, 4000])
+    assert read(SMALL) == ([1, 2, 3, 4], [None, 127, 63, 32, 16, 11, 5])
 
 
 def test_the_plan_says_that_the_twins_are_made_by_themselves(tmp_path):
-    said = planned("8", CONF, [f"paths.prepared={tmp_path}", f"paths.runs={tmp_path}"], [0], TWIN)
-    for name in ("agedb_dir_small_twin", "imdb_wiki_small_twin"):
-        assert f"not there: {name}: made before the first run at SIZE=twin" in said
+    said = planned("8", CONF, [f"paths.prepared={tmp_path}", f"paths.runs={tmp_path}"], [0], SMALL)
+    for name in ("agedb_dir_small", "imdb_wiki_small"):
+        assert f"not there: {name}: made before the first run at SIZE=small" in said
     assert "6 runs: 0 finished, 0 begun, 6 missing" in said
 
 
 def test_the_source_of_a_transfer_is_a_twin_too():
-    line = TWIN.line(["transfer=imdb_wiki"])
-    assert {"transfer=imdb_wiki", "backbone@transfer.backbone=resnet18"} <= set(line)
-    assert "transfer.dataset.load.pixels=32" in line
-    assert not any(override.startswith(("dataset", "backbone=")) for override in line)
+    line = SMALL.line(["dataset=agedb_dir", "transfer=imdb_wiki"])
+    assert line == ["dataset=agedb_dir_small", "transfer=imdb_wiki_small"]
+    source = composed(CONF, line).transfer
+    assert (source.dataset.name, source.dataset.load.pixels, source.backbone.name) == (
+        "imdb_wiki_small",
+        32,
+        "resnet18",
+    )
 
 
 def test_what_it_does_not_have_is_an_error_of_one_line(tmp_path, capsys):
     with pytest.raises(
-        UserError, match=r"SIZE=twin has nothing in place of dataset=diabetes: use one of dataset=agedb"
+        UserError, match=r"SIZE=small has nothing in place of dataset=diabetes: use dataset= one of agedb_dir, "
     ):
-        TWIN.spec(load(CONF / "table" / "quickstart.yaml"))
-    with pytest.raises(UserError, match=r"size/huge\.yaml: no such size; there are: twin"):
+        SMALL.spec(load(CONF / "table" / "quickstart.yaml"))
+    with pytest.raises(UserError, match=r"size/huge\.yaml: no such size; there are: small"):
         size.load(CONF, "huge")
     (tmp_path / "size").mkdir()
     (tmp_path / "size" / "odd.yaml").write_text("name: odd\nsedes: 2\n")
     with pytest.raises(UserError, match=r"odd\.yaml: .*sedes"):
         size.load(tmp_path, "odd")
     for script, arguments in ((reproduce_table, ["5"]), (reproduce_figure, ["2"]), (render_tables, [])):
-        assert script.main([*arguments, "--size", "twin", "dataset=stsb_dir_full"]) == 1
+        assert script.main([*arguments, "--size", "small", "dataset=stsb_dir_full"]) == 1
         error = capsys.readouterr().err
-        assert error.startswith("error: SIZE=twin has nothing in place of dataset=stsb_dir_full")
+        assert error.startswith("error: SIZE=small has nothing in place of dataset=stsb_dir_full")
         assert error.count("\n") == 1
 
 
 def test_an_empty_table_has_no_value_of_the_papers():
-    spec = TWIN.spec(load(CONF / "table" / "5.yaml"))
+    spec = SMALL.spec(load(CONF / "table" / "5.yaml"))
     results = collect(spec, [])
     text = markdown(results)
     assert "**Synthetic data**" in text
@@ -158,11 +177,11 @@ def test_the_wandb_table_is_marked_and_kept_from_the_real_ones(monkeypatch):
             pass
 
     monkeypatch.setattr("supremix.tables.wandb.Tracker", Tracker)
-    log_table(collect(TWIN.spec(load(CONF / "table" / "5.yaml")), []), SimpleNamespace(mode="offline"))
-    assert logged == [("table_5-twin", {"table": "table_5-twin"}, ["table_5-twin"]), ("table_5-twin", {True})]
+    log_table(collect(SMALL.spec(load(CONF / "table" / "5.yaml")), []), SimpleNamespace(mode="offline"))
+    assert logged == [("table_5-small", {"table": "table_5-small"}, ["table_5-small"]), ("table_5-small", {True})]
 
 
-ONE_SEED = ["--size", "twin", "--seeds", "0", "--jobs", "1", "trainer.accelerator=cpu", "tracking=none"]
+ONE_SEED = ["--size", "small", "--seeds", "0", "--jobs", "1", "trainer.accelerator=cpu", "tracking=none"]
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +197,7 @@ def place(tmp_path_factory):
 
 
 def test_a_figure_runs_from_nothing(place):
-    folder = place / "results" / "twin" / "figure_2"
+    folder = place / "results" / "small" / "figure_2"
     assert b"Synthetic data" in (folder / "figure.png").read_bytes()
     assert "SYNTHETIC DATA" in (folder / "figure.svg").read_text()
     text = (folder / "figure.md").read_text()
@@ -194,18 +213,18 @@ def test_a_table_takes_the_figures_runs_and_is_marked(place, tmp_path, capfd):
     spec |= {"panels": spec["panels"][1:], "gain": None, "comparisons": []}
     (conf / "table" / "5.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
     quiet = ["trainer.accelerator=cpu", "tracking=none"]
-    said = planned("5", conf, quiet, [0], TWIN)
-    assert said.startswith("Table 5: UCI-airfoil, linear probe (SIZE=twin, synthetic data)\n")
+    said = planned("5", conf, quiet, [0], SMALL)
+    assert said.startswith("Table 5: UCI-airfoil, linear probe (SIZE=small, synthetic data)\n")
     assert "3 runs: 2 finished, 0 begun, 1 missing" in said
-    _, _, folder = reproduce("5", conf, None, named("joblib", 1), quiet, [0], TWIN)
+    _, _, folder = reproduce("5", conf, None, named("joblib", 1), quiet, [0], SMALL)
     assert "2 of 3 runs finished" in capfd.readouterr().err
-    assert (place / folder).samefile(place / "results" / "twin" / "table_5")
+    assert (place / folder).samefile(place / "results" / "small" / "table_5")
     state = json.loads((folder / files.STATE).read_text())
     assert state == {"failed": [], "seeds": [0], "synthetic": True, "unprepared": {}}
     with (folder / "table.csv").open(newline="") as file:
         assert {(line["synthetic"], line["paper"]) for line in csv.DictReader(file)} == {("True", "")}
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    files.rerender("5", conf, folder, TWIN)
+    files.rerender("5", conf, folder, SMALL)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -215,12 +234,12 @@ def test_computed_tables_show_the_twins(place, tmp_path, capfd):
     spec = yaml.safe_load((CONF / "table" / "12.yaml").read_text())
     spec["datasets"] = [one for one in spec["datasets"] if one["dataset"] == "uci_airfoil"]
     (conf / "table" / "12.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
-    _, folder = compute("12", conf, None, [], TWIN)
+    _, folder = compute("12", conf, None, [], SMALL)
     text = (folder / "table.md").read_text()
     assert "| synthetic data | target | range |" in text
     assert re.search(r"\| UCI-airfoil \| scaled sound pressure level, dB \| .* \| 1 \| 160 \| 40 \| 40 \|", text)
     assert reproduce_table.main(["13", *ONE_SEED]) == 0
-    text += (place / "results" / "twin" / "table_13" / "table.md").read_text()
+    text += (place / "results" / "small" / "table_13" / "table.md").read_text()
     assert "| backbone | resnet18 | resnet18 | bilstm | resnet18_3d | resnet18_1d | mlp |" in text
-    assert text.count("(SIZE=twin, synthetic data)") == 2
+    assert text.count("(SIZE=small, synthetic data)") == 2
     assert "paper" not in text

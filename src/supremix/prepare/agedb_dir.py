@@ -37,7 +37,7 @@ the file's name is kept and listed. Run again after an interruption, it goes on 
 examples:
   supremix prepare {NAME}                                from DATA/{NAME}
   supremix prepare {NAME} --source ~/AgeDB.zip --split-csv ~/agedb.csv
-  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_twin     drawn faces instead"""
+  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_demo     drawn faces instead"""
 
 
 def collect(rows: Sequence[FaceRow], files: Mapping[str, Place]) -> tuple[list[Face], list[Finding]]:

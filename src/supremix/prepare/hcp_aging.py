@@ -43,7 +43,7 @@ it goes on where it stopped.
 
 examples:
   supremix prepare {NAME} --source /data/series --workers 8
-  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_twin     made-up series instead"""
+  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_demo     made-up series instead"""
 
 
 def prepare(args: argparse.Namespace) -> None:

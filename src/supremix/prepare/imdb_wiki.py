@@ -60,7 +60,7 @@ or for a fault, is listed in report.csv. Run again after an interruption, it goe
 examples:
   supremix prepare {NAME} --source ~/downloads --workers 8
   supremix prepare {NAME} --split-csv ~/imdb_wiki.csv    the split of Yang et al.
-  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_twin     drawn faces instead"""
+  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_demo     drawn faces instead"""
 
 
 class Entry(NamedTuple):

@@ -63,7 +63,7 @@ examples:
   supremix prepare {NAME}
   supremix prepare {NAME} --split authors
   supremix prepare {NAME} --vectors ~/glove.840B.300d.txt
-  supremix twin {NAME} && supremix prepare {NAME} --split twin     invented sentences instead"""
+  supremix twin {NAME} && supremix prepare {NAME} --split demo     invented sentences instead"""
 
 
 def prepare(files: Mapping[str, Path], split: str, vectors: "Vectors", out: Path) -> Path:

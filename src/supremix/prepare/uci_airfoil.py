@@ -35,7 +35,7 @@ The file is taken from --source, else from DATA/{NAME}/{FILE}, else downloaded t
 examples:
   supremix prepare {NAME}
   supremix prepare {NAME} --source ~/{FILE} --out ~/prepared
-  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_twin     made-up rows instead"""
+  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_demo     made-up rows instead"""
 
 
 def prepare(source: Path, out: Path, name: str = NAME, *, expected_sha256: str = SHA256) -> Path:

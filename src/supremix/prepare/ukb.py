@@ -48,7 +48,7 @@ it goes on where it stopped.
 
 examples:
   supremix prepare {NAME} --source /data/bulk --ages /data/ages.csv --exclude withdrawn.csv --workers 16
-  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_twin     drawn brains instead"""
+  supremix twin {NAME} && supremix prepare {NAME} --name {NAME}_demo     drawn brains instead"""
 
 
 def prepare(args: argparse.Namespace) -> None:

@@ -70,6 +70,10 @@ def prepared(commands: list[str], project: Path) -> bool:
     """Run the commands that prepare a dataset, scripts of the project, as far as they go well; whether all did."""
     for command in commands:
         name, *arguments = shlex.split(command)
+        if name == "twin":
+            name = "data_prep/make_twin.py"
+        elif name == "prepare":
+            name, arguments = f"data_prep/{arguments[0]}.py", arguments[1:]
         script = project / name
         log.info("preparing the data: %s", " ".join([script.name, *arguments]))
         if not script.is_file():

@@ -1,4 +1,4 @@
-"""A size other than the paper's at which tables and figures run: conf/size/<name>.yaml says all that it changes."""
+"""A size other than the paper's at which tables and figures run, from conf/size/<name>.yaml."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,21 +10,24 @@ from supremix.suite.spec import Spec
 
 @dataclass(frozen=True)
 class Size:
-    """What stands in place of the real datasets: synthetic ones, and the settings that suit them.
+    """Synthetic datasets that stand in place of the real ones: ``dataset=NAME`` becomes ``dataset=NAME_<size>``.
 
-    seeds: at most so many of a table's. raw: folder of the generated raw files. prepare: dataset → the commands that
-    make it ready. overrides: an override → those in its place. Without a name it is the paper's size, and nothing
-    changes.
+    Without a name it is the paper's size, and nothing changes.
+
+    Args:
+        name: of the size, which ends the names of its datasets.
+        seeds: the most seeds that a table keeps; None keeps all.
+        raw: folder of the generated raw files.
+        prepare: dataset of this size → the commands that prepare it, in order.
     """
 
     name: str = ""
     seeds: int | None = None
     raw: str = ""
     prepare: dict[str, list[str]] = field(default_factory=dict)
-    overrides: dict[str, list[str]] = field(default_factory=dict)
 
     def spec(self, spec: Spec) -> Spec:
-        """The table at this size. It keeps its rows, panels and columns; notes, which are on real data, make way."""
+        """Return the table at this size, with its rows, panels and columns; its notes, about real data, make way."""
         if not self.name:
             return spec
         return replace(
@@ -40,43 +43,39 @@ class Size:
         )
 
     def title(self, title: str) -> str:
-        """The title, with what the reader must know first."""
+        """Return the title with what the reader must know first."""
         return f"{title} (SIZE={self.name}, synthetic data)"
 
     @property
     def note(self) -> str:
-        """What stands under every table and figure."""
+        """The note under every table and figure of this size."""
         return (
-            f"Synthetic twins of the datasets, small networks, few epochs: conf/size/{self.name}.yaml lists all of it."
+            "Synthetic twins of the datasets, small networks, few epochs: "
+            f"conf/dataset/NAME_{self.name}.yaml states what differs from NAME."
         )
 
     def line(self, overrides: list[str]) -> list[str]:
-        """The overrides, with others in place of those that the size replaces; UserError for data it does not have."""
-        return [new for old in overrides for new in self._instead(old)] if self.name else overrides
+        """Return the overrides with each dataset at this size; UserError for a dataset that does not have it."""
+        return [self._at_size(override) for override in overrides] if self.name else overrides
 
-    def _instead(self, override: str) -> list[str]:
+    def _at_size(self, override: str) -> str:
         group, _, dataset = override.partition("=")
-        if group == "transfer":
-            return [_below_transfer(one) for one in self._instead(f"dataset={dataset}")]
-        if group == "dataset" and override not in self.overrides:
-            known = ", ".join(key for key in self.overrides if key.startswith("dataset="))
-            raise UserError(f"SIZE={self.name} has nothing in place of {override}: use one of {known}")
-        return self.overrides.get(override, [override])
+        if group not in ("dataset", "transfer"):
+            return override
+        if f"{dataset}_{self.name}" not in self.prepare:
+            real = ", ".join(name.removesuffix(f"_{self.name}") for name in self.prepare)
+            raise UserError(f"SIZE={self.name} has nothing in place of {override}: use {group}= one of {real}")
+        return f"{override}_{self.name}"
 
 
 PAPER = Size()
 
 
-def _below_transfer(override: str) -> str:
-    """The override of a run's dataset as one of the dataset that its encoder comes from."""
-    key, _, value = override.partition("=")
-    if key == "dataset":
-        return f"transfer={value}"
-    return f"transfer.{override}" if "." in key else f"{key}@transfer.{override}"
-
-
 def load(conf: Path, name: str | None) -> Size:
-    """Read conf/size/<name>.yaml; the paper's size without a name. UserError naming the file where it does not fit."""
+    """Read conf/size/<name>.yaml; without a name, return the paper's size.
+
+    Raises UserError naming the file where it does not fit.
+    """
     if name is None:
         return PAPER
     with reading(conf / "size" / f"{name}.yaml", "size") as raw:

@@ -16,8 +16,8 @@ SPLIT = ["train"] * 8 + ["val", "val", "test", "test"]
 LABELS = [20.0 + i for i in range(N)]
 FACES = ("dataset=agedb_dir", "dataset.load.pixels=8", "dataset.load.padding=1")
 PAIRS = ("dataset=stsb_dir", "dataset.vector_width=3")
-BRAINS = ("dataset=ukb_twin", "method=random", "protocol=linear_probe", "dataset.recipe.backbone.width=1")
-PARCELS = ("dataset=hcp_aging_twin", "method=random", "protocol=linear_probe", "dataset.recipe.backbone.width=1")
+BRAINS = ("dataset=ukb_demo", "method=random", "protocol=linear_probe", "dataset.recipe.backbone.width=1")
+PARCELS = ("dataset=hcp_aging_demo", "method=random", "protocol=linear_probe", "dataset.recipe.backbone.width=1")
 
 
 def write(
@@ -55,7 +55,7 @@ def brains(folder: Path, value: float = 0.5, row: int = 0, shape: tuple[int, ...
     volumes = np.random.default_rng(0).random((N, *shape)).astype("<f2")
     volumes[row].flat[3] = value
     array = describe_pieces(["volumes-0.npy"], [N], "float16", shape)
-    return write(folder, "ukb_twin", {"volumes-0.npy": volumes}, array=array)
+    return write(folder, "ukb_demo", {"volumes-0.npy": volumes}, array=array)
 
 
 def parcels(folder: Path, value: float = 0.5, row: int = 0, frames: Sequence[Any] = [20] * N) -> Path:
@@ -63,7 +63,7 @@ def parcels(folder: Path, value: float = 0.5, row: int = 0, frames: Sequence[Any
     series = np.random.default_rng(0).normal(size=(N * 20, 4)).astype("<f4")
     series[row * 20 + 3, 1] = value
     array = describe_pieces(["frames-0.npy"], [N * 20], "float32", [4])
-    return write(folder, "hcp_aging_twin", {"frames-0.npy": series}, {"frames": frames}, array=array)
+    return write(folder, "hcp_aging_demo", {"frames-0.npy": series}, {"frames": frames}, array=array)
 
 
 def place_of(row: object) -> list[object]:
@@ -125,7 +125,7 @@ CASES = [
          "became nan in epoch 1, step 1", "s-0", "check these inputs"),
     case("NaN voxel in validation", BRAINS, lambda f: brains(f, np.nan, row=9), "s-9", "not finite",
          "prepare the data again"),
-    case("infinite voxel before ridge regression", ("dataset=ukb_twin", "method=ridge"),
+    case("infinite voxel before ridge regression", ("dataset=ukb_demo", "method=ridge"),
          lambda f: brains(f, np.inf, row=11),
          "s-11", "not finite", "prepare the data again"),
     case("volumes that are no cubes", BRAINS, lambda f: brains(f, shape=(16, 16)), "(16, 16)", "expected cubes",
@@ -142,6 +142,6 @@ CASES = [
          "'all'"),
     case("frames that do not add up", PARCELS, lambda f: parcels(f, frames=[21] * N), "252 frames", "240",
          "hcp_aging.py"),
-    case("sentences asked of time series", ("dataset=hcp_aging_twin", "method=simcse"), parcels,
+    case("sentences asked of time series", ("dataset=hcp_aging_demo", "method=simcse"), parcels,
          "method=simcse", "backbone=resnet18_1d", "sentence pairs"),
 ]  # fmt: skip

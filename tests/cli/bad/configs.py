@@ -20,7 +20,7 @@ CASES = [
     case("dataset=5", says=["choose options by name"]),
     case("dataset=uci_airfoil", says=["prepared/uci_airfoil", "run `supremix prepare uci_airfoil"]),
     case("dataset=stsb_dir", says=["stsb_dir-yang-50d", "run `supremix prepare stsb_dir --split yang"]),
-    case("dataset=ukb_twin", says=["prepared/ukb_twin", "supremix twin ukb --size demo && supremix prepare ukb"]),
+    case("dataset=ukb_demo", says=["prepared/ukb_demo", "supremix twin ukb --size demo && supremix prepare ukb"]),
     case("dataset.name=null", says=["dataset.name=null", "give a name"]),
     case("dataset.load._target_=supremix.data.tabular.diabets", says=["dataset.load", "'diabets'", SHOWN]),
     case("dataset.load._target_=os.system", says=["dataset.load", "'os.system'"]),

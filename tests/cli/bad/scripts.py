@@ -150,7 +150,7 @@ CASES = [
     Case("twin of nothing", ["'mnist'", "uci_airfoil"], ["mnist"], command="data_prep.make_twin", code=2),
     Case("twin with a negative seed", ["--seed -1", "0 or more"], ["ukb", "--seed", "-1"],
          command="data_prep.make_twin"),
-    Case("twin into a file", ["raw/ukb_twin", "cannot be written"], ["ukb", "--size", "tiny", "--out", f"{HERE}/raw"],
+    Case("twin into a file", ["raw/ukb_tiny", "cannot be written"], ["ukb", "--size", "tiny", "--out", f"{HERE}/raw"],
          lambda folder: (folder / "raw").touch(), command="data_prep.make_twin"),
     # options that a script does not have
     *(Case(f"{command}: mistyped option", ["unknown option --plna: see --help"], arguments, command=command)

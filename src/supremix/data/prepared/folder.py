@@ -15,7 +15,7 @@ from supremix.errors import UserError
 FORMAT = 1
 SPLITS = ("train", "val", "test")
 TWIN_SIZES = ("tiny", "small", "demo", "real")
-"""Sizes in which a synthetic twin of a dataset can be made."""
+"""Sizes in which a synthetic twin of a dataset can be made; they end the names of its folders."""
 
 
 def sha256_file(path: Path, advance: Callable[[int], None] = lambda count: None) -> str:
@@ -81,13 +81,13 @@ def prepare_command(folder: Path) -> str:
     name, _, variant = folder.name.partition("-")
     if variant:  # <name>-<split>-<width>d, of sentence pairs
         split, _, width = variant.rpartition("-")
-        twin = f"supremix twin {name} && " if split == "twin" else ""
+        twin = f"supremix twin {name} --size {split} && " if split in TWIN_SIZES else ""
         vectors = "" if width == "50d" else " --vectors FILE"
         return f"{twin}supremix prepare {name} --split {split} --out {folder.parent}{vectors}"
-    dataset = name.removesuffix("_twin")
-    if dataset == name:
+    dataset, _, size = name.rpartition("_")
+    if size not in TWIN_SIZES:
         return f"supremix prepare {name} --out {folder.parent}"
-    return f"supremix twin {dataset} --size demo && supremix prepare {dataset} --name {name} --out {folder.parent}"
+    return f"supremix twin {dataset} --size {size} && supremix prepare {dataset} --name {name} --out {folder.parent}"
 
 
 def _meta_problem(meta: Any) -> str | None:

@@ -24,14 +24,14 @@ ABOUT = """\
 Write synthetic raw files in the format of a dataset, with content that depends on the label, so that the whole path
 from raw files to a table can be run without the data. Results on a twin say nothing about the dataset itself.
 
-They go to DIR/NAME_twin, from where `supremix prepare NAME --name NAME_twin` (stsb_dir: --split twin) prepares them.
+They go to DIR/NAME_SIZE, from where `supremix prepare NAME --name NAME_SIZE` (stsb_dir: --split SIZE) prepares them.
 
 sizes: tiny (dozens of items, for tests), small (a few hundred, for tables in minutes), demo (trains on a laptop's
 processor in minutes), real (as the dataset)
 
 examples:
-  supremix twin ukb && supremix prepare ukb --name ukb_twin
-  supremix twin stsb_dir && supremix prepare stsb_dir --split twin
+  supremix twin ukb && supremix prepare ukb --name ukb_demo
+  supremix twin stsb_dir && supremix prepare stsb_dir --split demo
   supremix twin agedb_dir --size tiny --out /tmp/raw"""
 
 
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         import_module(f"supremix.prepare.twins.{MODULES[args.name]}").generate(options)
         files = sum(path.is_file() for path in options.folder.rglob("*"))
         print(f"{options.folder}: synthetic {args.name}, size {args.size}, seed {args.seed}, {files} files")
-        which = "--split twin" if args.name == "stsb_dir" else f"--name {options.folder.name}"
+        which = f"--split {args.size}" if args.name == "stsb_dir" else f"--name {options.folder.name}"
         print(f"prepare it: supremix prepare {args.name} {which} --data {args.out}")
 
     return exit_code(body)

@@ -39,7 +39,7 @@ class TwinOptions:
     @property
     def folder(self) -> Path:
         """The raw folder."""
-        return self.out / f"{self.name}_twin"
+        return self.out / f"{self.name}_{self.size}"
 
 
 @contextmanager
