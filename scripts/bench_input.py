@@ -19,22 +19,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.dataset import Split
-from supremix.data.images import AUGMENTATIONS, fetch
+from supremix.data.dataset import Augment, Split
+from supremix.data.images import fetch
 from supremix.data.prepared.pieces import open_pieces
-from supremix.data.views.images import CROP_SCALE, JITTER, JITTER_PROBABILITY, ShiftedViews
-from supremix.data.views.volumes import Exemplar3D
+from supremix.data.views.images import ShiftedViews
 from supremix.prepare.shared.prepared import describe_pieces
+from supremix.settings.build import build
+from supremix.settings.compose import CONF, composed
 from supremix.training.batches import Items, Stream, batches_of
 
 WORKERS, BATCH = 2, 128
 SIZES = {224: 32, 64: 256}  # pixels a side, and images that are augmented at a time
-VIEWS = {"crop, colours": AUGMENTATIONS["color_crop"], "shift, flip": ShiftedViews(16)}
+COLOURS, TALEB = (
+    build("dataset.load.views", composed(CONF, [f"dataset={name}"]).dataset.load.views) for name in ("agedb_dir", "ukb")
+)
+VIEWS: dict[str, Augment] = {"crop, colours": COLOURS, "shift, flip": ShiftedViews(16, flip=0.5)}
 FACES, FACES_ON_GPU = 1024, 4096
 VOLUMES, SIDE, VOLUMES_AT_ONCE = 32, 100, 8
-TALEB = Exemplar3D(
-    flip=0.5, turn=0.5, quarter=0.5, intensity=0.5, brightness=0.125, contrast=0.5, zoom=0.15, zoom_range=0.2
-)
 
 
 def faces(count: int, pixels: int) -> np.ndarray:
@@ -58,8 +59,8 @@ def torchvision_images(kind: str, pixels: int) -> tuple[Callable[[Tensor], Tenso
 
     transforms = {
         "crop, colours": [
-            v2.RandomResizedCrop(pixels, scale=CROP_SCALE),
-            v2.RandomApply([v2.ColorJitter(*JITTER)], p=JITTER_PROBABILITY),
+            v2.RandomResizedCrop(pixels, scale=COLOURS.crop_scale),
+            v2.RandomApply([v2.ColorJitter(*COLOURS.strengths)], p=COLOURS.jitter),
         ],
         "shift, flip": [v2.RandomCrop(pixels, padding=16), v2.RandomHorizontalFlip()],
     }
@@ -141,7 +142,7 @@ def measure_gpu(split: Split, rounds: int) -> dict:
     from supremix.models.heads import ProjectionHead
     from supremix.models.resnet2d import ResNet2d
 
-    device, augment = torch.device("cuda"), AUGMENTATIONS["color_crop"]
+    device, augment = torch.device("cuda"), COLOURS
     model = torch.nn.Sequential(ResNet2d(50, 64), ProjectionHead(2048, 2048, 128)).to(device)
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)

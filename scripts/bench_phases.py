@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from supremix.data.images import AUGMENTATIONS
 from supremix.losses import SupReMixLoss
 from supremix.models.acceleration import lay_out
 from supremix.models.heads import FaceProjectionHead
 from supremix.models.resnet2d import ResNet2d
+from supremix.settings.build import build
+from supremix.settings.compose import CONF, composed
 
 ITEMS, PIXELS, WIDTH = 128, 224, 64
 STEPS = 20
@@ -39,7 +40,7 @@ class Step:
         self.criterion = SupReMixLoss(temperature=0.5, window=5.0, label_range=89.0, reduction="label_sum")
         self.images = torch.randint(256, (items, 3, pixels, pixels), dtype=torch.uint8).to(device)
         self.images = self.images.contiguous(memory_format=torch.channels_last)
-        self.augment = AUGMENTATIONS["color_crop"]
+        self.augment = build("dataset.load.views", composed(CONF, ["dataset=agedb_dir"]).dataset.load.views)
         self.y_N = torch.randint(90, (items,)).float().to(device).repeat(2)
 
     def views(self) -> None:

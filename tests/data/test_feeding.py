@@ -15,11 +15,11 @@ from supremix.data import images
 from supremix.data.dataset import Data, Split, TargetScale, read_ahead
 from supremix.data.loading import ahead
 from supremix.data.rows import rows_of
-from supremix.data.views.images import ColourViews
 from supremix.errors import Stopped, UserError
 from supremix.runtime.signals import stoppable
 from supremix.training import adapt
 from supremix.training.batches import Items, Stream, apply, batches_of
+from tests.face_views import colour_views
 
 CPU = torch.device("cpu")
 ROWS, SIDE = 26, 12
@@ -124,7 +124,7 @@ def test_a_stop_signal_ends_it_at_once(where):
     assert time.monotonic() - started < LONG
 
 
-@pytest.mark.parametrize("augment", [None, ColourViews(flip=0.5, grey=0.2)], ids=["plain", "views"])
+@pytest.mark.parametrize("augment", [None, colour_views(flip=0.5, grey=0.2)], ids=["plain", "views"])
 def test_batches_are_the_same_bits_whatever_the_workers_and_wherever_they_begin(augment):
     def batches(workers, first=0):
         split = faces(workers)
@@ -183,7 +183,13 @@ def test_the_loaded_datasets_say_where_their_rows_are(tmp_path):
         places = ["--name", f"{name}_tiny", "--data", str(tmp_path / "raw"), "--out", str(tmp_path / "prepared")]
         assert prepare([*places, "--workers", "1"]) == 0
     face_data = images.load_images(
-        tmp_path / "prepared" / "agedb_dir_tiny", name="t", pixels=32, bin_size=1, augment="color_crop", padding=2
+        tmp_path / "prepared" / "agedb_dir_tiny",
+        name="t",
+        pixels=32,
+        bin_size=1,
+        views=colour_views(),
+        padding=2,
+        flip=0.5,
     )
     volume_data = volumes.load_volumes(tmp_path / "prepared" / "ukb_tiny", name="t", bin_size=1, views=None)
     for data in (face_data, volume_data):

@@ -215,7 +215,7 @@ def test_what_is_left_out_is_named(source, main, folder, damage, expected, detai
     bad = {file for file, _, reason in expected if reason not in ("listed twice", "another file of this name")}
     assert kept == {f"AgeDB/{name_of(i)}" for i in range(COUNT)} - bad
 
-    data = images.load_images(folder, name="agedb_dir", pixels=PIXELS, bin_size=1, augment="simclr", padding=1)
+    data = images.load_images(folder, name="agedb_dir", pixels=PIXELS, bin_size=1, views=None, padding=1, flip=0.5)
     for split in (data.train, data.val, data.test):
         for row_id, one in zip(split.ids, split.fetch(np.arange(len(split))), strict=True):
             expected_image = face_images.decode((source / row_id).read_bytes(), PIXELS)
@@ -372,7 +372,7 @@ def test_interrupted_run_goes_on_where_it_stopped(source, main, folder, decoded,
     assert err == "interrupted: run the same command again to go on\n"
     assert not folder.exists()
     with pytest.raises(UserError, match=r"no prepared data: run `supremix prepare agedb_dir --out"):
-        images.load_images(folder, name="agedb_dir", pixels=PIXELS, bin_size=1, augment="simclr", padding=1)
+        images.load_images(folder, name="agedb_dir", pixels=PIXELS, bin_size=1, views=None, padding=1, flip=0.5)
     assert main()[0] == 0
     assert len(decoded) == 10 + 4  # the four of the last chunk, and nothing twice besides
     assert [line["reason"] for line in read_csv(folder / "report.csv")] == ["unreadable"]  # noted before the stop

@@ -16,6 +16,7 @@ from supremix.data.images import load_images
 from supremix.errors import UserError
 from supremix.prepare.shared.prepared import write_manifest, write_meta
 from supremix.settings.compose import CONF
+from tests.face_views import colour_views
 
 N, PIXELS = 20, 8
 SPLITS = ["train", "train", "val", "train", "test"] * 4
@@ -53,9 +54,8 @@ def folder(tmp_path) -> Path:
 
 
 def load(folder: Path, **changes) -> Data:
-    return load_images(
-        folder, **({"name": "toy", "pixels": PIXELS, "bin_size": 1, "augment": "color_crop", "padding": 2} | changes)
-    )
+    settings = {"name": "toy", "pixels": PIXELS, "bin_size": 1, "views": colour_views(), "padding": 2, "flip": 0.5}
+    return load_images(folder, **settings | changes)
 
 
 def test_splits_are_the_manifests(folder):
@@ -114,9 +114,9 @@ def test_flat_rows_for_regressors_on_raw_pixels(folder):
     torch.testing.assert_close(flat, torch.full_like(flat, 0.5))
 
 
-@pytest.mark.parametrize(("augment", "flip", "grey"), [("color_crop", 0.0, 0.0), ("simclr", 0.5, 0.2)])
-def test_views(folder, augment, flip, grey):
-    data = load(folder, augment=augment)
+@pytest.mark.parametrize(("flip", "grey"), [(0.0, 0.0), (0.5, 0.2)])
+def test_views(folder, flip, grey):
+    data = load(folder, views=colour_views(flip=flip, grey=grey))
     views = data.contrastive_views
     assert (views.flip, views.grey) == (flip, grey)
     assert data.training_views.padding == 2
@@ -128,7 +128,7 @@ def test_views(folder, augment, flip, grey):
 
 def test_identity_follows_the_content(folder):
     first = load(folder).sha256
-    assert load(folder, augment="simclr", padding=0).sha256 == first
+    assert load(folder, views=colour_views(grey=0.2), padding=0).sha256 == first
     (folder / "report.csv").write_text("file,action,reason,detail\n")
     assert load(folder).sha256 == first
     changed = faces()
@@ -214,7 +214,6 @@ def test_missing_folder_names_the_commands(tmp_path):
     ("setting", "message"),
     [
         ({"pixels": 16}, r"prepared with 8 pixels, but dataset.load.pixels=16.*--pixels 16"),
-        ({"augment": "blur"}, "augment='blur': use one of color_crop, simclr"),
         ({"padding": 8}, "padding=8: use 0 to 7"),
         ({"padding": -1}, "padding=-1: use 0 to 7"),
         ({"bin_size": 0}, "bin_size=0"),
@@ -238,7 +237,7 @@ def test_config_has_the_papers_values(dataset, temperature, batch_size):
     recipe = cfg.dataset.recipe
     assert (recipe.temperature, recipe.window, list(recipe.beta)) == (temperature, 5, [2, 8])
     assert (recipe.pretrain.lr, recipe.pretrain.batch_size, recipe.projection.out) == (1e-3, batch_size, 128)
-    assert (cfg.dataset.load.pixels, cfg.dataset.load.bin_size, cfg.dataset.load.augment) == (224, 1, "color_crop")
+    assert (cfg.dataset.load.pixels, cfg.dataset.load.bin_size, cfg.dataset.load.views.grey) == (224, 1, 0)
     assert (cfg.backbone.name, cfg.protocol.name) == ("resnet50", "linear_probe")
     assert (recipe.adapt.loss, recipe.adapt.epochs, recipe.adapt.batch_size) == ("l1", 100, batch_size)
     assert (recipe.vanilla.epochs, recipe.vanilla.batch_size, list(recipe.vanilla.scheduler.milestones)) == (
@@ -278,4 +277,4 @@ def test_wrong_meta_is_no_traceback(folder):
     del meta["bytes"]
     (folder / "meta.json").write_text(json.dumps(meta))
     with pytest.raises(UserError, match=r"faces.npy: \d+ bytes, not the None"):
-        images.load_images(folder, name="toy", pixels=PIXELS, bin_size=1, augment="simclr", padding=0)
+        images.load_images(folder, name="toy", pixels=PIXELS, bin_size=1, views=None, padding=0, flip=0.5)

@@ -47,7 +47,7 @@ def test_twin_goes_from_raw_files_to_a_loaded_dataset(made):
     name, root = made
     folder = root / "prepared" / f"{name}_tiny"
     assert json.loads((folder / "meta.json").read_text())["pixels"] == 32  # the twin's own, without an option
-    data = images.load_images(folder, name=f"{name}_tiny", pixels=32, bin_size=1, augment="simclr", padding=2)
+    data = images.load_images(folder, name=f"{name}_tiny", pixels=32, bin_size=1, views=None, padding=2, flip=0.5)
     assert data.synthetic
     assert data.sizes["train"] > 2 * data.sizes["val"] > 0
     assert data.label_range > 40

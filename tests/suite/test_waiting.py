@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from supremix.data.dataset import Split
-from supremix.data.views.images import ColourViews, ShiftedViews
+from supremix.data.views.images import ShiftedViews
 from supremix.data.views.volumes import Exemplar3D
 from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
 from supremix.training.batches import Items, Stream, batches_of
@@ -22,6 +22,7 @@ from supremix.training.imbalance.lds import weighted
 from supremix.training.imbalance.running import CalibratedRegressor, RunningFDS, labelled
 from supremix.training.loop import Task, fit
 from supremix.training.probe import cached
+from tests.face_views import colour_views
 from tests.stages import fit_settings
 
 DEVICE = torch.device("meta")
@@ -113,8 +114,8 @@ def test_a_contrastive_step_reads_nothing_back(monkeypatch, loss, shape):
 @pytest.mark.parametrize(
     ("augment", "shape"),
     [
-        (ColourViews(0.5, 0.2), (3, 8, 8)),
-        (ShiftedViews(2), (3, 8, 8)),
+        (colour_views(flip=0.5, grey=0.2), (3, 8, 8)),
+        (ShiftedViews(2, flip=0.5), (3, 8, 8)),
         (Exemplar3D(0.5, 0.5, 0.5, 0.5, 0.1, 0.5, 0.2, 0.2), (4, 4, 4)),
     ],
 )

@@ -12,39 +12,33 @@ from supremix.data.dataset import Augment, Data, Split, TargetScale, check_train
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import Manifest, read_manifest
-from supremix.data.views.images import ColourViews, ShiftedViews, normalised
+from supremix.data.views.images import ShiftedViews, normalised
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
 
 ARRAY = "faces.npy"
 FLAT_PIXELS = 32  # side to which images are averaged for regressors on raw pixels
 
-AUGMENTATIONS: dict[str, Augment] = {
-    # Table 13 of the paper: colour jitter and random crop.
-    "color_crop": ColourViews(flip=0.0, grey=0.0),
-    # The review-time release, which does what Chen et al. (2020) do, without blur.
-    "simclr": ColourViews(flip=0.5, grey=0.2),
-}
-
 
 @registered("dataset/images")
 def load_images(
-    folder: Path | str, *, name: str, pixels: int, bin_size: float | None, augment: str, padding: int
+    folder: Path | str, *, name: str, pixels: int, bin_size: float | None, views: Augment, padding: int, flip: float
 ) -> Data:
     """Load the prepared images in `folder`; they stay on disk until they are fetched.
 
     Args:
+        folder: a prepared folder.
+        name: of the dataset, for messages and records.
         pixels: side of the images, as they were prepared.
         bin_size: label units, or None.
-        augment: views of the contrastive stage, "color_crop" or "simclr".
-        padding: pixels by which training images of the regression stage are shifted at most.
+        views: random views in pre-training.
+        padding: largest shift of training images where labels train the backbone, pixels.
+        flip: probability of mirroring them.
 
     `Split.fetch` gives (B, 3, pixels, pixels) uint8; `to_input` brings that to [-1, 1], float32. Raises UserError
     where the folder is missing, damaged or changed, naming file and row. The array itself is checked by its size and
     shape alone, since hashing gigabytes at each start would take minutes.
     """
-    if augment not in AUGMENTATIONS:
-        raise UserError(f"{name}: augment={augment!r}: use one of {', '.join(AUGMENTATIONS)}")
     if not 0 <= padding < pixels:
         raise UserError(f"{name}: padding={padding}: use 0 to {pixels - 1}")
     folder = Path(folder)
@@ -77,8 +71,8 @@ def load_images(
         sha256=content_sha256(meta),
         synthetic=meta["synthetic"],
         to_input=normalised,
-        contrastive_views=AUGMENTATIONS[augment],
-        training_views=ShiftedViews(padding),
+        contrastive_views=views,
+        training_views=ShiftedViews(padding, flip),
         flatten=flat,
     )
     check_trainable(data)
@@ -86,9 +80,14 @@ def load_images(
 
 
 def fetch(images: np.ndarray, place_N: np.ndarray, index_B: np.ndarray) -> Tensor:
-    """Rows of a mapped (·, H, W, 3) uint8 array as a (B, 3, H, W) tensor in channels-last memory, in the order asked.
+    """Return rows of a mapped (·, H, W, 3) uint8 array as a (B, 3, H, W) tensor in channels-last memory.
 
-    Read in the order in which they lie on disk.
+    They are read in the order in which they lie on disk, and returned in that of `index_B`.
+
+    Args:
+        images: the array.
+        place_N: where the image of each of N rows stands in it.
+        index_B: numbers of the wanted rows, 0 to N − 1.
     """
     place_B = place_N[np.asarray(index_B)]
     batch = np.empty((len(place_B), *images.shape[1:]), dtype=np.uint8)
@@ -98,14 +97,14 @@ def fetch(images: np.ndarray, place_N: np.ndarray, index_B: np.ndarray) -> Tenso
 
 
 def flat(x_BCHW: Tensor) -> Tensor:
-    """Fetched images as rows of numbers for regressors on raw pixels: averaged to at most 32×32, in [0, 1]."""
+    """Average fetched images to at most 32×32 pixels in [0, 1], (B, 3·32·32): rows for regressors on raw pixels."""
     side = min(FLAT_PIXELS, x_BCHW.shape[-1])
     # In parts, since all images at once as floats would need four times the memory of the file.
     return torch.cat([F.adaptive_avg_pool2d(part.float() / 255, side).flatten(1) for part in x_BCHW.split(256)])
 
 
 def _places(path: Path, manifest: Manifest, images: int) -> np.ndarray:
-    """The manifest's column `row`, (N,) int64: which image each of its rows has."""
+    """Read the manifest's column `row`, (N,) int64: which image each of its rows has."""
     texts = manifest.extra.get("row")
     if texts is None:
         raise UserError(f"{path}: no row column: {redo(path.parent)}")

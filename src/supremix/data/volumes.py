@@ -24,8 +24,13 @@ RAW_GRID = 10
 def load_volumes(folder: Path | str, *, name: str, bin_size: float | None, views: Augment | None) -> Data:
     """Load the prepared volumes in `folder`: values in [0, 1], labels as they are.
 
-    views: random views for contrastive pre-training, used by methods whose recipe has more than one view. Raises
-    UserError where the folder is missing, damaged or changed, naming file, row and id.
+    Args:
+        folder: a prepared folder.
+        name: of the dataset, for messages and records.
+        bin_size: label units, or None.
+        views: random views in pre-training, for methods that take more than one of each item.
+
+    Raises UserError where the folder is missing, damaged or changed, naming file, row and id.
     """
     folder = Path(folder)
     meta, manifest, pieces = read_cohort(folder)
@@ -54,20 +59,20 @@ def load_volumes(folder: Path | str, *, name: str, bin_size: float | None, views
 
 
 def read_cohort(folder: Path) -> tuple[dict[str, Any], Manifest, Pieces]:
-    """Description, manifest and arrays of a prepared folder, no sum checked yet."""
+    """Return description, manifest and arrays of a prepared folder; no sum is checked yet."""
     meta = read_meta(folder)
     return meta, read_manifest(folder / "manifest.csv", meta["rows"]), open_pieces(folder, meta)
 
 
 def check_manifest(folder: Path, meta: dict[str, Any]) -> None:
-    """Raise UserError where manifest.csv was changed; the last check, since one that names a row tells more."""
+    """Raise UserError where manifest.csv was changed; the last check, since one that names a row is more helpful."""
     check_sums(folder, {"sha256": {"manifest.csv": meta["sha256"].get("manifest.csv")}}, ["manifest.csv"])
 
 
 def split_rows(
     folder: Path, manifest: Manifest, fetch: Callable[[np.ndarray], Callable[[np.ndarray], Any]]
 ) -> list[Split]:
-    """Train, val and test by the manifest's column; `fetch` makes a split's fetch from its row numbers."""
+    """Return train, val and test by the manifest's column; `fetch` makes a split's fetch from its row numbers."""
     if manifest.rows is None:
         raise UserError(f"{folder / 'manifest.csv'}: no split column: {redo(folder)}")
     rows = [manifest.rows[split] for split in SPLITS]
@@ -75,12 +80,12 @@ def split_rows(
 
 
 def to_input(x_BDHW: Tensor) -> Tensor:
-    """What a 3D backbone takes: (B, 1, S, S, S) float32."""
+    """Return what a 3D backbone takes: (B, 1, S, S, S) float32."""
     return x_BDHW.unsqueeze(1).float()
 
 
 def flatten(x_BDHW: Tensor) -> Tensor:
-    """Block means on a grid of 10³, (B, 1000) float32: the raw input of linear regression."""
+    """Average over a grid of 10³ blocks, (B, 1000) float32: the raw input of linear regression."""
     return torch.nn.functional.adaptive_avg_pool3d(to_input(x_BDHW), RAW_GRID).flatten(1)
 
 

@@ -152,6 +152,7 @@ class Adapt(Group):
     """``protocol``."""
 
     name: Name
+    block: Name  # of the dataset's recipe; only interpolations read it
     train_backbone: bool
     epochs: Whole1
     batch_size: Whole1

@@ -104,7 +104,7 @@ CASES = [
     case("image of two people", FACES, lambda f: faces(f, place=place_of(0)), "manifest.csv",
          "again the image of row 1"),
     case("image place as text", FACES, lambda f: faces(f, place=place_of("last")), "manifest.csv", "row 3", "'last'"),
-    case("unknown views", (*FACES, "dataset.load.augment=mixup"), faces, "augment='mixup'", "color_crop, simclr"),
+    case("impossible views", (*FACES, "dataset.load.views.flip=2"), faces, "dataset.load", "flip=2", "from 0 to 1"),
     case("padding as wide as the image", (*FACES, "dataset.load.padding=8"), faces, "padding=8", "0 to 7"),
     # sentence pairs
     case("token outside the vocabulary", PAIRS, lambda f: pairs(f, tokens=np.full(2 * N, 99, "<i4")),

@@ -12,23 +12,23 @@ LUMA = (0.2989, 0.587, 0.114)
 
 
 def brighten(x: Tensor, factor_B: Tensor) -> None:
-    """Away from black or towards it."""
+    """Move each pixel away from black or towards it."""
     x.mul_(wide(factor_B)).clamp_(0, 1)
 
 
 def contrast(x: Tensor, factor_B: Tensor) -> None:
-    """Away from the image's mean grey or towards it."""
+    """Move each pixel away from the image's mean grey or towards it."""
     mean_B111 = luma(x.mean(dim=(2, 3), keepdim=True))
     x.mul_(wide(factor_B)).add_((1 - wide(factor_B)) * mean_B111).clamp_(0, 1)
 
 
 def saturate(x: Tensor, factor_B: Tensor) -> None:
-    """Away from each pixel's grey or towards it."""
+    """Move each pixel away from its own grey or towards it."""
     torch.lerp(luma(x), x, wide(factor_B), out=x).clamp_(0, 1)
 
 
 def turn_hue(x: Tensor, turn_B: Tensor) -> None:
-    """Turn the hue by a share of the colour circle, -1/6 to 1/6; value and saturation stay.
+    """Turn the hue by a share of the colour circle, -1/6 to 1/6; leave value and saturation.
 
     Hue is measured in sixths of the circle from red, green at 2 and blue at -2, and everything here is that times the
     chroma, so that nothing is divided and greys need no care. A channel lies at the top within one sixth of its own
@@ -54,13 +54,13 @@ def turn_hue(x: Tensor, turn_B: Tensor) -> None:
 
 
 def luma(x: Tensor) -> Tensor:
-    """Grey values (B, 1, H, W)."""
+    """Return grey values (B, 1, H, W)."""
     red, green, blue = x.split(1, dim=1)
     return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
 
 
 def wide(values_B: Tensor) -> Tensor:
-    """One number an image, to go with its pixels."""
+    """Shape one number an image so that it multiplies all its pixels, (B, 1, 1, 1)."""
     return values_B[:, None, None, None]
 
 

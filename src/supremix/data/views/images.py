@@ -2,12 +2,12 @@
 
 Every parameter is a function of uniform numbers that the caller draws, so a view depends on the image and its
 numbers alone. Operations and distributions are those of torchvision's transforms of the same names, on values in
-[0, 1] that are not rounded in between. B images, C = 3 channels, H = W = S pixels a side.
+[0, 1] that are not rounded in between. B images, C = 3 channels, H = W = S pixels a side, P uniform numbers an image.
 """
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -17,42 +17,69 @@ from supremix.data.loading import to_device
 from supremix.data.views.colours import CHANGES, luma
 
 ATTEMPTS = 10  # at a crop that fits; torchvision's number
-CROP_SCALE = (0.2, 1.0)
-CROP_RATIO = (3 / 4, 4 / 3)
-JITTER = (0.4, 0.4, 0.4, 0.1)  # brightness, contrast, saturation, hue
-JITTER_PROBABILITY = 0.8
 ORDERS = list(itertools.permutations(range(4)))  # of brightness 0, contrast 1, saturation 2, hue 3
 AT_ONCE = 2**18  # pixels that a core treats at once: few, to be near it, and enough to be worth the call
 
 
 def normalised(x: Tensor) -> Tensor:
-    """uint8 0 to 255 → float32 -1 to 1: to [0, 1], then less 0.5 and over 0.5."""
+    """Map uint8 0 to 255 to float32 -1 to 1: to [0, 1], then less 0.5 and over 0.5."""
     return x.to(torch.float32, copy=True).div_(127.5).sub_(1)
 
 
 class ColourViews:
-    """Random crop resized to full size, mirrored, colours jittered, or grey (Chen et al. 2020; paper table 13).
+    """Crop at random and resize to full size, mirror, jitter colours, take colours away (Chen et al. 2020).
+
+    Maps (B, 3, S, S) uint8 and (B, draws) in [0, 1) to (B, 3, S, S) float32 in [-1, 1].
 
     Args:
-        flip, grey: probabilities of mirroring and of taking the colour away.
-
-    (B, 3, S, S) uint8 and (B, draws) in [0, 1) → (B, 3, S, S) float32 in [-1, 1].
+        crop_scale: smallest and largest share of the image's area that a crop has.
+        crop_ratio: smallest and largest ratio of a crop's width to its height.
+        jitter: probability of a change of colours, by the four strengths that follow.
+        brightness, contrast, saturation: largest relative change.
+        hue: largest turn, as a share of the colour circle.
+        flip: probability of mirroring.
+        grey: probability of taking the colours away.
     """
 
+    registered_name = "views/colours"
     draws = 2 * ATTEMPTS + 2 + 1 + 1 + 4 + 1 + 1
 
-    def __init__(self, flip: float, grey: float) -> None:
+    def __init__(
+        self,
+        crop_scale: Sequence[float],
+        crop_ratio: Sequence[float],
+        jitter: float,
+        brightness: float,
+        contrast: float,
+        saturation: float,
+        hue: float,
+        flip: float,
+        grey: float,
+    ) -> None:
+        shares = {"jitter": jitter, "flip": flip, "grey": grey}
+        strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
+        for name, value in (shares | strengths).items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name}={value}: give a number from 0 to 1")
+        if not 0 <= hue <= 1 / 6:
+            raise ValueError(f"hue={hue}: give a number from 0 to 1/6 of the colour circle")
+        for name, bounds, limit in (("crop_scale", crop_scale, 1), ("crop_ratio", crop_ratio, math.inf)):
+            if len(bounds) != 2 or not 0 < bounds[0] <= bounds[1] <= limit:
+                raise ValueError(f"{name}={list(bounds)}: give two numbers, 0 < smallest ≤ largest ≤ {limit}")
+        self.crop_scale, self.crop_ratio = tuple(crop_scale), tuple(crop_ratio)
+        self.jitter, self.strengths = jitter, (brightness, contrast, saturation, hue)
         self.flip, self.grey = flip, grey
 
     def __call__(self, x: Tensor, uniform_BP: Tensor) -> Tensor:
-        """Views of the images."""
+        """Return a view of each image."""
         crop, flip, apply, factors, order, grey = uniform_BP.split([2 * ATTEMPTS + 2, 1, 1, 4, 1, 1], dim=1)
-        factor_B4, order_B = jitter_parameters(factors, order[:, 0])
-        order_B = torch.where(apply[:, 0] < JITTER_PROBABILITY, order_B, len(ORDERS))
+        factor_B4, order_B = jitter_parameters(factors, order[:, 0], self.strengths)
+        order_B = torch.where(apply[:, 0] < self.jitter, order_B, len(ORDERS))
         group_B = 2 * order_B + (grey[:, 0] < self.grey)
         place_B = group_B.argsort(stable=True)  # what is done alike stands together
-        box_B4, flip_B = crop_boxes(crop, x.shape[-1]), flip[:, 0] < self.flip
-        moved_B = [to_device(one[place_B], x.device) for one in (torch.arange(len(x)), box_B4, flip_B, factor_B4)]
+        box_B4 = crop_boxes(crop, x.shape[-1], self.crop_scale, self.crop_ratio)
+        flip_B = flip[:, 0] < self.flip
+        moved_B = [to_device(values[place_B], x.device) for values in (torch.arange(len(x)), box_B4, flip_B, factor_B4)]
         view = torch.empty(x.shape, device=x.device)
         for group, run in runs(group_B[place_B], images_at_once(x)):
             at, box_B4, flip_B, factor_B4 = (values_B[run] for values_B in moved_B)
@@ -65,43 +92,52 @@ class ColourViews:
 
 
 class ShiftedViews:
-    """Images on a black border, cut out at a random place and mirrored or not (Yang et al. 2021).
+    """Put images on a black border, cut them out at a random place, and mirror some (Yang et al. 2021).
+
+    Maps (B, 3, S, S) uint8 and (B, 3) in [0, 1) to (B, 3, S, S) float32 in [-1, 1].
 
     Args:
         padding: width of the border, pixels.
-
-    (B, 3, S, S) uint8 and (B, 3) in [0, 1) → (B, 3, S, S) float32 in [-1, 1].
+        flip: probability of mirroring.
     """
 
     draws = 3
 
-    def __init__(self, padding: int) -> None:
-        self.padding = padding
+    def __init__(self, padding: int, flip: float) -> None:
+        if not 0 <= flip <= 1:
+            raise ValueError(f"flip={flip}: give a number from 0 to 1")
+        self.padding, self.flip = padding, flip
 
     def __call__(self, x: Tensor, uniform_BP: Tensor) -> Tensor:
-        """Views of the images."""
+        """Return a view of each image."""
         size = x.shape[-1]
         corner_B2 = (uniform_BP[:, :2] * (2 * self.padding + 1)).long()
         padded = F.pad(x, [self.padding] * 4).permute(0, 2, 3, 1)  # rows of pixels are copied whole
         parts = zip(padded, corner_B2.tolist(), strict=True)
-        view = torch.stack([one[top : top + size, left : left + size] for one, (top, left) in parts])
+        view = torch.stack([image[top : top + size, left : left + size] for image, (top, left) in parts])
         view = view.permute(0, 3, 1, 2)
-        at = to_device((uniform_BP[:, 2] < 0.5).nonzero()[:, 0], x.device)
+        at = to_device((uniform_BP[:, 2] < self.flip).nonzero()[:, 0], x.device)
         view[at] = taken(view, at).flip(3)
         return normalised(view)
 
 
-def crop_boxes(uniform_BP: Tensor, size: int) -> Tensor:
-    """(B, 22) in [0, 1) → boxes (B, 4) int64: top, left, height, width, in an image of side `size`.
+def crop_boxes(uniform_BP: Tensor, size: int, scale: Sequence[float], ratio: Sequence[float]) -> Tensor:
+    """Return a random box for each image, (B, 4) int64: top, left, height, width.
 
-    The area's share is uniform in 0.2 to 1, the logarithm of width over height in that of 3/4 to 4/3; the first of
-    ten attempts that fits is taken, the whole image if none does.
+    The area's share is uniform between its bounds, and so is the logarithm of width over height; the first of ten
+    attempts that fits is taken, the whole image if none does.
+
+    Args:
+        uniform_BP: (B, 22) in [0, 1).
+        size: side of the images, pixels.
+        scale: bounds of the area's share.
+        ratio: bounds of width over height.
     """
-    share, ratio, place = uniform_BP.split([ATTEMPTS, ATTEMPTS, 2], dim=1)
-    area = size * size * (CROP_SCALE[0] + share * (CROP_SCALE[1] - CROP_SCALE[0]))
-    low, high = (math.log(bound) for bound in CROP_RATIO)
-    ratio = (low + ratio * (high - low)).exp()
-    width, height = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
+    share, shape, place = uniform_BP.split([ATTEMPTS, ATTEMPTS, 2], dim=1)
+    area = size * size * (scale[0] + share * (scale[1] - scale[0]))
+    low, high = (math.log(bound) for bound in ratio)
+    shape = (low + shape * (high - low)).exp()
+    width, height = (area * shape).sqrt().round().long(), (area / shape).sqrt().round().long()
     fits = (width > 0) & (width <= size) & (height > 0) & (height <= size)
     first_B1 = fits.long().argmax(dim=1, keepdim=True)  # 0 where none fits
     extent_B2 = torch.cat([height.gather(1, first_B1), width.gather(1, first_B1)], dim=1)
@@ -129,26 +165,32 @@ def crop_resize(x: Tensor, box_B4: Tensor, flip_B: Tensor) -> Tensor:
     return F.grid_sample(x, grid.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=True)
 
 
-def jitter_parameters(uniform_B4: Tensor, order_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors (B, 4) of brightness, contrast, saturation (around 1) and hue (around 0); which of ORDERS (B,) int64."""
-    middle_4, half_4 = torch.tensor([1.0, 1.0, 1.0, 0.0]), torch.tensor(JITTER)
+def jitter_parameters(uniform_B4: Tensor, order_B: Tensor, strengths: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Return factors (B, 4) and which of ORDERS, (B,) int64.
+
+    Args:
+        uniform_B4: in [0, 1), for the factors of brightness, contrast, saturation (around 1) and hue (around 0).
+        order_B: in [0, 1).
+        strengths: largest distance of the four factors from their middle.
+    """
+    middle_4, half_4 = torch.tensor([1.0, 1.0, 1.0, 0.0]), torch.tensor(strengths)
     return middle_4 + half_4 * (2 * uniform_B4 - 1), (order_B * len(ORDERS)).long()
 
 
 def images_at_once(x: Tensor) -> int:
-    """How many images are treated at once: on a processor what its cores keep near, else all."""
+    """Return how many images to treat at once: on a processor what its cores keep near, else all."""
     if x.device.type != "cpu":
         return len(x)
     return torch.get_num_threads() * max(1, AT_ONCE // x[0, 0].numel())
 
 
 def taken(x: Tensor, at_R: Tensor) -> Tensor:
-    """Images by their places; quick where the memory is channels-last, as `Split.fetch` gives it."""
+    """Select images by their places; quick where the memory is channels-last, as `Split.fetch` gives it."""
     return x.permute(0, 2, 3, 1).index_select(0, at_R).permute(0, 3, 1, 2)
 
 
 def runs(group_B: Tensor, most: int) -> Iterator[tuple[int, slice]]:
-    """The groups of a sorted list, and where each stands; those of more than `most` in parts."""
+    """Yield each group of a sorted list with its place; a group of more than `most` in parts."""
     first = 0
     for group, count in zip(*(part.tolist() for part in group_B.unique_consecutive(return_counts=True)), strict=True):
         for start in range(first, first + count, most):

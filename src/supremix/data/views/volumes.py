@@ -21,7 +21,9 @@ TOGETHER = 8
 
 
 class Exemplar3D:
-    """Flips, turns, brightness, contrast and zoom; (B, S, S, S) and (B, 22) uniforms → (B, 1, S, S, S) float32.
+    """Flip, turn, change brightness and contrast, and zoom.
+
+    Maps (B, S, S, S) and (B, 22) uniform numbers in [0, 1) to (B, 1, S, S, S) float32.
 
     Args:
         flip: probability for each axis.
@@ -62,7 +64,7 @@ class Exemplar3D:
         self.brightness, self.contrast, self.zoom_range = brightness, contrast, zoom_range
 
     def __call__(self, x_BDHW: Tensor, uniform_BP: Tensor) -> Tensor:
-        """A view of each volume, decided by its row of uniforms alone."""
+        """Return a view of each volume, decided by its row of uniform numbers alone."""
         if len(set(x_BDHW.shape[1:])) != 1 or uniform_BP.shape != (len(x_BDHW), self.draws):
             raise ValueError(
                 f"cubes (B, S, S, S) and uniforms (B, {self.draws}), not {x_BDHW.shape}, {uniform_BP.shape}"
@@ -75,7 +77,7 @@ class Exemplar3D:
         return self.recolour(turned, uniform_BP)
 
     def affine(self, uniform_BP: Tensor) -> Tensor:
-        """(B, 3, 4): where each position of the view, a column (D, H, W, 1), lies in the volume."""
+        """Return where each position of the view, a column (D, H, W, 1), lies in the volume, (B, 3, 4)."""
         u = uniform_BP.float()
         batch = len(u)
         sign_B3 = 1 - 2 * (u[:, 0:3] < self.flip).float()
@@ -89,12 +91,12 @@ class Exemplar3D:
         return (matrix_B33 @ zoom_B34).reshape(batch, 3, 4)
 
     def angle(self, turned_B: Tensor, quarter_B: Tensor, angle_B: Tensor) -> Tensor:
-        """Radians in [0, 2π), 0 where nothing is turned."""
+        """Return radians in [0, 2π), (B,), 0 where nothing is turned."""
         steps_B = torch.where(quarter_B < self.quarter, (4 * angle_B).floor(), 4 * angle_B)
         return torch.where(turned_B < self.turn, steps_B * (math.pi / 2), 0.0)
 
     def recolour(self, x_B1DHW: Tensor, uniform_BP: Tensor) -> Tensor:
-        """Brightness, then contrast about the volume's mean."""
+        """Change brightness, then contrast about the volume's mean."""
         u = uniform_BP.float()[:, :, None, None, None, None]
         changed = u[:, 12] < self.intensity
         shift = torch.where(changed, self.brightness * (2 * u[:, 13] - 1), 0.0)
@@ -104,7 +106,7 @@ class Exemplar3D:
 
 
 def rotation(angle_B: Tensor, plane: tuple[int, int]) -> Tensor:
-    """(B, 3, 3): what stood at the result's position was turned by the angle from the first axis to the second."""
+    """Return the matrices (B, 3, 3) that turn by an angle from a plane's first axis to its second."""
     first, second = plane
     # Rounded so that quarter turns are exact: cos(π/2) is 6e-17, not 0.
     cos_B, sin_B = angle_B.cos().round(decimals=6), angle_B.sin().round(decimals=6)
@@ -115,7 +117,7 @@ def rotation(angle_B: Tensor, plane: tuple[int, int]) -> Tensor:
 
 
 def resample(x_B1DHW: Tensor, affine_B34: Tensor) -> Tensor:
-    """The volume at the affine's positions, trilinear, zero outside; (B, 1, S, S, S)."""
+    """Read the volumes at the affine's positions, trilinear, zero outside, (B, 1, S, S, S)."""
     size = x_B1DHW.shape[-1]
     line_S = (2 * torch.arange(size, device=x_B1DHW.device) + 1) / size - 1  # the voxels' centres
     affine_B34 = affine_B34.flip(1)  # grid_sample counts axes from the last
