@@ -1,6 +1,7 @@
 """From a specification in conf/table to its runs, and from the store to the rendered table."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ from supremix.tables.computed import kind
 from supremix.training.imbalance.shots import SHOTS
 from tests.running import SMALL, config, run_small
 
+RUN_IDS = Path(__file__).parents[1] / "assets" / "run_ids.json"
 TABLES = sorted(path for path in (CONF / "table").glob("*.yaml") if kind(path) is None)
 
 
@@ -133,6 +135,29 @@ def test_a_table_runs_only_what_is_missing_and_renders_again_from_its_records(tm
     assert "missing" not in before["table.md"]
     files.rerender("quickstart", CONF, folder)
     assert before == {name: (folder / name).read_text() for name in files.NAMES}
+
+
+def test_runs_of_other_code_are_counted_marked_and_with_rerun_run_anew_alone(tmp_path, capfd):
+    results, cells, folder = small_table(tmp_path)
+    (whole,) = results.codes
+    assert f"- Code: {whole}\n" in (folder / "table.md").read_text()
+    store = Store(tmp_path / "runs")
+    old = next(store.run(cell.run_id) for cell in cells if cell.row == "Constant mean")
+    record = json.loads((old / "record.json").read_text())
+    write_json(old / "record.json", record | {"code": {"version": "0.0.1", "digest": "0" * 16}})
+    said = reproduce.planned("quickstart", CONF, [*SMALL, f"paths.runs={store.root}"], [0])
+    assert said.endswith("7 runs: 7 finished, 0 begun, 0 missing\nmade by other code: 1, which rerun=true runs anew")
+    small_table(tmp_path)
+    assert "1 of them made by other code: rerun=true runs them anew" in capfd.readouterr().err
+    text = (folder / "table.md").read_text()
+    assert "- Code: 2 different ones: " in text
+    assert f"{'0' * 16} (Constant mean)" in text
+    written = {path: path.stat().st_mtime_ns for path in store.root.glob("*/DONE")}
+    for _ in range(2):  # the second time there is nothing left to do
+        small_table(tmp_path, extra=["rerun=true"])
+        assert [path.parent for path, at in written.items() if path.stat().st_mtime_ns != at] == [old]
+        assert [path.name for path in (store.root / "superseded").iterdir()] == [f"{old.name}-1"]
+    assert f"- Code: {whole}\n" in (folder / "table.md").read_text()
 
 
 def test_failed_runs_are_named_and_the_rest_stands(tmp_path):
@@ -376,11 +401,17 @@ def test_committed_tables_are_what_their_records_give(folder, tmp_path):
     ids=["5", "2"],
 )
 def test_identities_of_runs_on_real_data_stay(number, script, file, real_data, tmp_path):
+    """Where a change is meant to change them: FREEZE_RUN_IDS=1 pytest tests/tables/test_tables.py -k identities."""
     assert script.main(["--data", str(real_data(file).parents[1]), "--out", str(tmp_path)]) == 0
     spec = with_seeds(load(CONF / "table" / f"{number}.yaml"), [0])
     cells = plan(spec, CONF, [f"paths.prepared={tmp_path}"])
-    frozen = json.loads((Path(__file__).parents[1] / "assets" / "run_ids.json").read_text())[number]
-    assert {"/".join(filter(None, (cell.panel, cell.row))): cell.run_id for cell in cells} == frozen
+    path, ids = RUN_IDS, {"/".join(filter(None, (cell.panel, cell.row))): cell.run_id for cell in cells}
+    if os.environ.get("FREEZE_RUN_IDS"):
+        path.write_text(
+            json.dumps(json.loads(path.read_text()) | {number: ids}, indent=1, sort_keys=True, ensure_ascii=False)
+            + "\n"
+        )
+    assert ids == json.loads(path.read_text())[number]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
