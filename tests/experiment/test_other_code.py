@@ -13,6 +13,7 @@ import pytest
 from supremix.errors import UserError
 from supremix.experiment import measure
 from supremix.experiment.evaluate import evaluate
+from supremix.experiment.stages import checkpoints_of
 from supremix.settings.compose import CONF
 from supremix.settings.provenance import PACKAGE, present_code
 from supremix.store.folders import Store
@@ -81,6 +82,7 @@ def test_a_run_does_not_go_on_from_checkpoints_of_other_code(tmp_path, capfd):
     (other / "pretrain-epoch-000002-step-000000001.ckpt").write_bytes(b"not read")
     run_small(tmp_path, "method=supcon", "protocol.epochs=2")
     assert f"pretrain does not go on from checkpoints of other code, which are left: {other}" in capfd.readouterr().err
+    assert checkpoints_of("pretrain", tmp_path, None).folder == tmp_path / present_code()["digest"]
     assert not other.parent.exists()  # gone with the rest once the encoder is finished
 
 
