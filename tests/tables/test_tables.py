@@ -62,13 +62,13 @@ def test_rows_that_two_tables_have_are_the_same_runs():
             identity.scientific(composed(CONF, [*spec.overrides, *at.overrides, *found.overrides]))
         )
 
-    supremix, supcon = science(1, "SupReMix (paper)"), science(1, "SupCon")
+    supremix, supcon = science(1, "SupReMix, as written"), science(1, "SupCon")
     assert science(9, "SupReMix") == supremix
     assert science(10, "γ = 5") == supremix
     assert science(11, "Beta(2, 8)", "AgeDB-DIR") == supremix
     assert science(14, "SupReMix", "batch 128") == supremix
     assert science(9, "SupCon") == science(16, "1 year, of table 12") == science(14, "SupCon", "batch 128") == supcon
-    assert science(10, "γ = 1, of table 13") == science(2, "SupReMix (paper)")
+    assert science(10, "γ = 1, of table 13") == science(2, "SupReMix, as written")
     assert len({science(10, "γ = ∞", "AgeDB-DIR"), science(10, "γ = 10"), supremix}) == 3
 
 
