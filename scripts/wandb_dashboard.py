@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             over, tags = options.over.split(","), options.tags.split(",")
             view = dashboards.sweep_workspace(cfg, options.metric, over, tags, **place)
-        print(dashboards.summary(view))
+        print(dashboards.describe(view))
         if options.out:
             options.out.write_text(dashboards.as_json(view))
             print(options.out)

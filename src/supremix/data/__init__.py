@@ -1,1 +1,1 @@
-"""Datasets: the contract every one of them fulfils, the prepared folder on disk, and the loaders."""
+"""Datasets: what each of them provides, the prepared folder on disk, and the loaders."""

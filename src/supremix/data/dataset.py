@@ -1,7 +1,7 @@
-"""What training code may assume about a dataset, whatever its modality.
+"""What training may assume about a dataset of any modality.
 
-N rows, B of them in a batch. Labels stay in the dataset's own units everywhere in `Split`; only `TargetScale`
-knows the units that a regression head is trained in.
+Shapes: N rows, B rows in a batch. Labels in `Split` are in the dataset's own units; `TargetScale` maps them to the
+units that a regression head predicts.
 """
 
 import math
@@ -17,11 +17,15 @@ from supremix.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """N rows of one split.
+    """The N rows of one split.
 
-    ids: (N,) str, unique over the dataset. y: (N,) float64, label units. fetch: (B,) integer row numbers of
-    this split → the model's input, a tensor with first dimension B or a dict of such tensors. on_disk: rows are read
-    when they are fetched, so that reading ahead pays. workers: threads that read ahead; `fetch` is called in them.
+    Attributes:
+        ids: (N,) str, unique over the dataset.
+        y: labels (N,) float64, label units.
+        fetch: maps row numbers (B,) of this split to the model's input, a tensor with first dimension B or a dict of
+            such tensors.
+        on_disk: whether ``fetch`` reads rows from disk, so that reading ahead pays.
+        workers: threads that read ahead, which call ``fetch``.
     """
 
     ids: np.ndarray
@@ -36,25 +40,25 @@ class Split:
 
 @dataclass(frozen=True)
 class TargetScale:
-    """Affine map between label units and those that the head predicts; (0, 1) leaves labels as they are."""
+    """Affine map from label units to the units of the regression head; mean 0 and std 1 change nothing."""
 
     mean: float
     std: float
 
     def encode(self, y):
-        """Label units → head units, elementwise."""
+        """Map label units to head units, elementwise."""
         return (y - self.mean) / self.std
 
     def decode(self, prediction):
-        """Head units → label units, elementwise: the inverse of `encode`."""
+        """Map head units to label units, elementwise; the inverse of `encode`."""
         return prediction * self.std + self.mean
 
 
 class Augment(Protocol):
-    """Random views of a batch, on whatever device it is; the numbers are on the CPU.
+    """Random views of a batch.
 
-    ``draws`` uniform numbers in [0, 1) decide an item's view, so that the same numbers give the same view whatever
-    the batch and the number of workers. Called with what `Split.fetch` gave and the numbers, (B, draws), it returns
+    ``draws`` uniform numbers in [0, 1) determine an item's view, independently of its batch and of the number of
+    workers. A call takes what `Split.fetch` returns, on any device, and the numbers (B, draws), on the CPU. It returns
     what the backbone takes.
     """
 
@@ -64,7 +68,7 @@ class Augment(Protocol):
 
 
 def unchanged(x: Any) -> Any:
-    """The input as it is."""
+    """Return the input as it is."""
     return x
 
 
@@ -72,10 +76,18 @@ def unchanged(x: Any) -> Any:
 class Data:
     """A dataset ready to train on.
 
-    bin_size: label units, None where labels are used as they stand. input_spec: the backbone's keyword
-    arguments that the data decides, e.g. ``{"in_features": 5}``. sha256: of the content that was loaded,
-    whatever its split. synthetic: made by a generator, so never to be compared with published numbers.
-    extras: facts about the content that belong into a run's record, JSON values only.
+    Attributes:
+        name: name in conf/dataset/.
+        train, val, test: its splits.
+        bin_size: width of label bins, label units; None uses labels as they are.
+        target: the units that the head predicts.
+        input_spec: the backbone's arguments that the data decides, e.g. ``{"in_features": 5}``.
+        sha256: checksum of the content, whatever its split.
+        synthetic: whether a generator made it; such data is never compared with published numbers.
+        to_input: maps what ``fetch`` returns to what the backbone takes.
+        contrastive_views, training_views: random views in pre-training and in adaptation; None for none.
+        flatten: maps what ``fetch`` returns to (B, F), for regressors on the raw input.
+        extras: facts for a run's record, JSON values only.
     """
 
     name: str
@@ -95,16 +107,16 @@ class Data:
 
     @property
     def label_range(self) -> float:
-        """max − min of the unrounded training labels, label units; 1.0 where that is 0."""
+        """Range of the unrounded training labels, label units; 1.0 where all are equal."""
         return float(np.ptp(self.train.y)) or 1.0
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Rows of each split."""
+        """Number of rows in each split."""
         return {split: len(getattr(self, split)) for split in SPLITS}
 
     def label_bins(self, y: np.ndarray) -> np.ndarray:
-        """Labels rounded to the nearest multiple of `bin_size`, halves upwards; unchanged if it is None."""
+        """Round labels to the nearest multiple of ``bin_size``, halves upwards; keep them if it is None."""
         if self.bin_size is None:
             return y
         # Rounded to 6 digits first: 0.15 / 0.1 is 1.4999999999999998 in float64 and belongs in the upper bin.
@@ -112,13 +124,19 @@ class Data:
 
 
 def read_ahead(data: Data, workers: int) -> Data:
-    """The same data, its rows on disk read ahead by so many threads."""
+    """Return the data with this many threads that read ahead, for splits on disk."""
     splits = {name: getattr(data, name) for name in SPLITS}
     return replace(data, **{name: replace(split, workers=workers) for name, split in splits.items() if split.on_disk})
 
 
 def check_finite(what: str, values: np.ndarray, split: Split) -> None:
-    """Raise UserError naming the first row of a split whose values, (N,) or (N, D), are not all finite."""
+    """Raise UserError naming the first row of a split with a value that is not finite.
+
+    Args:
+        what: what the values are, for the message.
+        values: (N,) or (N, D).
+        split: the rows they belong to.
+    """
     bad_N = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if bad_N.any():
         raise UserError(
@@ -128,7 +146,7 @@ def check_finite(what: str, values: np.ndarray, split: Split) -> None:
 
 
 def check_trainable(data: Data) -> None:
-    """Raise UserError where nothing could be learnt from `data` or measured on it."""
+    """Raise UserError if nothing can be learnt from the data or measured on it."""
     width: Any = data.bin_size
     if width is not None and not (isinstance(width, int | float) and width > 0 and math.isfinite(width)):
         raise UserError(f"{data.name}: bin_size={data.bin_size}: use a positive width in label units, or null")

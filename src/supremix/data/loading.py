@@ -1,4 +1,4 @@
-"""Batches on their way to the device: read ahead by threads, through pinned memory, without waiting for the device."""
+"""Bring batches to the device: threads read ahead, and copies go through pinned memory without waiting."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,9 +12,14 @@ Item = TypeVar("Item")
 
 
 def ahead(read: Callable[[Place], Item], places: Iterable[Place], workers: int) -> Iterator[Item]:
-    """What ``read`` gives for each place, in order, while so many threads read what comes next; 0 reads when asked.
+    """Yield ``read(place)`` for each place, in order, while threads read the next ones.
 
-    At most ``workers`` items wait. An error of ``read`` is raised where its item would come.
+    An error of ``read`` is raised where its item is due.
+
+    Args:
+        read: reads an item; called in the threads.
+        places: what to read, in order.
+        workers: number of threads, and the most items that wait; 0 reads each item when it is due.
     """
     if workers == 0:
         yield from map(read, places)
@@ -34,14 +39,14 @@ def ahead(read: Callable[[Place], Item], places: Iterable[Place], workers: int) 
 
 
 def pinned(x: Any, device: torch.device) -> Any:
-    """A tensor, or a dict's tensors, in memory that a GPU copies from by itself; unchanged for other devices."""
+    """Pin the memory of a tensor, or of a dict's tensors, for a GPU; return them unchanged for other devices."""
     if isinstance(x, dict):
         return {key: pinned(value, device) for key, value in x.items()}
     return x.pin_memory() if device.type == "cuda" and x.device.type == "cpu" else x
 
 
 def to_device(x: Any, device: torch.device) -> Any:
-    """Move a tensor, or a dict's tensors, to a device; the copy waits for the device's turn, the caller does not."""
+    """Copy a tensor, or a dict's tensors, to a device, without waiting for the copy."""
     if isinstance(x, dict):
         return {key: to_device(value, device) for key, value in x.items()}
     return pinned(x, device).to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Changes to a dataset's rows: fewer training rows (figure 4, table 15), permuted labels (figure 2). N rows."""
+"""Change a dataset's rows: fewer training rows (figure 4, table 15), permuted labels (figure 2). Shape: N rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,23 +14,30 @@ from supremix.runtime.seeding import generator
 
 
 def training_subset(data: Data, *, train_size: int | None, missing: Any, seed: int) -> Data:
-    """The same data with some of its training rows; validation and test stay whole.
+    """Keep some of the training rows; validation and test rows stay.
 
-    train_size: how many rows are left, drawn by `seed`; None for all. With one seed, fewer rows are always among
-    more. missing: ranges [low, high] in label units; rows whose label lies in one, ends included, are left out
-    before the draw. Whatever was derived from all training rows when the data was loaded, such as `target`, stays.
-    Raises UserError naming the key where too few rows are there, or ranges are malformed.
+    What loading derived from all training rows, such as ``target``, stays too.
+
+    Args:
+        data: the whole dataset.
+        train_size: rows to keep, drawn after ``missing``; None keeps all. A smaller draw of a seed is a part of its
+            larger draws.
+        missing: label ranges [low, high], ends included, whose rows are left out; None for none.
+        seed: seed of the draw.
+
+    Raises:
+        UserError: too few rows remain, or the ranges are malformed; names the key.
     """
     if train_size is None and missing is None:
         return data
     y_N = data.train.y
-    kept_N = np.full(len(y_N), True) if missing is None else ~inside(y_N, checked_ranges(missing))
-    if not kept_N.any():
+    eligible_N = np.full(len(y_N), True) if missing is None else ~inside(y_N, checked_ranges(missing))
+    if not eligible_N.any():
         raise UserError(
             f"dataset.subset.missing={missing}: no training row of {data.name} is left, "
             f"their labels run from {y_N.min():g} to {y_N.max():g}: give narrower ranges"
         )
-    rows = np.flatnonzero(kept_N)
+    rows = np.flatnonzero(eligible_N)
     if train_size is not None:
         if train_size > len(rows):
             raise UserError(
@@ -38,7 +45,7 @@ def training_subset(data: Data, *, train_size: int | None, missing: Any, seed: i
                 "give that many or fewer"
             )
         order_N = random_order(len(y_N), f"{seed}/subset")
-        rows = np.sort(order_N[kept_N[order_N]][:train_size])
+        rows = np.sort(order_N[eligible_N[order_N]][:train_size])
     left = replace(data, train=rows_of(data.train, rows))
     try:
         check_trainable(left)
@@ -48,7 +55,7 @@ def training_subset(data: Data, *, train_size: int | None, missing: Any, seed: i
 
 
 def rows_of(split: Split, rows: np.ndarray) -> Split:
-    """The rows with these numbers, in their order."""
+    """Return the rows with these numbers, in their order."""
     return replace(
         split,
         ids=split.ids[rows],
@@ -58,12 +65,12 @@ def rows_of(split: Split, rows: np.ndarray) -> Split:
 
 
 def inside(y_N: np.ndarray, ranges: Sequence[Sequence[float]]) -> np.ndarray:
-    """Whether each label lies in one of the ranges [low, high], both ends included, (N,) bool."""
+    """Return for each label whether one of the ranges [low, high] contains it, (N,) bool."""
     return np.any([(low <= y_N) & (y_N <= high) for low, high in ranges], axis=0)
 
 
 def checked_ranges(ranges: Any) -> list[tuple[float, float]]:
-    """The ranges as pairs; UserError where they are none."""
+    """Return the ranges as pairs; raise UserError if they are malformed."""
     try:
         pairs = [(float(low), float(high)) for low, high in ranges]
     except (TypeError, ValueError):
@@ -78,8 +85,8 @@ def checked_ranges(ranges: Any) -> list[tuple[float, float]]:
 def permute_labels(data: Data, seed: int) -> Data:
     """Permute the label bins of the training and validation rows; the test rows keep their labels.
 
-    Equal labels stay equal and different ones different: all rows of a bin move to one other bin, and keep their
-    place in it. The permutation depends on the seed and on the bins only. Targets keep their scale.
+    All rows of a bin move to the same other bin and keep their place within it, so that equal labels stay equal and
+    different labels different. The permutation depends on the seed and the bins only. Targets keep their scale.
     """
     bins = {split: data.label_bins(getattr(data, split).y) for split in ("train", "val")}
     values_V = np.unique(np.concatenate(list(bins.values())))

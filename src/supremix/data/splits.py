@@ -1,4 +1,4 @@
-"""Random splits that a seed settles once and for all, on every platform and with every NumPy release."""
+"""Draw random splits that depend on the seed alone, on every platform and NumPy release."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,10 +10,18 @@ from supremix.errors import UserError
 
 
 def draw_split(n: int, sizes: Mapping[str, int], split_seed: int) -> dict[str, np.ndarray]:
-    """Draw disjoint row numbers that together cover 0..n-1.
+    """Divide the row numbers 0..n-1 at random.
 
-    sizes: rows of "train", "val" and "test", each at least 1, summing to n. Returns for each split its row
-    numbers, (size,) int64, ascending. Raises UserError where the sizes do not fit.
+    Args:
+        n: number of rows.
+        sizes: rows of "train", "val" and "test", each at least 1, with sum n.
+        split_seed: seed of the draw.
+
+    Returns:
+        Split → its row numbers, (size,) int64, ascending.
+
+    Raises:
+        UserError: the sizes do not fit.
     """
     _check_sizes(n, sizes)
     order_N = random_order(n, f"{split_seed}/split")
@@ -23,8 +31,8 @@ def draw_split(n: int, sizes: Mapping[str, int], split_seed: int) -> dict[str, n
 
 
 def random_order(n: int, stream: str) -> np.ndarray:
-    """The row numbers 0..n-1, (n,) int64, in the order that the named stream gives."""
-    # By the generator's raw words: NumPy keeps these the same from release to release, permutation() not.
+    """Return the row numbers 0..n-1, (n,) int64, in the random order of the named stream."""
+    # By the generator's raw words, which NumPy keeps the same in all releases, unlike permutation().
     seed = int.from_bytes(hashlib.sha256(stream.encode()).digest(), "big")
     return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
 

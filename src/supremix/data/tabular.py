@@ -1,4 +1,4 @@
-"""Tables of features: one row of numbers and one label each. N rows, F features, B rows in a batch."""
+"""Load tables of features. Shapes: N rows, F features, B rows in a batch."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -29,19 +29,25 @@ def load_table(
     scaling: str,
     bin_size: float | None,
 ) -> Data:
-    """Load the prepared table in `folder`.
+    """Load a prepared table.
 
-    sizes: rows of train, val and test, drawn by `split_seed`; None where the manifest has a split column,
-    which settles the split whatever the seed. scaling: "raw" leaves features and targets as they are,
-    "standard" standardises both by the training rows. bin_size: label units, or None. Raises UserError where
-    the folder is missing, damaged or changed, naming file, row and id.
+    Args:
+        folder: the prepared folder.
+        name: name of the dataset.
+        sizes: rows of train, val and test, to be drawn; None if the manifest has a split column, which then holds.
+        split_seed: seed of the draw.
+        scaling: "raw" keeps features and targets, "standard" standardises both by the training rows.
+        bin_size: width of label bins, label units, or None.
+
+    Raises:
+        UserError: the folder is missing, damaged or changed; names file, row and id.
     """
     _check_scaling(name, scaling)
     folder = Path(folder)
     meta = read_meta(folder)
     manifest = read_manifest(folder / "manifest.csv", meta["rows"])
     x_NF = _read_features(folder / "features.npy", meta["rows"], meta.get("features"))
-    # Sums last: a message with the row tells more than one about a sum.
+    # Checksums last: a message that names a row says more.
     check_sums(folder, meta, ["manifest.csv", "features.npy"])
     rows = manifest.rows
     if rows is None:
@@ -62,7 +68,7 @@ def load_table(
 def diabetes(*, name: str, sizes: Mapping[str, int], split_seed: int, scaling: str, bin_size: float | None) -> Data:
     """Diabetes progression (Efron et al., 2004) from scikit-learn: 442 rows, 10 features, labels 25 to 346.
 
-    Arguments and errors as in `prepared`; needs no file.
+    Takes the arguments of `load_table` except the folder, and reads no file.
     """
     from sklearn.datasets import load_diabetes
 
@@ -103,7 +109,7 @@ def _take(x_NF: torch.Tensor, index_B: np.ndarray) -> torch.Tensor:
 
 
 def _mean_std(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (ddof 0) over the first axis; 1 in place of the deviation of a constant."""
+    """Return mean and standard deviation (ddof 0) over the first axis, with a deviation of 1 for constants."""
     # By the range, not by std == 0: the computed deviation of many a 0.1 is 1e-17, and dividing by that would
     # blow up any other value in the validation rows.
     constant = np.ptp(values, axis=0) == 0
@@ -116,7 +122,7 @@ def _check_scaling(name: str, scaling: str) -> None:
 
 
 def _read_features(path: Path, rows: int, columns: Sequence[str] | None) -> np.ndarray:
-    """Read features.npy, (N, F) float64, every value finite in float32 too."""
+    """Read features.npy, (N, F) float64, and check that float32 holds every value."""
     if not isinstance(columns, list) or not columns:
         raise UserError(f"{path.with_name('meta.json')}: no list of features: {redo(path.parent)}")
     x_NF = np.array(read_array(path, "float64", (rows, len(columns))))

@@ -1,4 +1,4 @@
-"""Sentence pairs: token numbers of two sentences and one score each. B pairs in a batch, L tokens, E vector width."""
+"""Load scored sentence pairs. Shapes: N pairs, B pairs in a batch, L tokens, V word vectors of width E."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -30,14 +30,24 @@ def load_pairs(
     target_unit: float,
     bin_size: float | None,
 ) -> Data:
-    """Load the prepared sentence pairs in `folder`.
+    """Load prepared sentence pairs.
 
-    split: which division into train, val and test the folder must hold. vector_width: that its word vectors must have.
-    max_length: tokens of a sentence after this many are cut off. target_unit: the head predicts labels divided by
-    it. bin_size: label units, or None. An input is a dict: "a" and "b", (B, L) int64 padded with 0 at the end and
-    as wide as the longest of the batch, and "a_length", "b_length", (B,). `input_spec` has the word vectors, (V, E)
-    float32 with zeros in row 0 and for words without one. Raises UserError where the folder is missing, damaged,
-    changed or of another kind.
+    Args:
+        folder: the prepared folder.
+        name: name of the dataset.
+        split: name of the division into train, val and test that the folder must have.
+        vector_width: E that the folder's word vectors must have.
+        max_length: the most tokens of a sentence, at least 1; the rest is cut off.
+        target_unit: the head predicts labels divided by this, above 0.
+        bin_size: width of label bins, label units, or None.
+
+    Returns:
+        Data whose inputs are dicts: "a" and "b", (B, L) int64, padded with 0 at the end to the longest sentence of the
+        batch; "a_length" and "b_length", (B,). ``input_spec`` has the word vectors, (V, E) float32, with zeros in row 0
+        and for unknown words.
+
+    Raises:
+        UserError: the folder is missing, damaged, changed or of another kind.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -51,7 +61,7 @@ def load_pairs(
         raise UserError(f"{folder}: holds the split {meta.get('split')!r}, not {split!r}: {redo(folder)}")
     manifest = read_manifest(folder / "manifest.csv", meta["rows"])
     token_T, length_N2, vector_VE = _read_arrays(folder, meta["rows"], vector_width)
-    # Sums last: a message with the row tells more than one about a sum.
+    # Checksums last: a message that names a row says more.
     check_sums(folder, meta, ["manifest.csv", *ARRAYS])
     if manifest.rows is None:
         raise UserError(f"{folder / 'manifest.csv'}: no split column: {redo(folder)}")
@@ -80,7 +90,7 @@ def load_pairs(
 
 
 def mean_vectors(vectors_VE: Tensor, x: Mapping[str, Tensor]) -> Tensor:
-    """Pair vector (B, 4E) of the mean word vectors: what a linear regression on the inputs gets."""
+    """Return pair vectors (B, 4E) of mean word vectors, the raw input of a linear regression."""
     u_BE, v_BE = (
         torch.nn.functional.embedding(x[side], vectors_VE).sum(1) / x[f"{side}_length"][:, None] for side in ("a", "b")
     )
@@ -96,21 +106,21 @@ def _take(sides: Mapping[str, Tensor], index_B: np.ndarray) -> dict[str, Tensor]
 
 
 def _padded(token_T: np.ndarray, length_N2: np.ndarray, max_length: int) -> dict[str, Tensor]:
-    """All sentences as a matrix a side, cut to `max_length` and padded with 0."""
+    """Return all sentences as one matrix per side, cut to ``max_length`` and padded with 0."""
     start_N2 = np.cumsum(length_N2, dtype=np.int64).reshape(length_N2.shape) - length_N2
-    kept_N2 = np.minimum(length_N2, max_length)
+    cut_N2 = np.minimum(length_N2, max_length)
     sides: dict[str, Any] = {}
     for column, side in enumerate(("a", "b")):
-        step_L = np.arange(kept_N2[:, column].max())
-        real_NL = step_L < kept_N2[:, column, None]
+        step_L = np.arange(cut_N2[:, column].max())
+        real_NL = step_L < cut_N2[:, column, None]
         at_NL = np.where(real_NL, start_N2[:, column, None] + step_L, 0)
         sides[side] = torch.from_numpy(np.where(real_NL, token_T[at_NL], 0).astype(np.int64))
-        sides[f"{side}_length"] = torch.from_numpy(kept_N2[:, column].astype(np.int64))
+        sides[f"{side}_length"] = torch.from_numpy(cut_N2[:, column].astype(np.int64))
     return sides
 
 
 def _read_arrays(folder: Path, rows: int, vector_width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """tokens.npy (T,), lengths.npy (N, 2) and vectors.npy (V, E), consistent with each other."""
+    """Read tokens.npy (T,), lengths.npy (N, 2) and vectors.npy (V, E), and check that they agree."""
     token_T = np.array(read_array(folder / "tokens.npy", "int32", (None,)))
     length_N2 = np.array(read_array(folder / "lengths.npy", "int32", (rows, 2)))
     vector_VE = np.array(read_array(folder / "vectors.npy", "float32", (None, None)))

@@ -1,4 +1,4 @@
-"""Prepared time series of varying length: N subjects, P parcels, T frames, L the frames of one. B rows in a batch."""
+"""Load time series of varying length. Shapes: N subjects, B in a batch, P parcels, T frames, S segments."""
 
 from functools import partial
 from pathlib import Path
@@ -16,15 +16,23 @@ from supremix.errors import UserError
 from supremix.runtime.registered import registered
 
 RAW_SEGMENTS = 8
-"""Parts of a series, equally long, whose means regressors on the raw input see."""
+"""Equally long parts of a series, whose means are the raw input of regressors."""
 
 
 @registered("dataset/series")
 def load_series(folder: Path | str, *, name: str, bin_size: float | None) -> Data:
-    """Load the prepared series in `folder`: each parcel standardised over its frames, labels as they are.
+    """Load prepared time series, in which each parcel is standardised over its frames.
 
-    A batch is {"x": (B, P, T) float32, zero beyond each row's length, "length": (B,) int64}. Raises UserError where
-    the folder is missing, damaged or changed, naming file, row and id.
+    Args:
+        folder: the prepared folder.
+        name: name of the dataset.
+        bin_size: width of label bins, label units, or None.
+
+    Returns:
+        Data whose inputs are dicts: "x", (B, P, T) float32, zero beyond each row's length; "length", (B,) int64.
+
+    Raises:
+        UserError: the folder is missing, damaged or changed; names file, row and id.
     """
     folder = Path(folder)
     meta, manifest, pieces = read_cohort(folder)
@@ -49,7 +57,7 @@ def load_series(folder: Path | str, *, name: str, bin_size: float | None) -> Dat
 
 
 def flatten(batch: dict[str, Tensor]) -> Tensor:
-    """Each parcel's means over 8 equal parts of the series, (B, 8·P) float32: the raw input of linear regression."""
+    """Return each parcel's means over 8 equal parts of the series, (B, 8·P) float32, the raw input of regressors."""
     x_BPT, length_B = batch["x"], batch["length"]
     parts = torch.arange(RAW_SEGMENTS + 1, device=x_BPT.device)
     edge_BS = torch.div(length_B[:, None] * parts, RAW_SEGMENTS, rounding_mode="floor")

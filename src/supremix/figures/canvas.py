@@ -1,4 +1,4 @@
-"""What all pictures share: runs to draw from, styles that need no colour, files on disk."""
+"""What all figures share: runs to draw, styles that work without colour, files on disk."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Picture
 from supremix.suite.plan import Cell
 
 STYLES: list[dict[str, Any]] = [
-    # Colours of rising lightness; line and marker tell the series apart without them.
+    # Colours of rising lightness; lines and markers distinguish the series without them.
     {"color": "#1b3a6b", "linestyle": "-", "marker": "o"},
     {"color": "#c4572b", "linestyle": "--", "marker": "s"},
     {"color": "#4f9d69", "linestyle": "-.", "marker": "^"},
@@ -20,7 +20,14 @@ STYLES: list[dict[str, Any]] = [
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run of a figure: its place there, its record, its folder and its encoder's, where it has one."""
+    """A finished run of a figure.
+
+    Attributes:
+        cell: its place in the figure.
+        record: its record.
+        folder: its folder in the store.
+        encoder: folder of its pre-trained encoder, if it has one.
+    """
 
     cell: Cell
     record: dict[str, Any]
@@ -30,7 +37,14 @@ class Run:
 
 @dataclass
 class Drawn:
-    """A picture, the numbers in it by column, what they say, and which runs could not be drawn, by label, and why."""
+    """A drawn figure.
+
+    Attributes:
+        picture: the matplotlib figure.
+        numbers: rows of figure.csv, column → value.
+        says: statements on the numbers.
+        unusable: label of a run that could not be drawn → the reason.
+    """
 
     picture: Picture
     numbers: list[dict[str, Any]] = field(default_factory=list)
@@ -39,7 +53,7 @@ class Drawn:
 
 
 def save(picture: Picture, path: Path, synthetic: bool) -> None:
-    """Write the picture as .png and .svg, the same bytes for the same picture; synthetic data say so across it."""
+    """Write a picture as .png and .svg, with the same bytes each time; mark synthetic data across it."""
     if synthetic:
         picture.text(
             0.5, 0.5, "SYNTHETIC DATA", ha="center", va="center", rotation=25, fontsize=28, color="0.35", alpha=0.35,

@@ -1,4 +1,4 @@
-"""Figure 4: test error against the number of training rows."""
+"""Draw figure 4: test error against the number of training rows."""
 
 from itertools import cycle
 
@@ -12,9 +12,9 @@ METRIC = "mae"
 
 
 def draw(figure: Figure, runs: list[Run]) -> Drawn:
-    """A line for each method over the sizes that the records name, with ± one standard deviation (ddof 1).
+    """Draw a line per method over the training sizes, with ± one standard deviation (ddof 1).
 
-    A point whose seeds are not all finished is hollow.
+    A point is hollow while seeds of it are missing.
     """
     spec = figure.spec
     values: dict[tuple[str, int], dict[int, float]] = {}
@@ -28,8 +28,8 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
     summaries: dict[str, dict[int, Summary]] = {}
     for row, style in zip(spec.rows, cycle(STYLES), strict=False):
         sizes = sorted(size for name, size in values if name == row.name)
-        found = {size: summarise(values[row.name, size], len(spec.seeds)) for size in sizes}
-        points = summaries[row.name] = {size: summary for size, summary in found.items() if summary is not None}
+        by_size = {size: summarise(values[row.name, size], len(spec.seeds)) for size in sizes}
+        points = summaries[row.name] = {size: summary for size, summary in by_size.items() if summary is not None}
         if not points:
             continue
         axis.plot(list(points), [p.mean for p in points.values()], color=style["color"], linestyle=style["linestyle"])
@@ -56,15 +56,15 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
 
 
 def _gaps(figure: Figure, summaries: dict[str, dict[int, Summary]]) -> list[str]:
-    """The first row's mean error minus the last row's, where all seeds of both are finished, largest size first."""
+    """State the mean error of the first row minus that of the last, where both have all seeds, largest size first."""
     first, last = figure.spec.rows[0].name, figure.spec.rows[-1].name
-    ours, theirs = (
+    last_means, first_means = (
         {size: point.mean for size, point in summaries[name].items() if point.complete} for name in (last, first)
     )
-    common = sorted(ours.keys() & theirs.keys(), reverse=True)
+    common = sorted(last_means.keys() & first_means.keys(), reverse=True)
     if not common:
         return [f"Gap {first} − {last}: missing, there is no size at which both are finished"]
-    gaps = (f"{theirs[size] - ours[size]:+.2f} at {size}" for size in common)
+    gaps = (f"{first_means[size] - last_means[size]:+.2f} at {size}" for size in common)
     return [f"Gap {first} − {last} in {METRIC.upper()}: {', '.join(gaps)} training rows"]
 
 

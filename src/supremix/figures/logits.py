@@ -1,4 +1,4 @@
-"""Figures 3 and 5: logits of positive and negative pairs over pre-training, from what the encoders' folders hold."""
+"""Draw figures 3 and 5: logits of positive and negative pairs over pre-training, from the encoders' folders."""
 
 from itertools import cycle
 from pathlib import Path
@@ -17,19 +17,19 @@ LOGITS = {"positive": "positive pairs", "hardest": "hardest negative pairs"}
 
 
 def draw_histograms(figure: Figure, runs: list[Run]) -> Drawn:
-    """A row of panels for each method, positive pairs on the left; in a panel one distribution an epoch, stacked."""
+    """Draw two panels per method, positive pairs on the left; each stacks one distribution per epoch."""
     spec = figure.spec
-    found = {run.cell.row: run for run in runs if run.cell.seed == spec.seeds[0]}
+    run_of = {run.cell.row: run for run in runs if run.cell.seed == spec.seeds[0]}
     picture = Picture(figsize=(8.4, 2.9 * len(spec.rows) + 0.4), layout="constrained")
     axes = picture.subplots(len(spec.rows), 2, squeeze=False, sharex=True)
     drawn = Drawn(picture)
     for row, pair in zip(spec.rows, axes, strict=True):
         arrays = None
-        if row.name in found:
+        if row.name in run_of:
             try:
-                arrays = histograms_of(found[row.name])
+                arrays = histograms_of(run_of[row.name])
             except UserError as error:
-                drawn.unusable[found[row.name].cell.label] = str(error)
+                drawn.unusable[run_of[row.name].cell.label] = str(error)
         for axis, (kind, words) in zip(pair, LOGITS.items(), strict=True):
             axis.set(title=f"{row.name}, {words}", ylabel=figure.labels["y"], xlim=(-1.02, 1.02))
             if arrays is None:
@@ -45,7 +45,7 @@ def draw_histograms(figure: Figure, runs: list[Run]) -> Drawn:
 
 
 def draw_gap(figure: Figure, runs: list[Run]) -> Drawn:
-    """A line for each method: mean over the finished seeds; the band is ± one standard deviation (ddof 1)."""
+    """Draw a line per method, the mean over its finished seeds, with a band of ± one standard deviation (ddof 1)."""
     spec = figure.spec
     picture = Picture(figsize=(5.6, 3.8), layout="constrained")
     axis = picture.subplots()
@@ -60,7 +60,7 @@ def draw_gap(figure: Figure, runs: list[Run]) -> Drawn:
                 drawn.unusable[run.cell.label] = str(error)
         if not means:
             continue
-        logits_SE2 = np.stack([one[: min(map(len, means))] for one in means])
+        logits_SE2 = np.stack([mean_E2[: min(map(len, means))] for mean_E2 in means])
         gap_SE = logits_SE2[..., 0] - logits_SE2[..., 1]
         epochs, gap_E = np.arange(1, gap_SE.shape[1] + 1), gap_SE.mean(axis=0)
         std_E = gap_SE.std(axis=0, ddof=1) if len(means) > 1 else np.full_like(gap_E, np.nan)
@@ -87,7 +87,7 @@ def draw_gap(figure: Figure, runs: list[Run]) -> Drawn:
 
 
 def histograms_of(run: Run) -> dict[str, np.ndarray]:
-    """Histograms that the run's encoder kept; UserError where it kept none."""
+    """Read the histograms that the run's encoder stored; raise UserError without them."""
     path = _encoder(run) / "logits.npz"
     try:
         with np.load(path) as arrays:
@@ -117,7 +117,7 @@ def _encoder(run: Run) -> Path:
 
 
 def _stack(axis: Any, epochs_E: np.ndarray, edges: np.ndarray, counts_EK: np.ndarray) -> None:
-    """One filled step curve an epoch, the first at the top; heights are shares of the epoch's own largest bin."""
+    """Stack one filled step curve per epoch, the first at the top; heights are relative to the epoch's largest bin."""
     for place, counts_K in enumerate(counts_EK[::-1]):
         shares_K = counts_K / max(1, counts_K.max())
         axis.stairs(0.9 * shares_K + place, edges, baseline=place, fill=True, facecolor="0.75", edgecolor="none")

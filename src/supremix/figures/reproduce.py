@@ -1,4 +1,4 @@
-"""A figure from its specification to its files: prepare, plan, run what is missing, draw, say what is drawn."""
+"""Bring a figure from its specification to its files: prepare, plan, run what is missing, draw, describe."""
 
 import csv
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from supremix.suite.run import is_finished, run_missing
 from supremix.suite.size import PAPER, Size
 
 RUNS = "| run | id | encoder |"
-"""Heads the list of a figure's runs, in figure.md."""
+"""Header of the list of runs in figure.md."""
 
 DRAW: dict[str, Callable[[Figure, list[Run]], Drawn]] = {
     "tsne": tsne.draw,
@@ -39,20 +39,24 @@ def reproduce(
     stored_only: bool = False,
     size: Size = PAPER,
 ) -> tuple[str, Path | None]:
-    """Bring figure ``name`` up to date and write it to ``out``.
-
-    Returns what figure.md says, and the folder: none where a fuller figure in the default folder was left there.
+    """Run what a figure lacks, and draw it.
 
     Args:
-        conf: the config folder, which holds ``figure/<name>.yaml``.
-        out: folder of the drawn figure; by default ``results/<figure>``, or ``results/<size>/<figure>``, unless one of
-            more runs, or of runs of other settings, stands there.
+        name: the figure, as in conf/figure/.
+        conf: the config folder.
+        out: folder of the figure. The default is ``results/<figure>`` or ``results/<size>/<figure>``, and is kept if it
+            holds a figure of more runs or of other settings.
         launcher: what starts the runs.
-        overrides, seeds: in addition to, and in place of, the specification's.
-        stored_only: run nothing, draw what the store holds.
+        overrides: in addition to the specification's.
+        seeds: in place of the specification's.
+        stored_only: whether to run nothing and draw what the store holds.
         size: the paper's, or one of conf/size/.
 
-    Raises UserError where nothing could be drawn, and after drawing the rest where runs failed.
+    Returns:
+        The text of figure.md, and the folder, or None if the figure there was kept.
+
+    Raises:
+        UserError: nothing can be drawn, or runs failed; the latter after the rest is drawn.
     """
     figure = load(conf / "figure" / f"{name}.yaml")
     figure = replace(figure, spec=with_seeds(size.spec(figure.spec), seeds))
@@ -74,9 +78,10 @@ def reproduce(
 def write(
     figure: Figure, cells: list[Cell], store: Store, out: Path | None, settings: list[str]
 ) -> tuple[str, Path | None]:
-    """Write figure.png, figure.svg, figure.csv and figure.md; UserError, and no file, where nothing is finished.
+    """Write figure.png, figure.svg, figure.csv and figure.md; raise UserError if no run is finished.
 
-    Returns what figure.md says and the folder, as ``reproduce`` does.
+    Returns:
+        The text of figure.md and the folder, as `reproduce` does.
     """
     runs = [stored_run(store, cell) for cell in cells if is_finished(store, cell)]
     missing = [f"{cell.label}: {_why(cell)}" for cell in cells if not is_finished(store, cell)]
@@ -102,7 +107,7 @@ def write(
 
 
 def stored_run(store: Store, cell: Cell) -> Run:
-    """A finished cell's record and folders."""
+    """Return a finished cell with its record and folders."""
     record = read_record(store.run(str(cell.run_id)))
     encoder = record["pretrain_id"]
     return Run(cell, record, store.run(str(cell.run_id)), store.encoder(encoder) if encoder else None)
@@ -111,7 +116,7 @@ def stored_run(store: Store, cell: Cell) -> Run:
 def markdown(
     figure: Figure, runs: list[Run], drawn: Drawn, missing: list[str], synthetic: bool, settings: list[str]
 ) -> str:
-    """What the figure shows, what is missing in it, and the runs it is made of."""
+    """Return the text of figure.md: what the figure shows, what is missing, and its runs."""
     spec = figure.spec
     lines = [f"# {spec.title}", "", "![the figure](figure.png)", ""]
     for line in stated(settings):
@@ -130,13 +135,13 @@ def markdown(
 
 
 def _runs_in(page: Path) -> int:
-    """How many runs a drawn figure is made of; 0 where there is none."""
+    """Return the number of runs in a drawn figure; 0 without one."""
     lines = page.read_text().splitlines() if page.is_file() else []
     return sum(line.startswith("| ") for line in lines if line != RUNS)
 
 
 def _way(figure: Figure, cells: list[Cell]) -> str:
-    """What to do, after a colon, where data is not prepared."""
+    """Return what to do about data that is not prepared, after a colon."""
     if all(cell.run_id is not None for cell in cells):
         return ""
     made = next((cell.hint for cell in cells if cell.hint), "") if figure.spec.size else ""

@@ -1,4 +1,4 @@
-"""A figure's specification, as written in conf/figure/<N>.yaml: its runs are a table's, so one planner serves both."""
+"""Read a figure's specification, conf/figure/<N>.yaml; its runs are specified as a table's are."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +7,19 @@ from supremix.suite.reading import built, reading
 from supremix.suite.spec import Spec
 
 DRAWINGS = {"tsne": ("colour",), "histograms": ("x", "y"), "sizes": ("x", "y"), "gap": ("x", "y")}
-"""What can be drawn, and the labels that it needs."""
+"""Name of a drawing → the labels that it needs."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: its runs, what is drawn of them, labels with units, and what the paper says of its own."""
+    """A figure.
+
+    Attributes:
+        spec: its runs.
+        drawing: a key of DRAWINGS.
+        labels: labels with units.
+        paper: what the paper says of its own figure.
+    """
 
     spec: Spec
     drawing: str
@@ -21,7 +28,7 @@ class Figure:
 
 
 def load(path: Path) -> Figure:
-    """Read a specification; UserError naming the file and key where it does not fit."""
+    """Read a specification; raise UserError naming file and key if it does not fit."""
     with reading(path, "figure") as raw:
         of_figure = {key: raw.pop(key) for key in ("drawing", "labels", "paper") if key in raw}
         figure = Figure(built(raw | {"metrics": {}}), **of_figure)

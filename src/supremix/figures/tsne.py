@@ -1,4 +1,4 @@
-"""Figure 2: t-SNE of test features, coloured by label."""
+"""Draw figure 2: t-SNE of test features, coloured by label."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from supremix.figures.spec import Figure
 
 @dataclass(frozen=True)
 class Features:
-    """Test features of a run, (N, D), and the labels they belong to, (N,); None where the run is missing."""
+    """A run's test features, (N, D), and their labels, (N,); None for a missing run."""
 
     title: str
     features_ND: np.ndarray | None
@@ -21,7 +21,7 @@ class Features:
 
 
 def test_features(title: str, run: Path) -> Features:
-    """Read what a finished run stored; UserError where it has no features."""
+    """Read the features of a finished run; raise UserError without them."""
     path = run / "predictions.npz"
     try:
         with np.load(path) as arrays:
@@ -31,15 +31,15 @@ def test_features(title: str, run: Path) -> Features:
 
 
 def draw(figure: Figure, runs: list[Run]) -> Drawn:
-    """A row of panels for each row of the specification, a column for each of its panels; its first seed."""
+    """Draw the first seed: a row of panels per row of the specification, a column per panel of it."""
     spec = figure.spec
-    found = {(run.cell.row, run.cell.panel): run for run in runs if run.cell.seed == spec.seeds[0]}
+    run_of = {(run.cell.row, run.cell.panel): run for run in runs if run.cell.seed == spec.seeds[0]}
     panels, says, unusable = [], [], {}
     for row in spec.rows:
         for column in spec.panels:
             title = f"{row.name}, {column.name}" if column.name else row.name
             panel = Features(title, None, None)
-            run = found.get((row.name, column.name))
+            run = run_of.get((row.name, column.name))
             if run is not None:
                 try:
                     panel = test_features(title, run.folder)
@@ -60,10 +60,18 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
 
 
 def tsne(panels: list[Features], label: str, columns: int) -> tuple[Picture, list[np.ndarray | None]]:
-    """The panels, each a t-SNE of its features coloured by label, and the positions drawn, (N, 2) each.
+    """Draw a t-SNE of each panel's features, coloured by label, as in the paper's figure 2.
 
-    t-SNE (van der Maaten & Hinton 2008) as in the paper's figure 2, by scikit-learn: perplexity 30 or a third of
-    the rows, initialised by PCA, seed 0. Its axes have no units: only neighbourhoods mean something.
+    scikit-learn's t-SNE (van der Maaten & Hinton 2008) with perplexity 30 or a third of the rows, initialised by PCA,
+    seed 0. Its axes have no units: only neighbourhoods have a meaning.
+
+    Args:
+        panels: the features.
+        label: name of the label, with its unit.
+        columns: panels in a row.
+
+    Returns:
+        The picture, and the positions of each panel's points, (N, 2), or None for a missing run.
     """
     from sklearn.manifold import TSNE
 
@@ -98,7 +106,7 @@ def tsne(panels: list[Features], label: str, columns: int) -> tuple[Picture, lis
 
 
 def order_sentence(panel: Features) -> str:
-    """How well distances between features follow those between labels: a number beside the impression."""
+    """State how well distances between features follow those between labels."""
     from scipy.spatial.distance import pdist
     from scipy.stats import spearmanr
 

@@ -1,4 +1,4 @@
-"""The cells of a rendered table as text, whatever it is rendered to."""
+"""Word the cells of a table, for every format."""
 
 from supremix.metrics.seeds import Summary
 from supremix.suite.spec import Panel, Row, higher_is_better
@@ -9,7 +9,7 @@ DIGITS_OF_CORRELATIONS = 3
 
 
 def header(results: Results, panel: Panel) -> list[str]:
-    """Headings of a panel: the rows' names have none; the paper's value and the difference where it prints one."""
+    """Return the headings of a panel: row, n, and each metric, with "paper" and "Δ" where the paper prints a value."""
     cells = ["synthetic data" if results.synthetic else "", "n"]
     for column, name in results.spec.metrics_of(panel).items():
         cells.append(f"{name} {'↑' if higher_is_better(column) else '↓'}")
@@ -18,7 +18,7 @@ def header(results: Results, panel: Panel) -> list[str]:
 
 
 def line(results: Results, panel: Panel, row: Row) -> list[str]:
-    """A row's cells, under the headings."""
+    """Return the cells of a row, under the headings."""
     planned, finished = len(results.spec.seeds), results.finished(panel, row.name)
     cells = [row.name, f"{finished}" if finished == planned else f"{finished} of {planned}"]
     absent = FAILED if results.failures(panel, row.name) else MISSING
@@ -34,12 +34,12 @@ def line(results: Results, panel: Panel, row: Row) -> list[str]:
 
 
 def has_paper(results: Results, panel: Panel, column: str) -> bool:
-    """Whether the paper prints a value in the column."""
+    """Return whether the paper prints a value in the column."""
     return any(results.paper(panel, row, column) is not None for row in results.spec.rows_of(panel))
 
 
 def digits_of(results: Results, panel: Panel, column: str) -> int:
-    """Decimals of a column."""
+    """Return the decimals of a column."""
     return DIGITS_OF_CORRELATIONS if higher_is_better(column) else results.spec.digits_of(panel)
 
 

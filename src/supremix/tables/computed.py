@@ -1,4 +1,4 @@
-"""Tables that no run fills: the datasets as prepared (table 12), the hyper-parameters as composed (table 13)."""
+"""Compute the tables that no run fills: datasets as prepared (table 12), hyper-parameters as composed (table 13)."""
 
 import csv
 import io
@@ -26,7 +26,15 @@ COLUMNS = ("target", "range", "bin size", *SPLITS)  # of the datasets' table
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell: the value here as text, None where there is none yet, and the paper's, hidden beside synthetic data."""
+    """A cell of a computed table.
+
+    Attributes:
+        row, column: its place.
+        here: our value as text; None before there is one.
+        paper: the paper's value as text.
+        same: whether the two agree.
+        synthetic: whether our value is of synthetic data, beside which the paper's is hidden.
+    """
 
     row: str
     column: str
@@ -37,14 +45,22 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """What the cell shows."""
+        """The text that the cell shows."""
         shown = self.here or "–"
         return shown if self.same or self.synthetic else f"{shown} (paper: {self.paper})"
 
 
 @dataclass(frozen=True)
-class Overview:
-    """A table of entries, row by row, with statements and notes under it; the settings are the user's."""
+class ComputedTable:
+    """A table of entries.
+
+    Attributes:
+        name: its folder's name.
+        title: its heading.
+        entries: cells, row by row.
+        notes: statements under it.
+        settings: the user's overrides.
+    """
 
     name: str
     title: str
@@ -54,12 +70,22 @@ class Overview:
 
 
 def kind(path: Path) -> str | None:
-    """``datasets`` or ``hyperparameters`` where the specification is such a table's, None where runs fill it."""
+    """Return ``datasets`` or ``hyperparameters`` for a specification of such a table; None if runs fill the table."""
     return _read(path).get("kind") if path.is_file() else None
 
 
-def compute(path: Path, conf: Path, overrides: list[str], size: Size = PAPER) -> Overview:
-    """The table that ``path`` specifies, at a size; UserError naming the file where it does not fit."""
+def compute(path: Path, conf: Path, overrides: list[str], size: Size = PAPER) -> ComputedTable:
+    """Compute a table.
+
+    Args:
+        path: its specification.
+        conf: the config folder.
+        overrides: the user's.
+        size: the paper's, or one of conf/size/.
+
+    Raises:
+        UserError: the specification does not fit; names the file.
+    """
     make = {"datasets": datasets, "hyperparameters": hyperparameters}
     spec = _read(path)
     if spec.get("kind") not in make:
@@ -75,26 +101,26 @@ def compute(path: Path, conf: Path, overrides: list[str], size: Size = PAPER) ->
 
 
 def unprepared(path: Path, conf: Path, overrides: list[str], size: Size) -> list[str]:
-    """Names of the datasets whose prepared folders the table would read, and which are not there."""
-    chosen = [one["dataset"] for one in _read(path)["datasets"]] if kind(path) == "datasets" else []
+    """Return the names of the datasets that the table needs and that are not prepared."""
+    chosen = [row["dataset"] for row in _read(path)["datasets"]] if kind(path) == "datasets" else []
     cfgs = [_composed(conf, dataset, [], overrides, size) for dataset in chosen]
     return [cfg.dataset.name for cfg in cfgs if not Path(cfg.dataset.load.folder).exists()]
 
 
-def write(overview: Overview, folder: Path) -> None:
+def write(table: ComputedTable, folder: Path) -> None:
     """Write table.md, table.csv and table.tex."""
-    texts = {"table.md": markdown(overview), "table.csv": as_csv(overview), "table.tex": latex(overview)}
+    texts = {"table.md": markdown(table), "table.csv": as_csv(table), "table.tex": latex(table)}
     write_texts(folder, texts)
 
 
-def why_kept(overview: Overview, folder: Path) -> str | None:
-    """Why the table in a folder stays, rather than to be replaced by this one; None where it need not."""
-    count = sum(entry.here is not None for entry in overview.entries)
-    return kept(folder / "table.md", filled(folder), count, overview.settings, "value")
+def why_kept(table: ComputedTable, folder: Path) -> str | None:
+    """Return why the table in a folder is not to be replaced by this one; None if it may be."""
+    count = sum(entry.here is not None for entry in table.entries)
+    return kept(folder / "table.md", filled(folder), count, table.settings, "value")
 
 
 def filled(folder: Path) -> int:
-    """How many cells of a written table have a value of ours; 0 where there is no such table."""
+    """Return the number of cells of a written table that hold our value; 0 without such a table."""
     path = folder / "table.csv"
     if not path.is_file():
         return 0
@@ -102,52 +128,59 @@ def filled(folder: Path) -> int:
         return sum(bool(row.get("here")) for row in csv.DictReader(file))
 
 
-def datasets(spec: Mapping[str, Any], conf: Path, overrides: list[str], size: Size) -> Overview:
-    """Table 12: what each prepared folder holds, beside what the paper says."""
-    entries, told = [], []
-    for one in spec["datasets"]:
-        cfg = _composed(conf, one["dataset"], [], overrides, size)
+def datasets(spec: Mapping[str, Any], conf: Path, overrides: list[str], size: Size) -> ComputedTable:
+    """Compute table 12: the content of each prepared folder beside the paper's numbers."""
+    entries, remarks = [], []
+    for row in spec["datasets"]:
+        cfg = _composed(conf, row["dataset"], [], overrides, size)
         folder = Path(cfg.dataset.load.folder)
         if not folder.exists():
-            told.append(f"{one['name']}: not prepared: {one['prepare']}")
-            entries += [Entry(one["name"], key, None, text, False) for key, text in fact_texts(one["paper"]).items()]
+            remarks.append(f"{row['name']}: not prepared: {row['prepare']}")
+            entries += [Entry(row["name"], key, None, text, False) for key, text in fact_texts(row["paper"]).items()]
             continue
         meta = read_meta(folder)
         manifest = read_manifest(folder / "manifest.csv", meta["rows"])
-        found = facts(meta["label"], manifest, cfg.dataset.load.bin_size, cfg.dataset.load.get("sizes"))
-        compared = compare_facts(one["name"], found, one["paper"])
+        held = facts(meta["label"], manifest, cfg.dataset.load.bin_size, cfg.dataset.load.get("sizes"))
+        compared = compare_facts(row["name"], held, row["paper"])
         if meta["synthetic"]:
-            told.append(f"{one['name']}: synthetic data, not to be compared with the paper")
+            remarks.append(f"{row['name']}: synthetic data, not to be compared with the paper")
             compared = [replace(entry, synthetic=True) for entry in compared]
         else:
-            told.append(_differences(one["name"], {entry.column: entry for entry in compared}))
+            remarks.append(_differences(row["name"], {entry.column: entry for entry in compared}))
         entries += compared
-    return Overview(spec["name"], spec["title"], entries, [*told, *spec.get("notes", [])])
+    return ComputedTable(spec["name"], spec["title"], entries, [*remarks, *spec.get("notes", [])])
 
 
 def facts(label: str, manifest: Manifest, bin_size: float | None, sizes: Mapping[str, int] | None) -> dict[str, Any]:
-    """A prepared dataset in the paper's columns; sizes: of the splits where they are drawn when it is loaded."""
+    """Return a prepared dataset's values of the paper's columns.
+
+    Args:
+        label: what the label is.
+        manifest: the dataset's manifest.
+        bin_size: width of label bins, label units, or None.
+        sizes: rows of each split, for a manifest without splits.
+    """
     counts = {s: len(rows) for s, rows in manifest.rows.items()} if manifest.rows is not None else dict(sizes or {})
     low, high = float(manifest.y.min()), float(manifest.y.max())
     return {"target": label, "range": [low, high], "bin size": bin_size, **{split: counts[split] for split in SPLITS}}
 
 
-def compare_facts(row: str, found: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Entry]:
-    """The entries of one dataset: targets agree by their words, ranges in whole numbers, all else exactly."""
-    same = {key: found[key] == paper[key] for key in COLUMNS}
-    same["target"] = _words(paper["target"]) <= _words(found["target"])
-    same["range"] = [round(end) for end in found["range"]] == paper["range"]
-    here, beside = fact_texts(found), fact_texts(paper)
+def compare_facts(row: str, held: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Entry]:
+    """Compare a dataset with the paper's row: targets by their words, ranges in whole numbers, all else exactly."""
+    same = {key: held[key] == paper[key] for key in COLUMNS}
+    same["target"] = _words(paper["target"]) <= _words(held["target"])
+    same["range"] = [round(end) for end in held["range"]] == paper["range"]
+    here, beside = fact_texts(held), fact_texts(paper)
     return [Entry(row, key, here[key], beside[key], same[key]) for key in COLUMNS]
 
 
 def fact_texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """The facts of a dataset as text, in the order of the columns."""
+    """Return the values of a dataset as text, in the order of the columns."""
     return {key: " to ".join(map(_shown, values[key])) if key == "range" else _shown(values[key]) for key in COLUMNS}
 
 
-def hyperparameters(spec: Mapping[str, Any], conf: Path, overrides: list[str], size: Size) -> Overview:
-    """Table 13: each value where the composed config has it, beside the paper's."""
+def hyperparameters(spec: Mapping[str, Any], conf: Path, overrides: list[str], size: Size) -> ComputedTable:
+    """Compute table 13: each value of the composed config beside the paper's."""
     cfgs = {dataset: _composed(conf, dataset, spec["overrides"], overrides, size) for dataset in spec["datasets"]}
     entries = []
     for row in spec["rows"]:
@@ -155,53 +188,53 @@ def hyperparameters(spec: Mapping[str, Any], conf: Path, overrides: list[str], s
             value = setting(cfgs[dataset], row["keys"], row.get("words", {}))
             entries.append(Entry(row["name"], column, _shown(value), _shown(paper), value == paper))
     names = spec["datasets"].values()
-    told = [_differences(name, {entry.row: entry for entry in entries if entry.column == name}) for name in names]
-    return Overview(spec["name"], spec["title"], entries, [*told, *spec.get("notes", [])])
+    remarks = [_differences(name, {entry.row: entry for entry in entries if entry.column == name}) for name in names]
+    return ComputedTable(spec["name"], spec["title"], entries, [*remarks, *spec.get("notes", [])])
 
 
 def setting(cfg: DictConfig, keys: list[str], words: Mapping[str, str]) -> Any:
-    """The value at the keys that the config has, several joined by commas, in the words that stand for it."""
-    there = [value for key in keys if (value := OmegaConf.select(cfg, key)) is not None]
-    values = [OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value for value in there]
+    """Return the value at the keys that the config has, in the specification's words; several are joined by commas."""
+    present = [value for key in keys if (value := OmegaConf.select(cfg, key)) is not None]
+    values = [OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value for value in present]
     value = values[0] if len(values) == 1 else ", ".join(map(_shown, values))
     return words.get(_shown(value), value)
 
 
-def markdown(overview: Overview) -> str:
-    """The table and the statements under it."""
-    header, *lines = _grid(overview)
-    table = [md_line(header), md_line(["---"] * len(header)), *map(md_line, lines)]
-    notes = [*stated(overview.settings), *overview.notes]
-    return "\n".join([f"# {overview.title}", "", *table, "", *(f"- {note}" for note in notes)]) + "\n"
+def markdown(table: ComputedTable) -> str:
+    """Return the table in Markdown, with the statements under it."""
+    header, *lines = _grid(table)
+    grid = [md_line(header), md_line(["---"] * len(header)), *map(md_line, lines)]
+    notes = [*stated(table.settings), *table.notes]
+    return "\n".join([f"# {table.title}", "", *grid, "", *(f"- {note}" for note in notes)]) + "\n"
 
 
-def latex(overview: Overview) -> str:
-    """The same as a LaTeX ``tabular`` (booktabs)."""
-    header, *lines = ([*map(tex, line)] for line in _grid(overview))
-    notes = [*(text.replace("**", "") for text in stated(overview.settings)), *overview.notes]
-    out = [f"% {tex(overview.title)}", f"\\begin{{tabular}}{{{'l' * len(header)}}}", "\\toprule"]
+def latex(table: ComputedTable) -> str:
+    """Return the table as a LaTeX ``tabular`` (booktabs), with the statements as comments."""
+    header, *lines = ([*map(tex, line)] for line in _grid(table))
+    notes = [*(text.replace("**", "") for text in stated(table.settings)), *table.notes]
+    out = [f"% {tex(table.title)}", f"\\begin{{tabular}}{{{'l' * len(header)}}}", "\\toprule"]
     out += [" & ".join(header) + r" \\", "\\midrule", *(" & ".join(line) + r" \\" for line in lines)]
     out += ["\\bottomrule", "\\end{tabular}", *(f"% {tex(note)}" for note in notes)]
     return "\n".join(out) + "\n"
 
 
-def as_csv(overview: Overview) -> str:
-    """One line for each cell."""
+def as_csv(table: ComputedTable) -> str:
+    """Return a header, and one line for each cell."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["table", "row", "column", "here", "paper", "synthetic"])
-    for entry in overview.entries:
+    for entry in table.entries:
         paper = None if entry.synthetic else entry.paper
-        writer.writerow([overview.name, entry.row, entry.column, entry.here, paper, entry.synthetic])
+        writer.writerow([table.name, entry.row, entry.column, entry.here, paper, entry.synthetic])
     return file.getvalue()
 
 
-def _grid(overview: Overview) -> list[list[str]]:
+def _grid(table: ComputedTable) -> list[list[str]]:
     rows: dict[str, list[str]] = {}
-    for entry in overview.entries:
+    for entry in table.entries:
         rows.setdefault(entry.row, []).append(entry.text)
-    columns = list(dict.fromkeys(entry.column for entry in overview.entries))
-    corner = "synthetic data" if all(entry.synthetic for entry in overview.entries) else ""
+    columns = list(dict.fromkeys(entry.column for entry in table.entries))
+    corner = "synthetic data" if all(entry.synthetic for entry in table.entries) else ""
     return [[corner, *columns], *([name, *texts] for name, texts in rows.items())]
 
 

@@ -1,6 +1,6 @@
-"""W&B dashboards as objects of the wandb-workspaces library: a report for a table, a workspace for a sweep.
+"""Build W&B dashboards with the wandb-workspaces library: a report for a table, a workspace for a sweep.
 
-Only `save` talks to a server. Metrics go by the names under which `supremix.tracking.mirror` logs them.
+Only `save` talks to a server. Metrics have the names under which `supremix.tracking.mirror` logs them.
 """
 
 from typing import Any
@@ -26,20 +26,25 @@ CURVES = {
     "Loss of the regression stage": ("adapt", ["loss"]),
     "Validation": ("adapt", ["val"]),
 }
-"""Title of a line plot → stage and rows of its history."""
+"""Title of a line plot → stage, and columns of its history."""
 
 MOST = 100
-"""Lines or bars in a plot; W&B leaves it at 10."""
+"""The most lines or bars in a plot; W&B's default is 10."""
 
 NUMBERS = {"method.beta": BETA_MEAN}
-"""Settings that are no number → what stands for them on an axis, from a run's summary."""
+"""Setting that is no number → the number of a run's summary that an axis shows instead."""
 
 
 def table_report(spec: Spec, cells: list[Cell], entity: str, project: str) -> wr.Report:
-    """A report on a table: the numbers beside the paper's, and for each panel the curves and final metrics by row.
+    """Build a report on a table: the numbers beside the paper's, and each panel's curves and final metrics by row.
 
-    A row's runs are chosen by their ids, since a run that two tables share has the tag of one. Rows whose data is not
-    there are left out, and named.
+    A row's runs are chosen by id, since a run that two tables share has the tag of only one. Rows without data are left
+    out and named.
+
+    Args:
+        spec: the table.
+        cells: its planned runs.
+        entity, project: of W&B.
     """
     runs: dict[tuple[str, str], list[str]] = {}
     for cell in cells:
@@ -59,7 +64,7 @@ def table_report(spec: Spec, cells: list[Cell], entity: str, project: str) -> wr
                 name=row.name,
                 project=project,
                 filters=And(ws.Metric("ID").isin(runs[panel.name, row.name])),
-                groupby=["config.method.name"],  # one for each row: its runs differ in the seed alone
+                groupby=["config.method.name"],  # merges a row's runs, which differ in the seed
             )
             for row in spec.rows_of(panel)
             if (panel.name, row.name) in runs
@@ -75,12 +80,14 @@ def table_report(spec: Spec, cells: list[Cell], entity: str, project: str) -> wr
 def sweep_workspace(
     cfg: DictConfig, metric: str, over: list[str], tags: list[str], entity: str, project: str
 ) -> ws.Workspace:
-    """A workspace on the runs that have all the tags: a metric against each setting, and against all of them.
+    """Build a workspace on the runs of a sweep: a metric against each setting, and against all of them.
 
     Args:
-        cfg: the composed config of one of the runs; the settings are checked against it.
-        metric: variant and name of a test metric, ``best/mae``.
+        cfg: the composed config of one of the runs, to check the settings against.
+        metric: variant and name of a test metric, such as ``best/mae``.
         over: keys of the config.
+        tags: tags that each of the runs has.
+        entity, project: of W&B.
     """
     variant, _, name = metric.partition("/")
     if variant not in VARIANTS or name.partition("_")[0] not in METRICS:
@@ -108,8 +115,8 @@ def sweep_workspace(
     )
 
 
-def summary(view: View) -> str:
-    """The view's title and a line for each group of panels: whose runs, and what is drawn of them."""
+def describe(view: View) -> str:
+    """Return the view's title, and a line for each group of panels that names its runs and its plots."""
     if isinstance(view, wr.Report):
         title, grids = view.title, [block for block in view.blocks if isinstance(block, wr.PanelGrid)]
         groups = [(", ".join(runset.name for runset in grid.runsets), grid.panels) for grid in grids]
@@ -119,7 +126,7 @@ def summary(view: View) -> str:
 
 
 def save(view: View) -> str:
-    """Save the view online; its address. UserError where the server refuses or cannot be reached."""
+    """Save the view online and return its address; raise UserError if the server refuses or does not answer."""
     import wandb
 
     try:
@@ -131,7 +138,7 @@ def save(view: View) -> str:
 
 
 def as_json(view: View) -> str:
-    """What is sent to the server when the view is saved."""
+    """Return what `save` sends to the server."""
     return view._to_model().spec.model_dump_json(by_alias=True, exclude_none=True, indent=1)
 
 

@@ -1,4 +1,4 @@
-"""A rendered table on disk: its files, the records they are made of, and rendering them again from these alone."""
+"""Write a rendered table with its records to a folder, read it, and render it again from these records."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -17,13 +17,13 @@ from supremix.tables.render import as_csv, markdown
 from supremix.tables.results import Results, collect
 
 Record = dict[str, Any]
-Found = tuple[Cell, Record]
+CellRecord = tuple[Cell, Record]
 RECORDS, STATE = "records.jsonl", "state.json"
 NAMES = ("table.md", "table.csv", "table.tex", RECORDS, STATE)
 
 
-def write(results: Results, found: Iterable[Found], folder: Path) -> None:
-    """Write table.md, table.csv, table.tex, the records they are made of, and what else went into them."""
+def write(results: Results, records: Iterable[CellRecord], folder: Path) -> None:
+    """Write table.md, table.csv and table.tex, with the records and the state that they are rendered from."""
     state = {
         "seeds": results.spec.seeds,
         "synthetic": results.synthetic,
@@ -31,7 +31,7 @@ def write(results: Results, found: Iterable[Found], folder: Path) -> None:
         "unprepared": results.unprepared,
     } | ({"settings": results.settings} if results.settings else {})
     texts = {
-        RECORDS: "".join(json.dumps(small(*pair), sort_keys=True) + "\n" for pair in found),
+        RECORDS: "".join(json.dumps(small(*pair), sort_keys=True) + "\n" for pair in records),
         STATE: json.dumps(state, indent=1, sort_keys=True) + "\n",
         "table.md": markdown(results),
         "table.csv": as_csv(results),
@@ -40,13 +40,13 @@ def write(results: Results, found: Iterable[Found], folder: Path) -> None:
     write_texts(folder, texts)
 
 
-def why_kept(results: Results, found: list[Found], folder: Path) -> str | None:
-    """Why the table in a folder stays, rather than to be replaced by this one; None where it need not."""
-    return kept(folder / "table.md", finished_cells(folder), len(found), results.settings)
+def why_kept(results: Results, records: list[CellRecord], folder: Path) -> str | None:
+    """Return why the table in a folder is not to be replaced by this one; None if it may be."""
+    return kept(folder / "table.md", finished_cells(folder), len(records), results.settings)
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write these files into a folder; where the system refuses one, UserError, and what was there stays as it was."""
+    """Write files into a folder, all or none; raise UserError if the system refuses one."""
     with writing_to(folder, "make space, or name another folder with --out"):
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=".") as scratch:
@@ -57,33 +57,40 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def small(cell: Cell, record: Record) -> Record:
-    """A record without its config, which the cell's overrides stand for, and the sums of weights, which stay away."""
+    """Return a record with its cell, whose overrides replace the config, and without the checksums of its weights."""
     place = {"panel": cell.panel, "row": cell.row, "overrides": cell.overrides}
     return {key: value for key, value in record.items() if key not in ("config", "weights")} | {"cell": place}
 
 
 def rerender(name: str, conf: Path, out: Path | None, size: Size = PAPER) -> Path:
-    """Render a table again from the records that stand beside it; needs neither data nor store."""
+    """Render a table again from the records beside it, without data or store. Returns its folder.
+
+    Args:
+        name: the table, as in conf/table/.
+        conf: the config folder.
+        out: the table's folder; None takes the default one.
+        size: the paper's, or one of conf/size/.
+    """
     spec = size.spec(load(conf / "table" / f"{name}.yaml"))
     folder = out or spec.folder
     write(*read(spec, folder), folder)
     return folder
 
 
-def read(spec: Spec, folder: Path) -> tuple[Results, list[Found]]:
-    """The results in a rendered table's folder, over the seeds that were planned when it was written."""
+def read(spec: Spec, folder: Path) -> tuple[Results, list[CellRecord]]:
+    """Read the results and records in a rendered table's folder, with the seeds planned when it was written."""
     try:
         lines = [json.loads(line) for line in (folder / RECORDS).read_text().splitlines()]
         state = json.loads((folder / STATE).read_text()) if (folder / STATE).exists() else {}
-        found = [(Cell(**line.pop("cell"), seed=line["seed"]), line) for line in lines]
+        records = [(Cell(**line.pop("cell"), seed=line["seed"]), line) for line in lines]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder}: no readable records ({error}); run the table first") from None
-    spec = with_seeds(spec, state.get("seeds") or sorted({*spec.seeds, *(cell.seed for cell, _ in found)}))
+    spec = with_seeds(spec, state.get("seeds") or sorted({*spec.seeds, *(cell.seed for cell, _ in records)}))
     failed = {(panel, row, seed) for panel, row, seed in state.get("failed", [])}
-    return collect(spec, found, failed, state.get("unprepared"), state.get("settings")), found
+    return collect(spec, records, failed, state.get("unprepared"), state.get("settings")), records
 
 
 def finished_cells(folder: Path) -> int:
-    """How many finished cells a rendered table holds; 0 where there is none."""
+    """Return the number of finished cells in a rendered table; 0 without one."""
     path = folder / RECORDS
     return len(path.read_text().splitlines()) if path.is_file() else 0

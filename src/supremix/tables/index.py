@@ -1,4 +1,4 @@
-"""Every table from what the store holds, and results/README.md, which says how far each one is."""
+"""Render every table from the store, and results/README.md, which states the progress of each."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,40 +21,45 @@ HEADER = ["table", "", "finished", "ours", "against the best other, references l
 
 
 def specs(conf: Path, size: Size) -> list[Spec]:
-    """The specifications of the paper's tables that runs fill, in their order, at a size."""
+    """Return the specifications of the paper's tables that runs fill, in their order, at a size."""
     return [size.spec(load(path)) for path in paths(conf) if computed.kind(path) is None]
 
 
 def paths(conf: Path) -> list[Path]:
-    """The files that specify the paper's tables, in their order."""
+    """Return the specification files of the paper's tables, in their order."""
     numbered = [path for path in (conf / "table").glob("*.yaml") if path.stem.isdecimal()]
     return sorted(numbered, key=lambda path: int(path.stem))
 
 
 def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPER) -> Iterator[str]:
-    """Render every table into ``out`` without running anything; yield a line on each.
+    """Render every table without running anything, then the index; yield one line on each table.
 
-    A table that holds more finished runs than the store does, or runs of other settings, is left as it is. The overview
-    is written last.
+    A written table of more finished runs than the store has, or of other settings, stays as it is.
+
+    Args:
+        conf: the config folder.
+        out: parent folder of the tables.
+        overrides: those that the runs were made with.
+        size: the paper's, or one of conf/size/.
     """
     settings, overrides = settings_of(overrides), size.line(overrides)
     store, tables = Store(composed(conf, overrides).paths.runs), specs(conf, size)
     for spec in tables:
         cells, folder = shown_plan(spec, conf, overrides), out / spec.name
-        results, found = stored(spec, cells, store, settings)
-        if not (why := files.why_kept(results, found, folder)):
-            files.write(results, found, folder)
-        yield "; ".join(filter(None, [f"{spec.title}: {len(found)} of {len(cells)} runs", why]))
+        results, records = stored(spec, cells, store, settings)
+        if not (why := files.why_kept(results, records, folder)):
+            files.write(results, records, folder)
+        yield "; ".join(filter(None, [f"{spec.title}: {len(records)} of {len(cells)} runs", why]))
     others = [computed.compute(path, conf, overrides, size) for path in paths(conf) if computed.kind(path)]
     for table in others:
         if not (why := computed.why_kept(table, out / table.name)):
             computed.write(table, out / table.name)
         yield "; ".join(filter(None, [f"{table.title}: computed", why]))
-    files.write_texts(out, {"README.md": overview(tables, others, out)})
+    files.write_texts(out, {"README.md": text(tables, others, out)})
 
 
-def overview(tables: list[Spec], others: list[computed.Overview], out: Path) -> str:
-    """A line for each panel of each table that stands in ``out``, and after them one for each that no run fills."""
+def text(tables: list[Spec], others: list[computed.ComputedTable], out: Path) -> str:
+    """Return the index: a line for each panel of each table in ``out``, then a line for each computed table."""
     lines = ["# Results", "", "Made from the records beside each table by `make tables`.", ""]
     lines += [md_line(HEADER), md_line(["---"] * len(HEADER))]
     for spec in tables:
@@ -71,18 +76,18 @@ def overview(tables: list[Spec], others: list[computed.Overview], out: Path) -> 
 
 
 def headline(results: Results, panel: Panel) -> list[str]:
-    """What the panel's gain amounts to: our value, the gain against the best other row, and the paper's."""
+    """Return a panel's gain: our value, the gain over the best other row, and the paper's."""
     spec, gain, column = results.spec, results.spec.gain_of(panel), results.spec.gain_column(panel)
     if gain is None:
         return ["", "", ""]
     name, digits = spec.metrics_of(panel)[column], digits_of(results, panel, column)
-    ours, found = results.summary(panel, gain.row, column), gained(results, panel, gain)
+    summary, gains = results.summary(panel, gain.row, column), gained(results, panel, gain)
     values = [MISSING, MISSING, ""]
-    if ours and ours.complete:
-        spread = f" ± {ours.std:.{digits}f}" if ours.n > 1 else ""
-        values[0] = f"{gain.row}: {name} {ours.mean:.{digits}f}{spread}"
-    if found:
-        values[1] = f"{found.over_rival:+.1f} %, {found.rival}"
+    if summary and summary.complete:
+        spread = f" ± {summary.std:.{digits}f}" if summary.n > 1 else ""
+        values[0] = f"{gain.row}: {name} {summary.mean:.{digits}f}{spread}"
+    if gains:
+        values[1] = f"{gains.over_rival:+.1f} %, {gains.rival}"
     row = next(row for row in spec.rows_of(panel) if row.name == gain.row)
     paper = results.paper(panel, row, column)
     if paper is not None:

@@ -1,4 +1,4 @@
-"""A table as LaTeX, for the package booktabs."""
+"""Render a table as LaTeX, for the package booktabs."""
 
 from supremix.suite.spec import Panel
 from supremix.tables import cells, statements
@@ -15,12 +15,12 @@ COMMANDS = {
 
 
 def tex(text: str) -> str:
-    """Text with every character that LaTeX reads as a command, or not at all, in a form that it prints."""
+    """Escape the characters that LaTeX reads as commands or cannot read."""
     return "".join(COMMANDS.get(character, character) for character in text)
 
 
 def latex(results: Results) -> str:
-    """A ``tabular`` for each panel; what is said in words stands beside it in comments."""
+    """Return a ``tabular`` for each panel, with the statements beside it as comments."""
     spec = results.spec
     warnings = [text.replace("**", "") for text in statements.warnings(results)]
     out = _comments([f"{spec.title}. {statements.selection_rule(spec)}", *warnings])

@@ -1,4 +1,4 @@
-"""From a table's results to Markdown and CSV; what is missing shows as missing."""
+"""Render a table's results as Markdown and CSV; missing values show as missing."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 def markdown(results: Results) -> str:
-    """The table with its header, comparisons and notes."""
+    """Return the table in Markdown, with its statements and notes."""
     spec = results.spec
     lines = [f"# {spec.title}", "", statements.selection_rule(spec), ""]
     for warning in statements.warnings(results):
@@ -31,12 +31,12 @@ def markdown(results: Results) -> str:
 
 
 def md_line(cells: list[str]) -> str:
-    """Cells as a line of a Markdown table."""
+    """Return cells as a line of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 
 def as_csv(results: Results) -> str:
-    """One line for each panel, row and column, with a header."""
+    """Return a header, and one line for each panel, row and column."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -45,9 +45,10 @@ def as_csv(results: Results) -> str:
 
 
 def numbers(results: Results) -> list[list[str | float | int | None]]:
-    """Rows under COLUMNS, in full precision: statistics, 95 % bootstrap interval, the paper's value and the difference.
+    """Return the rows under COLUMNS in full precision.
 
-    The statistics are those of the finished seeds, n of the planned ones.
+    Each has the statistics over the finished seeds, n of the planned, with their 95 % bootstrap interval, the paper's
+    value and the difference.
     """
     spec = results.spec
     rows: list[list[str | float | int | None]] = []

@@ -1,4 +1,4 @@
-"""A table from its specification to its files: prepare, plan, run what is missing, render."""
+"""Bring a table from its specification to its files: prepare, plan, run what is missing, render."""
 
 from pathlib import Path
 
@@ -28,27 +28,33 @@ def reproduce(
     seeds: list[int] | None = None,
     size: Size = PAPER,
 ) -> tuple[Results, list[Cell], Path | None]:
-    """Bring table ``name`` up to date and write it to ``out``; UserError when cells failed, after rendering the rest.
+    """Run what a table lacks, and write the table.
 
-    Returns what it says, its cells and its folder: none where a fuller table in the default folder was left there.
+    Runs without data are not started: they show as missing, and a line says how to prepare their data.
 
     Args:
-        conf: the config folder, which holds ``table/<name>.yaml``.
-        out: folder of the rendered table; by default ``results/<table>``, or ``results/<size>/<table>``, unless a table
-            with more finished runs, or with runs of other settings, stands there.
+        name: the table, as in conf/table/.
+        conf: the config folder.
+        out: folder of the rendered table. The default is ``results/<table>`` or ``results/<size>/<table>``, and is kept
+            if it holds a table of more finished runs or of other settings.
         launcher: what starts the runs.
-        overrides, seeds: in addition to, and in place of, the specification's.
+        overrides: in addition to the specification's.
+        seeds: in place of the specification's.
         size: the paper's, or one of conf/size/.
 
-    Runs whose data is not there are not started: they show as missing, and what to do about it is printed.
+    Returns:
+        The results, the cells, and the folder, or None if the table there was kept.
+
+    Raises:
+        UserError: runs failed; raised after the rest is rendered.
     """
     spec = with_seeds(size.spec(load(conf / "table" / f"{name}.yaml")), seeds)
     settings, overrides = settings_of(overrides or []), size.line(overrides or [])
     cells, store, failed = run.run_missing(spec, conf, launcher, overrides)
-    results, found = stored(spec, cells, store, settings)
-    folder = place(out, spec.folder, files.why_kept(results, found, spec.folder))
+    results, records = stored(spec, cells, store, settings)
+    folder = place(out, spec.folder, files.why_kept(results, records, spec.folder))
     if folder:
-        files.write(results, found, folder)
+        files.write(results, records, folder)
         group = [f"tracking.group={spec.label}", f"tracking.job_type={TABLE_JOB}"]
         log_table(results, composed(conf, [*spec.overrides, *overrides, *group]).tracking)
     if failed:
@@ -58,10 +64,10 @@ def reproduce(
 
 def compute(
     name: str, conf: Path, out: Path | None, overrides: list[str], size: Size = PAPER
-) -> tuple[computed.Overview, Path | None]:
-    """Compute a table that no run fills, and write it as ``reproduce`` does; the table and its folder.
+) -> tuple[computed.ComputedTable, Path | None]:
+    """Compute a table that no run fills, and write it; takes and returns what `reproduce` does.
 
-    Of data, only what the size brings itself is prepared.
+    Only data that the size generates is prepared.
     """
     path, overrides = conf / "table" / f"{name}.yaml", size.line(overrides)
     for dataset in computed.unprepared(path, conf, overrides, size):
@@ -75,16 +81,16 @@ def compute(
 
 
 def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None = None, size: Size = PAPER) -> str:
-    """What is done and what is left of table ``name``, as text; runs and prepares nothing."""
+    """Return a listing of the table's finished and missing runs; run and prepare nothing."""
     spec = with_seeds(size.spec(load(conf / "table" / f"{name}.yaml")), seeds)
     overrides = size.line(overrides)
     return listing(spec.title, shown_plan(spec, conf, overrides), Store(composed(conf, overrides).paths.runs))
 
 
-def stored(spec: Spec, cells: list[Cell], store: Store, settings: list[str]) -> tuple[Results, list[files.Found]]:
-    """What the store holds of the cells; settings: under which the user has them."""
-    found = [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if run.is_finished(store, cell)]
+def stored(spec: Spec, cells: list[Cell], store: Store, settings: list[str]) -> tuple[Results, list[files.CellRecord]]:
+    """Collect the stored results of the cells; ``settings`` are the user's overrides."""
+    records = [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if run.is_finished(store, cell)]
     notes = {(cell.panel, cell.row, cell.seed) for cell in cells if failed(store, cell)}
     panels = {panel.name: panel for panel in spec.panels}
     unprepared = {cell.dataset: spec.scripts(panels[cell.panel], cell.dataset) for cell in cells if cell.run_id is None}
-    return collect(spec, found, notes, unprepared, settings), found
+    return collect(spec, records, notes, unprepared, settings), records

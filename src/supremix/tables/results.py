@@ -1,4 +1,4 @@
-"""What the records of a table's finished cells say, before it is worded."""
+"""Collect the values of a table from the records of its finished cells."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,17 +9,23 @@ from supremix.suite.plan import Cell
 from supremix.suite.spec import Panel, Row, Spec
 
 UNSTATED = ""
-"""Stands for the code of records that do not say which it was."""
+"""The code of records that do not state it."""
 Place = tuple[str, str, int]  # panel, row, seed
 
 
 @dataclass(frozen=True)
 class Results:
-    """A table's values, (panel, row, column) → seed → value, and what stands in the way of the others.
+    """The values of a table, and the reasons for missing ones.
 
-    runs: (panel, row) → seeds whose run is finished. failed: cells whose run failed. unprepared: datasets that are not
-    there, each with the scripts that prepare it. settings: the user's, on top of the specification's. codes: digest of
-    the code that made runs → their (panel, row), UNSTATED for records that do not say it.
+    Attributes:
+        spec: the table's specification.
+        values: (panel, row, column) → seed → value.
+        runs: (panel, row) → seeds whose run is finished.
+        synthetic: whether the data is synthetic.
+        failed: cells whose run failed.
+        unprepared: dataset that is not prepared → what prepares it.
+        settings: the user's overrides.
+        codes: digest of the code that made runs, or UNSTATED → (panel, row) of these runs.
     """
 
     spec: Spec
@@ -32,50 +38,58 @@ class Results:
     codes: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def of(self, panel: Panel, row_name: str, column: str) -> dict[int, float]:
-        """Values by seed; empty where nothing is finished or the column has no meaning for the row."""
+        """Return the values by seed; empty if no run is finished or the row has no such metric."""
         return self.values.get((panel.name, row_name, column), {})
 
     def finished(self, panel: Panel, row_name: str) -> int:
-        """How many of the row's seeds are finished."""
+        """Return the number of the row's finished seeds."""
         return len(self.runs.get((panel.name, row_name), ()))
 
     def failures(self, panel: Panel, row_name: str) -> list[int]:
-        """The seeds whose run failed."""
-        return sorted(seed for at, name, seed in self.failed if (at, name) == (panel.name, row_name))
+        """Return the seeds of the row whose run failed."""
+        return sorted(seed for name, row, seed in self.failed if (name, row) == (panel.name, row_name))
 
     def summary(self, panel: Panel, row_name: str, column: str) -> Summary | None:
-        """Mean and spread over the seeds."""
+        """Return the statistics over the seeds; None without a value."""
         return summarise(self.of(panel, row_name, column), len(self.spec.seeds))
 
     def mean(self, panel: Panel, row_name: str, column: str) -> float | None:
-        """The mean where every seed has a value: none is formed over a part of them."""
+        """Return the mean over all planned seeds; None while a seed has no value."""
         summary = self.summary(panel, row_name, column)
         return summary.mean if summary and summary.complete else None
 
     def rivals(self, panel: Panel, row_name: str) -> dict[str, float | None]:
-        """The means that the row has to beat, in the gain's column: all of the panel but references."""
+        """Return the means that the row has to beat, in the gain's column: those of all other rows but references."""
         column = self.spec.gain_column(panel)
         rows = [row for row in self.spec.rows_of(panel) if row.kind != "reference" and row.name != row_name]
         return {row.name: self.mean(panel, row.name, column) for row in rows}
 
     def paper(self, panel: Panel, row: Row, column: str) -> float | None:
-        """The paper's value; none beside synthetic data."""
+        """Return the paper's value; None beside synthetic data."""
         return None if self.synthetic else self.spec.paper_value(panel, row, column)
 
 
 def collect(
     spec: Spec,
-    found: list[tuple[Cell, dict[str, Any]]],
+    records: list[tuple[Cell, dict[str, Any]]],
     failed: set[Place] | None = None,
     unprepared: dict[str, list[str]] | None = None,
     settings: list[str] | None = None,
 ) -> Results:
-    """Gather the test metrics of the finished cells; records of rows that the table no longer has count for nothing."""
+    """Collect the test metrics of the finished cells.
+
+    Args:
+        spec: the table; records of rows that it does not have are ignored.
+        records: finished cells with their records.
+        failed: cells whose run failed.
+        unprepared: dataset that is not prepared → what prepares it.
+        settings: the user's overrides.
+    """
     values: dict[tuple[str, str, str], dict[int, float]] = {}
     runs: dict[tuple[str, str], set[int]] = {}
     codes: dict[str, list[tuple[str, str]]] = {}
     panels = {(panel.name, row.name): panel for panel, row in spec.cells()}
-    for cell, record in found:
+    for cell, record in records:
         if (panel := panels.get((cell.panel, cell.row))) is None:
             continue
         runs.setdefault((cell.panel, cell.row), set()).add(cell.seed)
@@ -87,12 +101,12 @@ def collect(
             value = record["metrics"]["test"].get(variant, {}).get(metric)
             if value is not None and math.isfinite(value):
                 values.setdefault((cell.panel, cell.row, column), {})[cell.seed] = value
-    synthetic = bool(spec.size) or any(record["synthetic"] for _, record in found)
+    synthetic = bool(spec.size) or any(record["synthetic"] for _, record in records)
     return Results(spec, values, runs, synthetic, failed or set(), unprepared or {}, settings or [], codes)
 
 
 def digests(record: dict[str, Any]) -> list[str]:
-    """The digests of the code that made a run and its encoder; UNSTATED of a record of schema 1."""
+    """Return the digests of the code that made a run and its encoder; UNSTATED for a record of schema 1."""
     if record["schema"] == 1:
         return [UNSTATED]
     made = [record["code"]["digest"], record["pretrain_code"]]

@@ -1,4 +1,4 @@
-"""What a rendered table says in words: how its numbers came about, what is missing, and what they amount to."""
+"""Word the statements of a table: how its numbers were chosen, what is missing, gains and differences."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from supremix.tables.results import UNSTATED, Results
 
 
 def selection_rule(spec: Spec) -> str:
-    """How each number was chosen, for the table's header."""
+    """Return how each number was chosen, for the table's header."""
     seeds = f"{len(spec.seeds)} seed{'s' * (len(spec.seeds) > 1)}"
     return (
         f"Mean ± standard deviation (ddof 1) over {seeds}. The epoch is the one with the lowest validation "
@@ -19,7 +19,7 @@ def selection_rule(spec: Spec) -> str:
 
 
 def warnings(results: Results) -> list[str]:
-    """What a reader must know first: settings, synthetic data, datasets that are not there, failed runs."""
+    """Return what a reader must know first: settings, synthetic data, unprepared datasets, failed runs."""
     lines = stated(results.settings)
     if results.synthetic:
         lines.append("**Synthetic data**: made by a generator, not to be compared with the paper.")
@@ -36,7 +36,7 @@ def warnings(results: Results) -> list[str]:
 
 
 def under(results: Results, panel: Panel) -> list[str]:
-    """The statements under a panel, once it has a finished run: gain, paired differences, intervals of the means."""
+    """Return the statements under a panel with a finished run: gain, paired differences, intervals of the means."""
     spec, column = results.spec, results.spec.gain_column(panel)
     if not any(results.finished(panel, row.name) for row in spec.rows_of(panel)):
         return []
@@ -55,7 +55,7 @@ def under(results: Results, panel: Panel) -> list[str]:
 
 
 def made_by(results: Results) -> list[str]:
-    """Say which code made the finished runs; of several codes, which rows each of them made."""
+    """Return which code made the finished runs; with several codes, which rows each of them made."""
     if not results.codes:
         return []
     if len(results.codes) == 1:
@@ -73,7 +73,13 @@ def _code(digest: str) -> str:
 
 @dataclass(frozen=True)
 class Gained:
-    """Gains in percent: against the rows that the specification names, and against the best rival."""
+    """The gains of a row, in percent.
+
+    Attributes:
+        against: row that the specification names → gain over it.
+        rival: the best rival.
+        over_rival: gain over it.
+    """
 
     against: dict[str, float]
     rival: str
@@ -81,7 +87,7 @@ class Gained:
 
 
 def gained(results: Results, panel: Panel, gain: Gain) -> Gained | None:
-    """The gains of a panel's row; None while a run of it or of its rivals is missing."""
+    """Return the gains of a panel's row; None while a run of it or of its rivals is missing."""
     column = results.spec.gain_column(panel)
     ours, rivals = results.mean(panel, gain.row, column), contenders(results, panel, gain.row)
     known = {name: mean for name, mean in rivals.items() if mean is not None}
@@ -93,7 +99,7 @@ def gained(results: Results, panel: Panel, gain: Gain) -> Gained | None:
 
 
 def contenders(results: Results, panel: Panel, row_name: str) -> dict[str, float | None]:
-    """Means of the rivals that are not ours: of the baselines, or where the panel has none of the variants."""
+    """Return the means of the baselines, or of the variants in a panel without baselines."""
     kinds = {row.name: row.kind for row in results.spec.rows_of(panel)}
     rivals = results.rivals(panel, row_name)
     kind = "baseline" if "baseline" in kinds.values() else "variant"
@@ -101,7 +107,7 @@ def contenders(results: Results, panel: Panel, row_name: str) -> dict[str, float
 
 
 def paper_gain(results: Results, panel: Panel, gain: Gain) -> str | None:
-    """The paper's gain in the same metric against the first row that the specification names."""
+    """Return the paper's gain in the same metric over the first row that the specification names."""
     values = {
         row.name: results.paper(panel, row, results.spec.gain_column(panel)) for row in results.spec.rows_of(panel)
     }
@@ -110,25 +116,25 @@ def paper_gain(results: Results, panel: Panel, gain: Gain) -> str | None:
 
 
 def best(means: dict[str, float | None]) -> str | None:
-    """The name with the lowest mean; None where there is none."""
+    """Return the name with the lowest mean; None without a mean."""
     known = {name: mean for name, mean in means.items() if mean is not None}
     return min(known, key=lambda name: known[name]) if known else None
 
 
 def _gain(results: Results, panel: Panel, gain: Gain) -> str:
-    found, name = gained(results, panel, gain), _metric(results, panel)
-    if found is None:
+    gains, name = gained(results, panel, gain), _metric(results, panel)
+    if gains is None:
         return f"Gain of {gain.row}: {MISSING}, not all its runs are finished"
-    kind = next(row.kind for row in results.spec.rows_of(panel) if row.name == found.rival)
-    parts = [f"{value:+.1f} % against {row}" for row, value in found.against.items()]
-    parts.append(f"{found.over_rival:+.1f} % against the best {kind}, {found.rival}")
+    kind = next(row.kind for row in results.spec.rows_of(panel) if row.name == gains.rival)
+    parts = [f"{value:+.1f} % against {row}" for row, value in gains.against.items()]
+    parts.append(f"{gains.over_rival:+.1f} % against the best {kind}, {gains.rival}")
     paper = paper_gain(results, panel, gain)
     beside = f"; the paper: {paper}" if paper else ""
     return f"Gain of {gain.row} in {name}, (other − ours) / ours: {', '.join(parts)}{beside}"
 
 
 def _better_references(results: Results, panel: Panel) -> list[str]:
-    """The references that beat the row whose gain is stated, where there are any: no gain counts them."""
+    """Return a statement on the references that beat the row of the gain, which counts no references."""
     gain, column = results.spec.gain_of(panel), results.spec.gain_column(panel)
     ours = results.mean(panel, gain.row, column) if gain else None
     if gain is None or ours is None:

@@ -1,4 +1,4 @@
-"""A rendered table as a W&B table, beside the runs that it is made of."""
+"""Log a rendered table to W&B, beside its runs."""
 
 from typing import Any
 
@@ -8,16 +8,17 @@ from supremix.tables.results import Results
 from supremix.tracking.mirror import Tracker, warn
 
 TABLE_JOB = "table"
-"""Job type of the W&B run that holds a table, where other runs have their protocol."""
+"""Job type of the W&B run that holds a table; that of other runs is their protocol."""
 
 
 def log_table(results: Results, settings: Any) -> None:
-    """Log the numbers and the paper's as one ``wandb.Table``, in a W&B run of its own; offline like any other run.
+    """Log a table's numbers beside the paper's as one ``wandb.Table``, in a W&B run of its own.
+
+    Errors become warnings.
 
     Args:
-        settings: the config group ``tracking``; with ``mode: disabled`` nothing happens.
-
-    Nothing that goes wrong here stops anything: it is a warning.
+        results: the table.
+        settings: the config group ``tracking``; ``mode: disabled`` logs nothing.
     """
     if settings.mode == "disabled":
         return

@@ -1,4 +1,4 @@
-"""Calls that nobody has to wait for."""
+"""Make calls in a thread, so that nobody waits for them."""
 
 import queue
 import threading
@@ -8,8 +8,8 @@ from collections.abc import Callable
 class Background:
     """A thread that makes calls one after another, in the order in which they were put.
 
-    It is a daemon: a call that never returns keeps no process alive. A call that raises ends the thread, so let it
-    catch what it may raise.
+    It is a daemon: a call that never returns keeps no process alive. A call must catch its own errors, since one that
+    raises ends the thread.
     """
 
     def __init__(self) -> None:
@@ -18,17 +18,17 @@ class Background:
         self._thread.start()
 
     def put(self, call: Callable[[], object]) -> None:
-        """Have the call made, after those before it."""
+        """Queue a call."""
         self._calls.put(call)
 
     def caught_up(self, seconds: float) -> bool:
-        """Wait until the calls so far are made, at most so long; whether they are."""
+        """Wait until all queued calls are made, at most this many seconds. Returns whether they are."""
         made = threading.Event()
         self._calls.put(made.set)
         return made.wait(seconds)
 
     def close(self) -> None:
-        """End the thread once it has made the calls so far."""
+        """End the thread after the queued calls."""
         self._calls.put(None)
 
     def _work(self) -> None:

@@ -1,4 +1,4 @@
-"""Weights & Biases mirrors a run: config, curves and final metrics. It never stops a run and is never read back."""
+"""Mirror a run to Weights & Biases: config, curves and final metrics. Never stops a run, and is never read back."""
 
 import logging
 import os
@@ -14,18 +14,24 @@ from supremix.tracking.uploads import mark_uploaded
 
 log = logging.getLogger(__name__)
 
-INIT_TIMEOUT = 5  # seconds; wandb 0.31 without a network gives up after about 9
-START_PATIENCE = 60.0  # seconds for a failed online start and the offline one after it, on a busy machine
-GRACE = 5.0  # seconds for what wandb does around its own time limits
-_unreachable = False  # once the service did not answer, later runs of this process go offline at once
-_hung = False  # once its helper process could not even be ended, later runs of this process go without
+INIT_TIMEOUT = 5  # seconds; without a network, wandb 0.31 gives up after about 9
+START_PATIENCE = 60.0  # seconds for a failed online start and the offline start after it, on a busy machine
+GRACE = 5.0  # seconds on top of wandb's own time limits
+_unreachable = False  # the service did not answer: later runs of this process start offline
+_hung = False  # wandb's helper process could not be ended: later runs of this process do without
 
 
 class Tracker:
-    """One W&B run, from construction to ``finish``; one for each job of a sweep.
+    """One W&B run, from construction to ``finish``; each job of a sweep has its own.
 
-    W&B is talked to in a thread of its own, so that a run waits for it at the start and at the end alone, and there
-    for a limited time: its calls block while its helper process is stopped, or while an upload gets no answer.
+    A thread talks to W&B, whose calls block while its helper process is stopped or an upload gets no answer. The
+    training waits for it at the start and at the end only, and for a limited time.
+
+    Args:
+        settings: the config group ``tracking``.
+        run_id: id of the run, in the store and in W&B.
+        config: what W&B shows as the run's config.
+        tags: W&B tags.
     """
 
     def __init__(self, settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -> None:
@@ -36,17 +42,23 @@ class Tracker:
             return
         self._background = Background()
         self._background.put(lambda: self._start(settings, run_id, config, tags))
-        # Waiting here keeps imports and new processes out of the training's way, which may fork.
+        # Waiting keeps imports and new processes out of the training, which may fork.
         if not self._background.caught_up(START_PATIENCE):
             self._give_up()
 
     def log(self, stage: str, epoch: int, row: dict[str, float]) -> None:
-        """Mirror one epoch's row as ``stage/name`` against ``stage/epoch``."""
-        named = {f"{stage}/{name}": v for name, v in row.items()} | {f"{stage}/epoch": epoch}
+        """Mirror an epoch's values as ``stage/name`` against ``stage/epoch``.
+
+        Args:
+            stage: pretrain or adapt.
+            epoch: from 1.
+            row: name → value.
+        """
+        named = {f"{stage}/{name}": value for name, value in row.items()} | {f"{stage}/epoch": epoch}
         self._later(lambda run: run.log(named))
 
     def table(self, name: str, columns: list[Any], rows: list[list[Any]]) -> None:
-        """Mirror a table."""
+        """Mirror a table of columns and rows."""
 
         def log_table(run: Any) -> None:
             import wandb
@@ -56,10 +68,10 @@ class Tracker:
         self._later(log_table)
 
     def finish(self, summary: dict[str, Any] | None, exit_code: int = 0) -> None:
-        """Mirror the final metrics and end the run, so that the next job starts its own.
+        """Mirror the final metrics and end the run, so that the next job can start its own.
 
-        Waits ``tracking.finish_timeout`` seconds and a little for what is not uploaded yet; what is not by then stays
-        on disk, for `make wandb-sync`.
+        Waits ``tracking.finish_timeout`` seconds, and a little more, for uploads; the rest stays on disk, for
+        `make wandb-sync`.
         """
         if self._background is None:
             return
@@ -79,7 +91,7 @@ class Tracker:
             warn(f"W&B: {error}; the record on disk is complete without it")
 
     def _later(self, call: Callable[[Any], None]) -> None:
-        """Have ``call`` made on the W&B run; the first that fails is the last."""
+        """Queue a call on the W&B run; the first that fails is the last."""
         if self._background is not None:
             self._background.put(lambda: self._guarded(call))
 
@@ -95,7 +107,7 @@ class Tracker:
             _tear_down(run)
 
     def _give_up(self) -> None:
-        """Go on without W&B, and leave nothing behind that would wait for it at the end of the process."""
+        """Go on without W&B, and leave nothing that would wait for it at the end of the process."""
         global _hung
         warn("W&B does not answer, going on without it; the record on disk is complete")
         assert self._background is not None
@@ -106,7 +118,7 @@ class Tracker:
 
 
 def run_tags(cfg: Any) -> list[str]:
-    """The tags by which a run is found: its dataset, method and protocol, its table or sweep, and the user's own."""
+    """Return the tags of a run: dataset, method, protocol, its table or sweep, and the user's own."""
     sweep = [] if cfg.tracking.sweep is None else [cfg.tracking.sweep]
     return sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags, *sweep})
 
@@ -159,7 +171,7 @@ def _finish(run: Any, exit_code: int) -> None:
 
 
 def _tear_down(run: Any) -> None:
-    """Close what is left of a broken run, so that the next job starts afresh and nothing complains at exit."""
+    """Close what is left of a broken run, so that the next job starts afresh and the exit is clean."""
     import wandb
 
     for call in (lambda: run.finish(exit_code=1), wandb.teardown):
@@ -168,7 +180,7 @@ def _tear_down(run: Any) -> None:
 
 
 def _end_service() -> None:
-    """Kill wandb's helper process: calls that wait for it fail then, and the end of this process does not wait."""
+    """Kill wandb's helper process: waiting calls then fail, and this process can end."""
     with suppress(Exception):
         from wandb.sdk import wandb_setup
 
@@ -176,7 +188,7 @@ def _end_service() -> None:
 
 
 def has_key() -> bool:
-    """Whether a W&B key is set up, in the environment or by ``wandb login``; asks nobody, and no server."""
+    """Return whether a W&B key is set, in the environment or by ``wandb login``; asks neither user nor server."""
     needs("wandb", "tracking")
     import wandb
 

@@ -1,7 +1,7 @@
-"""Folders of W&B runs on disk: which are uploaded, and ``wandb sync`` for those that are not.
+"""Upload the W&B folders on disk that are not uploaded yet, with ``wandb sync``.
 
-``wandb sync`` appends: what goes up twice stands there twice. So each run goes up once, when it is finished, and from
-its newest folder alone: a run that went on after an interruption mirrors its whole history again.
+``wandb sync`` appends, so that two uploads of a run would show its history twice. So each run is uploaded once, when it
+is finished, from its newest folder: a run that went on after an interruption mirrors its whole history again.
 """
 
 import os
@@ -26,8 +26,10 @@ TIMEOUT = 600  # seconds for one run
 class Pending:
     """What is left to upload.
 
-    ready: the newest folder of each run that is finished. older: run → its other folders, which that one replaces.
-    unfinished: runs that are still in work or were interrupted; they go up once they are finished.
+    Attributes:
+        ready: run → its newest folder, for finished runs.
+        older: run → its other folders, which the newest replaces.
+        unfinished: runs in work or interrupted, to be uploaded after they finish.
     """
 
     ready: dict[str, Path]
@@ -36,19 +38,19 @@ class Pending:
 
 
 def mark_uploaded(folder: Path) -> None:
-    """Mark a run that ended online as ``wandb sync`` would, unless its log says that the upload was given up."""
+    """Mark a run that ended online as ``wandb sync`` would, unless its log reports a failed upload."""
     log = folder / "logs" / "debug-internal.log"
     if FATAL not in log.read_text(errors="replace").lower():
         _marker(folder).touch()
 
 
 def is_uploaded(folder: Path) -> bool:
-    """Whether everything in the folder of a run is on the server."""
+    """Return whether a run's folder is on the server as a whole."""
     return _marker(folder).exists()
 
 
 def pending(folder: Path, store: Store) -> Pending:
-    """What of W&B's ``folder`` is left to upload."""
+    """Return what is left to upload in W&B's ``folder``, given the store of runs."""
     by_run: dict[str, list[Path]] = {}
     for path in sorted(folder.glob("*run-*"), key=lambda path: path.name.removeprefix("offline-")):
         if (match := FOLDER.fullmatch(path.name)) and not path.is_symlink() and _files(path):
@@ -60,9 +62,14 @@ def pending(folder: Path, store: Store) -> Pending:
 
 
 def sync(waiting: Pending, say: Callable[[str], None]) -> list[Path]:
-    """Upload what is ready, ``say`` how it went; the folders that are not on the server, which stay pending.
+    """Upload what is ready, until the server gives no answer in TIMEOUT seconds.
 
-    The first that gets no answer in TIMEOUT seconds ends it: no other would.
+    Args:
+        waiting: what is left to upload.
+        say: called with one line per run.
+
+    Returns:
+        The folders that are not on the server, and stay pending.
     """
     left = dict(waiting.ready)
     for count, (run, folder) in enumerate(waiting.ready.items(), 1):
@@ -76,23 +83,23 @@ def sync(waiting: Pending, say: Callable[[str], None]) -> list[Path]:
         else:
             say(f"[{count}/{len(waiting.ready)}] {run}: uploaded")
             del left[run]
-            for one in waiting.older[run]:
-                _marker(one).touch()
+            for replaced in waiting.older[run]:
+                _marker(replaced).touch()
     return list(left.values())
 
 
 def _refused(folder: Path) -> str:
-    """Have ``wandb sync`` upload a folder; what it says where that failed, empty where all is on the server.
+    """Upload a folder with ``wandb sync``. Returns its output if that failed, and an empty text otherwise.
 
-    Its exit code says nothing, and its marker little: it leaves one too where the server refused the rows.
+    Its exit code is useless, and so is its marker, which it leaves too when the server refused the rows.
     """
     command = [sys.executable, "-m", "wandb", "sync", "--include-online", str(folder)]
     environment = {**os.environ, "WANDB_SILENT": "false", "WANDB_DIR": str(folder.parent.parent)}  # its logs go there
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT, env=environment)
-    said = " ".join((done.stdout + done.stderr).split())
-    if FATAL in said.lower():
+    output = " ".join((done.stdout + done.stderr).split())
+    if FATAL in output.lower():
         _marker(folder).unlink(missing_ok=True)
-    return "" if is_uploaded(folder) else said
+    return "" if is_uploaded(folder) else output
 
 
 def _ended(run: str, store: Store) -> bool:
@@ -106,6 +113,6 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _marker(folder: Path) -> Path:
-    """The file beside a run's ``.wandb`` file that says that it is uploaded; its name is wandb's."""
+    """Return the file that marks a run as uploaded, beside its ``.wandb`` file; its name is wandb's."""
     file = _files(folder)[0]
     return file.with_name(f"{file.name}.synced")
