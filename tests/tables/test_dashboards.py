@@ -7,7 +7,7 @@ import pytest
 from scripts.wandb_dashboard import main
 from supremix.errors import UserError
 from supremix.settings.compose import CONF, composed
-from supremix.settings.identity import digest
+from supremix.settings.identity import config_hash
 from supremix.settings.overrides import with_sweep_tag
 from supremix.suite.plan import Cell
 from supremix.suite.reading import load
@@ -22,7 +22,7 @@ OVER = ["method.temperature", "method.window", "method.beta"]
 def cells(spec, absent=()):
     """The table's cells with made-up ids; those of the rows ``absent`` have none."""
     return [
-        Cell(panel.name, row.name, seed, [], None if row.name in absent else digest(panel.name, row.name, seed))
+        Cell(panel.name, row.name, seed, [], None if row.name in absent else config_hash(panel.name, row.name, seed))
         for panel, row in spec.cells()
         for seed in spec.seeds
     ]
@@ -51,7 +51,7 @@ def test_a_tables_runs_are_chosen_by_id_row_by_row_and_its_columns_drawn(number)
         for row, runset in zip(rows, grid["runSets"], strict=True):
             (chosen,) = runset["filters"]["filters"]
             assert (chosen["key"]["section"], chosen["key"]["name"], chosen["op"]) == ("run", "name", "IN")
-            assert chosen["value"] == [digest(panel.name, row.name, seed) for seed in spec.seeds]
+            assert chosen["value"] == [config_hash(panel.name, row.name, seed) for seed in spec.seeds]
         bars = [
             p["config"]["metrics"] for p in grid["panelBankSectionConfig"]["panels"] if p["viewType"] == "Bar Chart"
         ]
