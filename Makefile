@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+SUPREMIX := $(VENV)/bin/supremix
 RUNS = $(if $(JOBS),--jobs $(JOBS)) $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(OVERRIDES)
 STAMP := $(VENV)/.installed
 OLDEST := .venv-oldest
@@ -26,19 +27,20 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 quickstart: $(STAMP) ## Four methods on scikit-learn's diabetes data: a table and a t-SNE picture, no download
-	$(PY) scripts/quickstart.py $(RUNS)
+	$(SUPREMIX) table quickstart --out outputs/quickstart $(RUNS)
+	$(SUPREMIX) figure quickstart --out outputs/quickstart $(RUNS)
 
 reproduce-table-%: $(STAMP) ## Run what table N of the paper is missing, and render it into results/table_N
-	$(PY) scripts/reproduce_table.py $* $(AT_SIZE) $(RUNS)
+	$(SUPREMIX) table $* $(AT_SIZE) $(RUNS)
 
 reproduce-figure-%: $(STAMP) ## Run what figure N of the paper is missing, and draw it into results/figure_N
-	$(PY) scripts/reproduce_figure.py $* $(AT_SIZE) $(RUNS)
+	$(SUPREMIX) figure $* $(AT_SIZE) $(RUNS)
 
 plan-table-%: $(STAMP) ## List the runs of table N: done, unfinished, failed, missing; run nothing
-	$(PY) scripts/reproduce_table.py $* --plan $(AT_SIZE) $(OVERRIDES)
+	$(SUPREMIX) table $* --plan $(AT_SIZE) $(OVERRIDES)
 
 tables: $(STAMP) ## Render every table from what the store holds, with results/README.md over them; run nothing
-	$(PY) scripts/render_tables.py $(AT_SIZE) $(OVERRIDES)
+	$(SUPREMIX) table --render-all $(AT_SIZE) $(OVERRIDES)
 
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(or $(JOBS),auto)
@@ -68,13 +70,13 @@ lock: $(STAMP) ## Write requirements.lock: the exact versions in .venv, in which
 		--no-annotate --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
 bench: $(STAMP) ## Measure losses, training step, probe and input as ratios in one run
-	$(PY) scripts/bench.py
+	$(PY) scripts/bench/bench.py
 
 fault-campaign: $(STAMP) ## Kill a table's processes 50 times, and compare it with one left alone
 	OMP_NUM_THREADS=1 $(PY) scripts/fault_campaign.py
 
 wandb-sync: $(STAMP) ## Upload the store's W&B runs that are not on the server yet, each once
-	$(PY) scripts/wandb_sync.py $(OVERRIDES)
+	$(SUPREMIX) wandb sync $(OVERRIDES)
 
 clean: ## Remove caches; environment, data, store and results stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

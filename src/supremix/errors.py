@@ -79,7 +79,7 @@ def one_line(error: BaseException) -> str:
 
 def _plain(line: str) -> str:
     if line.startswith("To append to your config"):
-        return "(`python -m supremix.train --cfg job` shows all keys)"
+        return "(`supremix train --cfg job` shows all keys)"
     if line.startswith("full_key: "):
         return f"({line.removeprefix('full_key: ')})"
     return "" if line.startswith(INTERNALS) else line

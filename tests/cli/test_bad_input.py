@@ -1,7 +1,6 @@
 """A corpus of broken input: each case ends with a code, one line that says what, where and the way out, and no harm."""
 
 import hashlib
-import importlib
 import io
 import os
 import shutil
@@ -13,22 +12,21 @@ from pathlib import Path
 import pytest
 from hydra._internal.hydra import Hydra
 
-from supremix.settings import compose
+from supremix.cli.main import main
 from supremix.settings.provenance import present_code
 from supremix.suite.plan import Checksums, ids
-from supremix.train import cli
 from supremix.training.checkpoint import Checkpoints
-from tests.cli.bad import HERE, Case, arrays, configs, scripts, stores, tables
+from tests.cli.bad import HERE, Case, arrays, commands, configs, stores, tables
 from tests.running import SMALL, config, run_small
 
-THEMES = {"configs": configs, "tables": tables, "arrays": arrays, "stores": stores, "scripts": scripts}
+THEMES = {"configs": configs, "tables": tables, "arrays": arrays, "stores": stores, "commands": commands}
 CORPUS = [pytest.param(case, id=f"{theme}: {case.name}") for theme, module in THEMES.items() for case in module.CASES]
 QUICK = [f"dataset.recipe.{stage}.epochs=1" for stage in ("pretrain", "vanilla", "adapt")]
 OWN_PROCESS = [
     (configs, "seed=null"),
     (tables, "NaN feature"),
-    (scripts, "table: mistyped override"),
-    (scripts, "uci_airfoil --source /nowhere"),
+    (commands, "table: mistyped override"),
+    (commands, "uci_airfoil --source /nowhere"),
 ]
 
 
@@ -62,15 +60,13 @@ def command_line(case: Case, folder: Path) -> list[str]:
 
 def called(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, list[str]]:
     """Run the command in this process; its exit code, and what it and its end print on stderr."""
-    if (folder / "conf").is_dir():
-        monkeypatch.setattr(compose, "CONF", folder / "conf")
-    arguments, err = command_line(case, folder), io.StringIO()
-    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    arguments, err = [*case.command.split(), *command_line(case, folder)], io.StringIO()
+    monkeypatch.setattr(sys, "argv", ["supremix", *arguments])
     # Hydra composes twice, the first time to see whether the config sets the mode, which it does not.
     monkeypatch.setattr(Hydra, "get_mode", lambda *_, **__: None)
     with redirect_stdout(io.StringIO()), redirect_stderr(err), case.during(folder):
         try:
-            code = cli() if case.command == "train" else importlib.import_module(case.command).main(arguments)
+            code = main(arguments)
         except SystemExit as stop:  # with a text, the interpreter prints it and exits with 1
             code = stop.code
     said = err.getvalue().splitlines()
@@ -114,13 +110,8 @@ def test_each_is_told_in_one_line_and_harms_nothing(case, folder, monkeypatch):
 def test_some_as_a_user_runs_them(theme, name, folder):
     (case,) = [case for case in theme.CASES if case.name == name]
     case.damage(folder)
-    module = "supremix.train" if case.command == "train" else case.command
-    top = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(top), os.environ.get("PYTHONPATH", "")])}
-    result = subprocess.run(
-        [sys.executable, "-m", module, *command_line(case, folder)],
-        capture_output=True, text=True, timeout=120, env=environment, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "supremix.cli", *case.command.split(), *command_line(case, folder)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     check(case, result.returncode, result.stderr.splitlines())
 
 

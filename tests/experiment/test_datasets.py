@@ -37,16 +37,16 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> Path:
-    """Raw twins of a few dozen items, prepared by the scripts as a user would run them."""
+    """Raw twins of a few dozen items, prepared as a user would run them."""
     root = tmp_path_factory.mktemp("twins")
     for name in TWINS:
         where = ["--data", str(root / "raw"), "--out", str(root / "prepared")]
         where += ["--workers", "1"] if name not in ("stsb_dir", "uci_airfoil") else []
         for command in (
-            ["make_twin.py", name, "--size", "tiny", "--out", str(root / "raw"), "--workers", "1"],
-            [f"{name}.py", *(["--split", "tiny"] if name == "stsb_dir" else ["--name", f"{name}_tiny"]), *where],
+            ["twin", name, "--size", "tiny", "--out", str(root / "raw"), "--workers", "1"],
+            ["prepare", name, *(["--split", "tiny"] if name == "stsb_dir" else ["--name", f"{name}_tiny"]), *where],
         ):
-            subprocess.run([sys.executable, f"data_prep/{command[0]}", *command[1:]], cwd=CONF.parent, check=True)
+            subprocess.run([sys.executable, "-m", "supremix.cli", *command], check=True)
     return root
 
 

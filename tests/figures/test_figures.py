@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure as Picture
 from omegaconf import OmegaConf
 
-from scripts import reproduce_figure
+from supremix.cli.main import main
 from supremix.errors import UserError
 from supremix.figures import canvas, error_by_size, logits, spec
 from supremix.figures.reproduce import DRAW, reproduce, stored_run, write
@@ -251,18 +251,18 @@ def test_the_same_runs_give_the_same_bytes(tmp_path):
 
 def test_nothing_to_draw_is_one_line_that_names_the_preparation(tmp_path, capsys):
     frozen = Frozen(tmp_path, figure(5, [0])).missing("SupCon", run_id=None).missing("SupReMix", run_id=None)
-    with pytest.raises(UserError, match=r"nothing to draw, no run is finished: .* see python data_prep/agedb_dir\.py"):
+    with pytest.raises(UserError, match=r"nothing to draw, no run is finished: .* see supremix prepare agedb_dir"):
         frozen.write(tmp_path / "out")
     frozen.add("SupCon", history=["1,2.0"])
     with pytest.raises(UserError, match=r"nothing to draw; .*history\.csv: no mean logits"):
         frozen.write(tmp_path / "out")
     assert not (tmp_path / "out").exists()
     arguments = ["5", "--stored", f"--out={tmp_path / 'out'}", f"paths.prepared={tmp_path}", "tracking=none"]
-    assert reproduce_figure.main(arguments) == 1
+    assert main(["figure", *arguments]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: Figure 5")
     assert error.count("\n") == 1
-    assert reproduce_figure.main([*arguments, "--size", "small"]) == 1
+    assert main(["figure", *arguments, "--size", "small"]) == 1
     assert "its data is not prepared, made before the first run at SIZE=small\n" in capsys.readouterr().err
 
 

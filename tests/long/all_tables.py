@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from scripts import render_tables, reproduce_figure, reproduce_table
+from supremix.cli.main import main
 from supremix.figures import spec as figure_spec
 from supremix.settings.compose import CONF
 from supremix.suite import size as sizes
@@ -88,7 +88,7 @@ def test_a_table_runs_start_to_finish(place, told, number):
     spec = sizes.load(CONF, "small").spec(load(CONF / "table" / f"{number}.yaml"))
     cells = len(spec.cells()) * len(spec.seeds)
     before = stamps(place / "runs")
-    assert reproduce_table.main([number, *AT_SIZE, *QUIET]) == 0
+    assert main(["table", number, *AT_SIZE, *QUIET]) == 0
     after = stamps(place / "runs")
     assert before.items() <= after.items()  # what tables share was not made again
     told(f"table {number}", len(runs(after)) - len(runs(before)))
@@ -107,7 +107,7 @@ def test_a_table_runs_start_to_finish(place, told, number):
 @pytest.mark.parametrize("number", COMPUTED)
 def test_a_computed_table(place, told, number):
     folder = place / "results" / "small" / f"table_{number}"
-    assert reproduce_table.main([number, *AT_SIZE]) == 0
+    assert main(["table", number, *AT_SIZE]) == 0
     told(f"table {number}", 0)
     assert all(line["here"] for line in check_marked(folder, "table"))
     assert "paper" not in (folder / "table.md").read_text()
@@ -119,7 +119,7 @@ def test_a_figure_runs_start_to_finish(place, told, number):
     folder = place / "results" / "small" / f"figure_{number}"
     spec = sizes.load(CONF, "small").spec(figure_spec.load(CONF / "figure" / f"{number}.yaml").spec)
     before = stamps(place / "runs")
-    assert reproduce_figure.main([number, *AT_SIZE, *QUIET]) == 0
+    assert main(["figure", number, *AT_SIZE, *QUIET]) == 0
     after = stamps(place / "runs")
     assert before.items() <= after.items()
     told(f"figure {number}", len(runs(after)) - len(runs(before)))
@@ -137,18 +137,17 @@ def test_a_figure_runs_start_to_finish(place, told, number):
 
 def test_running_all_again_repeats_nothing_and_gives_the_same_files(place, told, capfd):
     finished = stamps(place / "runs")
-    scripts = [(reproduce_table, "table", number) for number in TABLES]
-    scripts += [(reproduce_figure, "figure", number) for number in FIGURES]
-    for script, what, number in scripts:
+    everything = [*(("table", number) for number in TABLES), *(("figure", number) for number in FIGURES)]
+    for what, number in everything:
         folder = place / "results" / "small" / f"{what}_{number}"
         before = written(folder)
-        assert script.main([number, *AT_SIZE, *QUIET]) == 0
+        assert main([what, number, *AT_SIZE, *QUIET]) == 0
         assert written(folder) == before, folder
     assert stamps(place / "runs") == finished
     told("all again", 0)
     capfd.readouterr()
     for number in TABLES:
-        assert reproduce_table.main([number, *AT_SIZE, "--plan", *QUIET]) == 0
+        assert main(["table", number, *AT_SIZE, "--plan", *QUIET]) == 0
         said = capfd.readouterr().out
         assert "it has no runs" in said or " 0 begun, 0 missing" in said
 
@@ -156,7 +155,7 @@ def test_running_all_again_repeats_nothing_and_gives_the_same_files(place, told,
 def test_the_overview_of_all(place):
     results = place / "results" / "small"
     before = {number: written(results / f"table_{number}") for number in TABLES}
-    assert render_tables.main(["--size", "small", *QUIET]) == 0
+    assert main(["table", "--render-all", "--size", "small", *QUIET]) == 0
     assert {number: written(results / f"table_{number}") for number in TABLES} == before
     lines = (results / "README.md").read_text().splitlines()
     assert all(any(f"(table_{number}/table.md)" in line for line in lines) for number in TABLES)
@@ -167,10 +166,9 @@ def test_the_overview_of_all(place):
 def test_a_killed_table_goes_on_without_repeating_a_finished_cell(place, told):
     store, out = place / "killed" / "runs", place / "killed" / "table"
     arguments = [KILLED, *AT_SIZE, *QUIET, f"--out={out}", f"paths.runs={store}"]
-    script = Path(reproduce_table.__file__)
     with (place / "killed.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, str(script), *arguments], stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-m", "supremix.cli", "table", *arguments], stdout=log, stderr=log, start_new_session=True
         )
         until = time.monotonic() + 300
         while len(list(store.glob("*/DONE"))) < 3 and time.monotonic() < until and process.poll() is None:
@@ -180,7 +178,7 @@ def test_a_killed_table_goes_on_without_repeating_a_finished_cell(place, told):
     before, cells = stamps(store), 8
     assert 3 <= len(runs(before)) < cells
     assert not out.exists()
-    assert reproduce_table.main(arguments) == 0
+    assert main(["table", *arguments]) == 0
     after = stamps(store)
     assert before.items() <= after.items()
     assert len(runs(after)) == cells

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from scripts.bench_loss import materialised_loss, measure_loss
+from scripts.bench.bench_loss import materialised_loss, measure_loss
 from supremix.losses import SupConLoss, SupCRLoss, SupReMixLoss
 from tests.reference import supremix as reference
 from tests.reference.agreement import assert_agrees, draws, embeddings, value_and_gradient

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from supremix.cli.options import LAUNCHERS, add_launcher, add_overrides, launcher_of
 from supremix.errors import UserError
 from supremix.settings.compose import CONF, composed
 from supremix.settings.overrides import quoted
 from supremix.store.folders import Store, finished
 from supremix.store.records import read_record
 from supremix.suite import launch
-from supremix.suite.launchers import IN_PROCESS, Launcher, add_options, from_options, named
+from supremix.suite.launchers import IN_PROCESS, Launcher, named
 from supremix.suite.reading import built
 from supremix.suite.run import run_missing
 from tests import processes
@@ -118,12 +119,15 @@ def test_a_sweep_of_the_driver_goes_through_submitit(tmp_path, expected):
 
 def test_the_command_line_chooses_launcher_and_its_settings():
     parser = argparse.ArgumentParser()
-    add_options(parser)
-    options, overrides = parser.parse_known_args(["--launcher", "slurm", "hydra.launcher.mem_gb=8", "seed=1"])
-    launcher, rest = from_options(options, overrides)
+    add_launcher(parser)
+    add_overrides(parser)
+    options = parser.parse_args(["--launcher", "slurm", "hydra.launcher.mem_gb=8", "seed=1"])
+    launcher, rest = launcher_of(options)
     assert launcher.overrides == ["hydra/launcher=slurm", "hydra.launcher.mem_gb=8"]
     assert rest == ["seed=1"]
     assert "hydra.launcher.n_jobs=3" in named("joblib", 3).overrides
+    for name in LAUNCHERS:
+        assert named(name).overrides
     with pytest.raises(UserError, match="--launcher=cloud: use one of basic, joblib, submitit_local, slurm, ray"):
         named("cloud")
     with pytest.raises(UserError, match="--jobs=0: give a whole number"):

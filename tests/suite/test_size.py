@@ -10,7 +10,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from scripts import render_tables, reproduce_figure, reproduce_table
+from supremix.cli.main import main
 from supremix.errors import UserError
 from supremix.figures import spec as figure_spec
 from supremix.settings.compose import CONF, composed
@@ -27,7 +27,7 @@ from supremix.tables.wandb import log_table
 
 SMALL = size.load(CONF, "small")
 TABLES = sorted(path for path in (CONF / "table").glob("[0-9]*.yaml") if kind(path) is None)
-FIGURES = sorted((CONF / "figure").glob("*.yaml"))
+FIGURES = sorted((CONF / "figure").glob("[0-9]*.yaml"))
 SPECS = [*map(load, TABLES), *(figure_spec.load(path).spec for path in FIGURES)]
 DATASETS = ("agedb_dir", "imdb_wiki", "stsb_dir", "ukb", "hcp_aging", "uci_airfoil")
 MAY_CHANGE = re.compile(
@@ -147,8 +147,8 @@ def test_what_it_does_not_have_is_an_error_of_one_line(tmp_path, capsys):
     (tmp_path / "size" / "odd.yaml").write_text("name: odd\nsedes: 2\n")
     with pytest.raises(UserError, match=r"odd\.yaml: .*sedes"):
         size.load(tmp_path, "odd")
-    for script, arguments in ((reproduce_table, ["5"]), (reproduce_figure, ["2"]), (render_tables, [])):
-        assert script.main([*arguments, "--size", "small", "dataset=stsb_dir_full"]) == 1
+    for words in (["table", "5"], ["figure", "2"], ["table", "--render-all"]):
+        assert main([*words, "--size", "small", "dataset=stsb_dir_full"]) == 1
         error = capsys.readouterr().err
         assert error.startswith("error: SIZE=small has nothing in place of dataset=stsb_dir_full")
         assert error.count("\n") == 1
@@ -192,7 +192,7 @@ def place(tmp_path_factory):
         patch.chdir(root)
         patch.setenv("SUPREMIX_PREPARED", str(root / "prepared"))
         patch.setenv("SUPREMIX_RUNS", str(root / "runs"))
-        assert reproduce_figure.main(["2", *ONE_SEED]) == 0
+        assert main(["figure", "2", *ONE_SEED]) == 0
         yield root
 
 
@@ -238,7 +238,7 @@ def test_computed_tables_show_the_twins(place, tmp_path, capfd):
     text = (folder / "table.md").read_text()
     assert "| synthetic data | target | range |" in text
     assert re.search(r"\| UCI-airfoil \| scaled sound pressure level, dB \| .* \| 1 \| 160 \| 40 \| 40 \|", text)
-    assert reproduce_table.main(["13", *ONE_SEED]) == 0
+    assert main(["table", "13", *ONE_SEED]) == 0
     text += (place / "results" / "small" / "table_13" / "table.md").read_text()
     assert "| backbone | resnet18 | resnet18 | bilstm | resnet18_3d | resnet18_1d | mlp |" in text
     assert text.count("(SIZE=small, synthetic data)") == 2

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scripts.wandb_dashboard import main
+from supremix.cli.main import main
 from supremix.errors import UserError
 from supremix.settings.compose import CONF, composed
 from supremix.settings.identity import config_hash
@@ -16,6 +16,7 @@ from tests.running import config, run_small
 
 dashboards = pytest.importorskip("supremix.tables.dashboards", reason="pip install '.[dashboards]' for these")
 
+DASHBOARD = ["wandb", "dashboard"]
 OVER = ["method.temperature", "method.window", "method.beta"]
 
 
@@ -119,10 +120,11 @@ def test_every_metric_of_a_dashboard_is_one_that_a_run_logs(tmp_path, monkeypatc
 
 def test_the_command_line_writes_a_file_and_says_what_it_shows(tmp_path, capsys):
     file = tmp_path / "view.json"
-    assert main(["--out", str(file), "sweep", "--tags", "sweep-1", "--over", "method.window", "dataset=diabetes"]) == 0
+    swept = ["sweep", "--tags", "sweep-1", "--over", "method.window", "dataset=diabetes"]
+    assert main([*DASHBOARD, "--out", str(file), *swept]) == 0
     assert "best/mae against method.window" in capsys.readouterr().out
     assert "method.value.window" in file.read_text()
-    assert main(["--dry-run", "table", "5", f"paths.prepared={tmp_path}"]) == 1
+    assert main([*DASHBOARD, "--dry-run", "table", "5", f"paths.prepared={tmp_path}"]) == 1
     assert "error: Table 5: UCI-airfoil, linear probe: none of its data is there" in capsys.readouterr().err
 
 
@@ -135,11 +137,11 @@ def test_a_view_is_saved_and_has_an_address(wandb_server):
 
 @pytest.mark.usefixtures("wandb_folders")
 def test_without_a_key_or_with_one_that_is_refused_it_is_one_line(wandb_server, monkeypatch, capsys):
-    assert main(["sweep"]) == 1
+    assert main([*DASHBOARD, "sweep"]) == 1
     assert "error: no W&B key" in capsys.readouterr().err
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
     wandb_server.status = 401
-    assert main(["sweep"]) == 1
+    assert main([*DASHBOARD, "sweep"]) == 1
     assert "error: W&B did not save it" in capsys.readouterr().err.splitlines()[-1]
 
 
@@ -160,5 +162,5 @@ def test_the_runs_of_a_sweep_have_one_tag_however_it_is_launched(tmp_path, capsy
 def test_options_stand_before_or_after_the_kind(tmp_path, capsys):
     kind = ["sweep", "--over", "method.window", "dataset=diabetes"]
     for given in (["--dry-run"], ["--out", str(tmp_path / "view.json")]):
-        assert main([*given, *kind]) == main([*kind, *given]) == 0
+        assert main([*DASHBOARD, *given, *kind]) == main([*DASHBOARD, *kind, *given]) == 0
     assert capsys.readouterr().err == ""

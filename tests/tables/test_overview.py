@@ -2,14 +2,13 @@
 
 import csv
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from supremix.cli.main import main
 from supremix.errors import UserError
 from supremix.prepare.shared.prepared import write_manifest, write_meta
 from supremix.settings.compose import CONF, composed
@@ -46,7 +45,7 @@ def test_a_prepared_dataset_is_computed_and_the_others_name_their_script(tmp_pat
     text = made(tmp_path, "12")
     assert "| UCI-airfoil | scaled sound pressure level, dB | 103.38 to 140.987 | 1 | 1203 | 150 | 150 |" in text
     assert "- UCI-airfoil: as in the paper" in text
-    assert "- UK Biobank: not prepared: data_prep/ukb.py" in text
+    assert "- UK Biobank: not prepared: supremix prepare ukb" in text
     assert "| UK Biobank | – (paper: brain age) | – (paper: 42 to 82) |" in text
 
 
@@ -80,15 +79,12 @@ def test_splits_of_a_manifest_are_counted(tmp_path):
 
 def test_the_real_airfoil_data_is_what_the_paper_says(tmp_path, real_data):
     source = real_data("uci_airfoil/airfoil_self_noise.dat")
-    script = [sys.executable, "data_prep/uci_airfoil.py", "--source", str(source), "--out", str(tmp_path)]
-    subprocess.run(script, cwd=CONF.parent, check=True)
+    assert main(["prepare", "uci_airfoil", "--source", str(source), "--out", str(tmp_path)]) == 0
     assert "- UCI-airfoil: as in the paper" in made(tmp_path, "12")
 
 
 def test_hyper_parameters_are_the_composed_ones(tmp_path, capsys):
-    from scripts.reproduce_table import main
-
-    assert main(["13", "--out", str(tmp_path)]) == 0
+    assert main(["table", "13", "--out", str(tmp_path)]) == 0
     text = (tmp_path / "table.md").read_text()
     assert text in capsys.readouterr().out
     assert "| window γ | 5 | 5 | 1 | 3 | 5 | 7 |" in text
@@ -160,16 +156,14 @@ def test_a_table_with_more_datasets_than_are_prepared_here_is_kept(tmp_path, mon
 def test_a_computed_table_of_other_settings_says_so_and_takes_no_place_but_one_of_its_own(
     tmp_path, monkeypatch, capsys
 ):
-    from scripts.reproduce_table import main
-
     monkeypatch.chdir(tmp_path)
-    assert main(["13"]) == 0
+    assert main(["table", "13"]) == 0
     before = (tmp_path / "results" / "table_13" / "table.md").read_text()
     assert "Settings" not in before
-    assert main(["13", "method.window=9", "tracking=none"]) == 0
+    assert main(["table", "13", "method.window=9", "tracking=none"]) == 0
     said = capsys.readouterr()
     assert "- **Settings**: `method.window=9`\n" in said.out
     assert "as specified; this has 60 values with `method.window=9`; --out FOLDER" in said.err
     assert (tmp_path / "results" / "table_13" / "table.md").read_text() == before
-    assert main(["13", "method.window=9", "--out", "mine"]) == 0
+    assert main(["table", "13", "method.window=9", "--out", "mine"]) == 0
     assert "% Settings: `method.window=9`\n" in (tmp_path / "mine" / "table.tex").read_text()

@@ -177,7 +177,7 @@ def test_latex_escapes_what_it_must():
     "path", sorted(path for path in (CONF / "table").glob("*.yaml") if kind(path) is None), ids=lambda path: path.stem
 )
 def test_every_table_renders_while_it_is_empty(path):
-    results = collect(load(path), [], unprepared={"a_dataset": ["data_prep/a_dataset.py"]})
+    results = collect(load(path), [], unprepared={"a_dataset": ["supremix prepare a_dataset"]})
     check_latex(latex(results))
     text = markdown(results)
     for line in text.splitlines():
@@ -186,7 +186,7 @@ def test_every_table_renders_while_it_is_empty(path):
         elif line.startswith("| ") and not line.startswith("|  |"):
             assert line.count("|") == width
             assert "missing" in line
-    assert "a_dataset, prepared by data_prep/a_dataset.py" in text
+    assert "a_dataset, prepared by supremix prepare a_dataset" in text
     assert len(as_csv(results).splitlines()) == 1 + sum(
         len(results.spec.metrics_of(panel)) for panel, _ in results.spec.cells()
     )
@@ -214,7 +214,7 @@ def test_failed_and_missing_runs_and_absent_data_are_told_apart():
     assert "| γ = ∞ | 2 of 3 | missing |" in text
     assert "| SupReMix | 2 of 3 | failed | 0.893 | – | failed |" in text
     assert "**Failed runs**: SupReMix · second." in text
-    assert "**Data not there**, so that its runs are missing: other, prepared by data_prep/other.py." in text
+    assert "**Data not there**, so that its runs are missing: other, prepared by supremix prepare other." in text
 
 
 def test_a_seed_that_every_row_lacks_is_missing(tmp_path):

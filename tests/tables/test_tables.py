@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts import reproduce_table
+from supremix.cli.main import main
+from supremix.cli.prepare import DATASETS
 from supremix.errors import UserError
 from supremix.experiment.record import VARIANTS
 from supremix.prepare import stsb_dir, uci_airfoil
@@ -38,7 +39,10 @@ def test_every_specification_loads(path):
     assert spec.name == (f"table_{path.stem}" if path.stem.isdecimal() else path.stem)
     for panel in spec.panels:
         assert {column.split("/")[0] for column in spec.metrics_of(panel)} <= set(VARIANTS)
-        assert all((CONF.parent / script).is_file() for script in spec.scripts(panel, "any"))
+        for command in spec.commands(panel, "any"):
+            name, what, dataset = command.split()
+            assert (name, what) == ("supremix", "prepare")
+            assert dataset in DATASETS
 
 
 def test_every_override_of_every_table_composes():
@@ -205,7 +209,7 @@ rows:
   - {name: Ridge, kind: ours, overrides: [method=ridge], paper: {mae: 4.0}}
 gain: {row: Ridge, metric: mae, against: [Linear]}
 """
-    absent = "{name: far, overrides: [dataset=uci_airfoil], prepare: data_prep/uci_airfoil.py}"
+    absent = "{name: far, overrides: [dataset=uci_airfoil], prepare: prepare uci_airfoil}"
     here = "{name: near, overrides: [dataset=diabetes]}"
     for number, panels in ((1, f"[{here}, {absent}]"), (2, f"[{absent}]")):
         head = f"name: table_{number}\ntitle: Table {number}\noverrides: []\npanels: {panels}"
@@ -224,7 +228,8 @@ def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_p
     assert "run `supremix prepare uci_airfoil" in said
     text = (folder / "table.md").read_text()
     assert (
-        "**Data not there**, so that its runs are missing: uci_airfoil, prepared by data_prep/uci_airfoil.py." in text
+        "**Data not there**, so that its runs are missing: uci_airfoil, prepared by supremix prepare uci_airfoil."
+        in text
     )
     near, far = text.split("## far")
     assert "missing" not in near.split("## near")[1]
@@ -273,23 +278,23 @@ def test_a_fuller_table_or_one_of_other_settings_is_kept_in_its_folder_and_the_n
     monkeypatch.chdir(tmp_path)
     own, other = Path("results/table_1"), Path("other")
     run = ["1", "--launcher", "basic", *overrides]
-    assert reproduce_table.main(run) == 0
+    assert main(["table", *run]) == 0
     before = {name: (own / name).read_text() for name in files.NAMES}
     assert "Settings" not in before["table.md"]
     assert "settings" not in before[files.STATE]
     capfd.readouterr()
 
-    assert reproduce_table.main([*run, "--seeds", "0"]) == 0
+    assert main(["table", *run, "--seeds", "0"]) == 0
     said = capfd.readouterr()
     assert "| Ridge | 1 | " in said.out
     assert str(own) not in said.out
     assert f"{own} is left as it is: it holds 4 runs as specified; this has 2 runs as specified; --out" in said.err
     scaled = [*run, "dataset.scaling=raw", "trainer.threads=1"]
-    assert reproduce_table.main(scaled) == 0
+    assert main(["table", *scaled]) == 0
     assert "this has 4 runs with `dataset.scaling=raw`; --out FOLDER" in capfd.readouterr().err
     assert before == {name: (own / name).read_text() for name in files.NAMES}
 
-    assert reproduce_table.main([*scaled, "--out", str(other)]) == 0
+    assert main(["table", *scaled, "--out", str(other)]) == 0
     assert "\n**Settings**: `dataset.scaling=raw`\n" in (other / "table.md").read_text()
     assert "\n% Settings: `dataset.scaling=raw`\n" in (other / "table.tex").read_text()
     assert json.loads((other / files.STATE).read_text())["settings"] == ["dataset.scaling=raw"]
@@ -299,9 +304,9 @@ def test_a_fuller_table_or_one_of_other_settings_is_kept_in_its_folder_and_the_n
     other.rename(tmp_path / "kept")
     own.rename(other)
     (tmp_path / "kept").rename(own)
-    assert reproduce_table.main(run) == 0
+    assert main(["table", *run]) == 0
     assert "it holds 4 runs with `dataset.scaling=raw`; this has 4 runs as specified" in capfd.readouterr().err
-    assert reproduce_table.main([*run, "--seeds", "0", "--out", str(own)]) == 0
+    assert main(["table", *run, "--seeds", "0", "--out", str(own)]) == 0
     assert "| Ridge | 1 | " in (own / "table.md").read_text()
 
 
@@ -322,15 +327,15 @@ def test_rendering_again_finds_the_folder_by_the_tables_name_and_refuses_what_it
 ):
     shutil.copytree("results/twins", tmp_path / "results" / "twins")
     monkeypatch.chdir(tmp_path)
-    assert reproduce_table.main(["twins", "--rerender"]) == 0
+    assert main(["table", "twins", "--rerender"]) == 0
     assert "results/twins/table.md" in capsys.readouterr().out
     for ignored in (["--seeds", "0"], ["--jobs", "1"], ["--launcher", "basic"], ["method.window=9"]):
-        assert reproduce_table.main(["twins", "--rerender", *ignored]) == 1
+        assert main(["table", "twins", "--rerender", *ignored]) == 1
         error = capsys.readouterr().err
         assert error.startswith("error: --rerender runs nothing: leave out ")
         assert error.count("\n") == 1
     with pytest.raises(SystemExit):
-        reproduce_table.main(["twins", "--rerender", "--plan"])
+        main(["table", "twins", "--rerender", "--plan"])
     assert "not allowed with" in capsys.readouterr().err
 
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from scripts.wandb_sync import main
+from supremix.cli.main import main
 from supremix.store.folders import Store
 from supremix.tracking.mirror import Tracker
 from supremix.tracking.uploads import is_uploaded, pending
@@ -68,7 +68,7 @@ def offline_run(tmp_path):
 
 
 def sync(tmp_path, *arguments):
-    return main([*arguments, f"paths.runs={tmp_path / 'runs'}"])
+    return main(["wandb", "sync", *arguments, f"paths.runs={tmp_path / 'runs'}"])
 
 
 @pytest.mark.usefixtures("wandb_key")

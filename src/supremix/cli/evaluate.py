@@ -4,29 +4,30 @@ Only records whose metrics differ are replaced, each as a whole; nothing is trai
 """
 
 import argparse
-import os
-from pathlib import Path
+
+from supremix.cli import options as shared
 
 EXAMPLES = """\
-  supremix evaluate                     all runs of the store
-  supremix evaluate 0123456789abcdef    one of them
-  supremix evaluate --store other/runs"""
+  supremix evaluate                      all runs of the store
+  supremix evaluate 3f2a 77b0            the runs whose ids begin so"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    folder = Path(os.environ.get("SUPREMIX_RUNS") or "runs")
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="ids of runs; all of the store where none is given")
-    parser.add_argument(
-        "--store", type=Path, metavar="DIR", default=folder, help="default: $SUPREMIX_RUNS, else runs; now %(default)s"
-    )
+    parser.add_argument("runs", metavar="RUN", nargs="*", help="beginning of a run's id (default: all runs)")
+    shared.add_store(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Evaluate the runs, and print how many records changed. Returns the exit code."""
+    """Replace the records whose metrics changed; print how many. Returns the exit code."""
     from supremix.experiment.evaluate import evaluate
     from supremix.store.folders import Store
+    from supremix.suite.stored import find_run, stored_runs
 
-    count, changed = evaluate(Store(options.store), options.runs)
+    store = Store(options.store)
+    ids = [find_run(store, name).name for name in options.runs] or [
+        one.id for one in stored_runs(store) if one.state == "finished"
+    ]
+    count, changed = evaluate(store, ids) if ids else (0, 0)
     print(f"{options.store}: {count} runs evaluated, {changed} records changed")
     return 0

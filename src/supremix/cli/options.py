@@ -1,19 +1,109 @@
-"""Options that the sub-commands share."""
+"""Options that the sub-commands share, and what becomes of them. Quick to import, so that help is instant."""
 
-from supremix.errors import UserError
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from supremix.settings.compose import CONF, OWN, specifications
+
+if TYPE_CHECKING:
+    from supremix.suite.launchers import Launcher
+    from supremix.suite.size import Size
+
+GROUPS = ("dataset", "method", "protocol", "backbone", "transfer", "imbalance", "trainer", "tracking")
+LAUNCHERS = ("basic", "joblib", "submitit_local", "slurm", "ray")
+
+
+def names(group: str) -> list[str]:
+    """List the configs of a group by name, numbers first and in their order."""
+    return sorted(specifications(CONF, group), key=lambda name: (not name.isdecimal(), name.zfill(3)))
+
+
+def completed(group: str) -> Callable[..., list[str]]:
+    """Return what completes the name of a config of this group at a shell."""
+    return lambda **_: names(group)
+
+
+def complete_override(prefix: str, **_: object) -> list[str]:
+    """Complete ``group=name`` at a shell: the group first, then the names of its configs."""
+    group, equals, _part = prefix.partition("=")
+    return [f"{group}={name}" for name in names(group)] if equals else [f"{group}=" for group in GROUPS]
+
+
+def add_overrides(parser: argparse.ArgumentParser, what: str = "Hydra overrides for every run") -> None:
+    """Add the positional ``key=value``, which come last."""
+    argument = parser.add_argument("overrides", nargs="*", metavar="key=value", help=what)
+    argument.completer = complete_override  # type: ignore[attr-defined]
+
+
+def add_config_dir(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of the user's own configs."""
+    parser.add_argument(
+        "--config-dir",
+        type=Path,
+        metavar="DIR",
+        default=os.environ.get(OWN),
+        help=f"folder with table/, dataset/, method/ … of your own, beside the packaged ones (default: ${OWN})",
+    )
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of the store."""
+    folder = Path(os.environ.get("SUPREMIX_RUNS") or "runs")
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", default=folder, help="default: $SUPREMIX_RUNS, else runs; now %(default)s"
+    )
+
+
+def add_size(parser: argparse.ArgumentParser) -> None:
+    """Add the size of the data."""
+    listed = ", ".join(names("size"))
+    argument = parser.add_argument("--size", help=f"small synthetic data in place of the real: {listed}")
+    argument.completer = completed("size")  # type: ignore[attr-defined]
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what starts the runs."""
+    known = f"{', '.join(LAUNCHERS)} (default: joblib where it is installed, else basic)"
+    argument = parser.add_argument("--launcher", help=f"what starts the runs: {known}")
+    argument.completer = lambda **_: LAUNCHERS  # type: ignore[attr-defined]
+    parser.add_argument("--jobs", type=int, help="runs at a time (default: this machine's cores; on Slurm no limit)")
+
+
+def launcher_of(options: argparse.Namespace) -> "tuple[Launcher, list[str]]":
+    """Return the launcher that was chosen, and the overrides that are not Hydra's own; those belong to the launcher."""
+    from supremix.suite.launchers import Launcher, named, usual
+
+    own = [override for override in options.overrides if override.lstrip("+~").startswith(("hydra.", "hydra/"))]
+    launcher = named(options.launcher or usual(), options.jobs)
+    rest = [override for override in options.overrides if override not in own]
+    return Launcher([*launcher.overrides, *own], launcher.at_once), rest
+
+
+def size_of(options: argparse.Namespace) -> "Size":
+    """Return the size that was chosen; the paper's by default."""
+    from supremix.suite import size
+
+    return size.load(CONF, options.size)
 
 
 def seeds_of(text: str | None) -> list[int] | None:
-    """The seeds of an option ``--seeds 0,1,2``; None where it is not given."""
+    """Return the seeds of an option ``--seeds 0,1,2``; None where it is not given."""
+    from supremix.errors import UserError
+
     parts = [part.strip() for part in text.split(",")] if text is not None else []
     if not all(part.isdecimal() for part in parts) or len({*map(int, parts)}) < len(parts):
         raise UserError(f"--seeds {text}: give whole numbers, 0 or more, each once, with commas between them")
     return [int(part) for part in parts] or None
 
 
-def hydra_overrides(leftovers: list[str]) -> list[str]:
-    """What a script's parser left, all of it overrides; UserError for an option that the script does not have."""
-    for argument in leftovers:
-        if argument.startswith("--"):
+def overrides_of(given: list[str]) -> list[str]:
+    """Check that what no parser knows are overrides; UserError for an option that the sub-command does not have."""
+    from supremix.errors import UserError
+
+    for argument in given:
+        if argument.startswith("-"):
             raise UserError(f"unknown option {argument}: see --help")
-    return leftovers
+    return given

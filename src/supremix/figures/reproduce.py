@@ -9,7 +9,7 @@ from supremix.errors import UserError, writing_to
 from supremix.figures import error_by_size, logits, tsne
 from supremix.figures.canvas import Drawn, Run, save
 from supremix.figures.spec import Figure, load
-from supremix.settings.compose import composed
+from supremix.settings.compose import composed, specification
 from supremix.store.folders import Store
 from supremix.store.records import read_record
 from supremix.suite.keep import kept, place, settings_of, stated
@@ -58,7 +58,7 @@ def reproduce(
     Raises:
         UserError: nothing can be drawn, or runs failed; the latter after the rest is drawn.
     """
-    figure = load(conf / "figure" / f"{name}.yaml")
+    figure = load(specification(conf, "figure", name))
     figure = replace(figure, spec=with_seeds(size.spec(figure.spec), seeds))
     settings, overrides = settings_of(overrides or []), size.line(overrides or [])
     failed: list[str] = []
@@ -145,7 +145,7 @@ def _way(figure: Figure, cells: list[Cell]) -> str:
     if all(cell.run_id is not None for cell in cells):
         return ""
     made = next((cell.hint for cell in cells if cell.hint), "") if figure.spec.size else ""
-    return f": its data is not prepared, {made or f'see python {figure.spec.prepare} --help'}"
+    return f": its data is not prepared, {made or f'see supremix {figure.spec.prepare} --help'}"
 
 
 def _why(cell: Cell) -> str:

@@ -31,7 +31,7 @@ def test_features(title: str, run: Path) -> Features:
 
 
 def draw(figure: Figure, runs: list[Run]) -> Drawn:
-    """Draw the first seed: a row of panels per row of the specification, a column per panel of it."""
+    """Draw the first seed of each row and panel: a column for each panel, or where there is one panel for each row."""
     spec = figure.spec
     run_of = {(run.cell.row, run.cell.panel): run for run in runs if run.cell.seed == spec.seeds[0]}
     panels, says, unusable = [], [], {}
@@ -49,7 +49,8 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
                     mae = run.record["metrics"]["test"]["best"]["mae"]
                     says.append(f"{title}: test MAE {mae:.2f}; {order_sentence(panel)}")
             panels.append(panel)
-    picture, points = tsne(panels, figure.labels["colour"], columns=len(spec.panels))
+    columns = len(spec.panels) if len(spec.panels) > 1 else len(spec.rows)
+    picture, points = tsne(panels, figure.labels["colour"], columns)
     numbers = [
         {"panel": panel.title, "x": x, "y": y, "label": label}
         for panel, xy_N2 in zip(panels, points, strict=True)

@@ -47,7 +47,7 @@ def naming(key: str) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
         if isinstance(cause, UserError):
             raise cause from None
-        raise UserError(f"{key}: {one_line(cause)}; `python -m supremix.train --cfg job` shows its settings") from error
+        raise UserError(f"{key}: {one_line(cause)}; `supremix train --cfg job` shows its settings") from error
 
 
 def loaded_data(settings: "Settings") -> Data:

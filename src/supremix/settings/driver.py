@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from supremix.errors import MISTAKES, UserError, one_line
 from supremix.runtime import log, ranks
 from supremix.runtime.ending import ending_on_signals
+from supremix.settings.compose import own_folder
 from supremix.settings.overrides import check_added_keys, with_sweep_tag
 
 _began = False  # whether a job of the driver did
@@ -25,6 +26,8 @@ def driving() -> Iterator[None]:
     _began = False
     log.show()
     sys.argv[1:] = with_sweep_tag(sys.argv[1:])
+    if (own := own_folder()) and not any(argument.startswith(("--config-dir", "-cd")) for argument in sys.argv):
+        sys.argv[1:1] = ["--config-dir", str(own)]
     try:
         with ending_on_signals():
             yield

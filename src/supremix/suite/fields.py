@@ -79,7 +79,7 @@ DIGITS = only(lambda value: type(value) is int and value >= 0, "give a whole num
 PAPER_KEY = only(lambda value: value in VARIANTS, f"use one of {', '.join(VARIANTS)}")
 PAPER = only(lambda value: isinstance(value, dict), "give numbers by metric, such as {mae: 4.5}")
 PANELS_OF_ROW = only(texts, "give a list of the names of panels")
-PREPARE = only(_prepare, "give a script, a list of scripts, or lists of commands by dataset")
+PREPARE = only(_prepare, "give a command such as prepare uci_airfoil, a list of commands, or lists by dataset")
 GAIN = only(_gain, "give {row: …, metric: …, against: [a row, …]}")
 COMPARISONS = only(_pairs, "give a list of pairs of rows, such as [[SupReMix, SupCon]]")
 NOTES = only(texts, "give a list of texts, in quotes where a colon is in them")

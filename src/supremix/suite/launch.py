@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from supremix.errors import Busy, UserError, one_line
 from supremix.runtime import ranks
 from supremix.runtime.log import show
+from supremix.settings.compose import search_path
 from supremix.store.folders import Store
 from supremix.store.records import write_json
 from supremix.suite.launchers import Launcher
@@ -42,7 +43,7 @@ def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Ce
         assert hydra is not None
         try:
             cfg = hydra.compose_config(
-                "config", ["hydra.mode=MULTIRUN", *launcher.overrides], run_mode=RunMode.MULTIRUN
+                "config", ["hydra.mode=MULTIRUN", *search_path(), *launcher.overrides], run_mode=RunMode.MULTIRUN
             )
         except HydraException as error:
             way = "joblib, submitit and Slurm need pip install 'supremix[sweep]', Ray 'supremix[ray]'"

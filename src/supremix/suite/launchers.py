@@ -1,6 +1,5 @@
-"""The ways to start a table's runs: Hydra's launchers, by the names that the command lines give them."""
+"""Hydra's launchers by the names that ``--launcher`` knows them by."""
 
-import argparse
 import importlib.util
 import logging
 import os
@@ -15,7 +14,9 @@ log = logging.getLogger(__name__)
 class Launcher:
     """Hydra overrides that choose a launcher and configure it.
 
-    at_once: the most runs that are handed to it together; None hands it all, for it has a limit of its own.
+    Args:
+        overrides: as in a command line, ``hydra/launcher=joblib`` first.
+        at_once: the most runs that are handed over together; None for a launcher with a limit of its own.
     """
 
     overrides: list[str]
@@ -23,22 +24,7 @@ class Launcher:
 
 
 IN_PROCESS = Launcher(["hydra/launcher=basic"])
-"""One run after another in this process."""
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that ``from_options`` reads."""
-    known = "basic, joblib (default where it is installed), submitit_local, slurm or ray"
-    parser.add_argument("--launcher", help=known)
-    parser.add_argument("--jobs", type=int, help="runs at a time (default: this machine's cores; on Slurm no limit)")
-
-
-def from_options(options: argparse.Namespace, overrides: list[str]) -> tuple[Launcher, list[str]]:
-    """The launcher of the command line, and what is left of the overrides; those of Hydra itself are its own."""
-    own = [override for override in overrides if override.lstrip("+~").startswith(("hydra.", "hydra/"))]
-    launcher = named(options.launcher or usual(), options.jobs)
-    rest = [override for override in overrides if override not in own]
-    return Launcher([*launcher.overrides, *own], launcher.at_once), rest
+"""Runs one after another in this process."""
 
 
 def usual() -> str:
@@ -50,7 +36,12 @@ def usual() -> str:
 
 
 def named(name: str, jobs: int | None = None) -> Launcher:
-    """The launcher of this name with so many runs at a time; by default as many as cores, on Slurm as it allows."""
+    """Return the launcher of this name.
+
+    Args:
+        name: a key of ``known`` below; UserError for another.
+        jobs: runs at a time; by default as many as this machine has cores, on Slurm as many as the queue allows.
+    """
     if jobs is not None and jobs < 1:
         raise UserError(f"--jobs={jobs}: give a whole number, 1 or more")
     number = jobs or os.cpu_count() or 1

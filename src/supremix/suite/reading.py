@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from yaml import YAMLError
 
 from supremix.errors import UserError
+from supremix.settings.compose import specifications
 from supremix.settings.fields import PROBLEM, sentence
 from supremix.suite.checks import problems
 from supremix.suite.spec import Spec
@@ -35,7 +36,7 @@ def reading(path: Path, what: str) -> Iterator[Any]:
         what: the kind of specification, for the message where there is no such file.
     """
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
+        known = ", ".join(sorted(specifications(path.parents[1], path.parent.name)))
         raise UserError(f"{path}: no such {what}; there are: {known}")
     try:
         content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)

@@ -23,9 +23,12 @@ log = logging.getLogger(__name__)
 def run_missing(
     spec: Spec, conf: Path, launcher: Launcher, overrides: list[str]
 ) -> tuple[list[Cell], Store, list[str]]:
-    """Prepare the data where it is not there, and run what the store lacks; all cells, the store, a line a failure."""
+    """Prepare the data that is not there, and run what the store lacks.
+
+    Returns: cells, store, one message per failed run.
+    """
     cells = shown_plan(spec, conf, overrides)
-    if any([prepared(commands, conf.parent) for commands in _preparations(spec, cells)]):
+    if any([prepare(commands) for commands in _preparations(spec, cells)]):
         cells = shown_plan(spec, conf, overrides)
     cfg = composed(conf, overrides)
     paths, store = cfg.paths, Store(cfg.paths.runs)
@@ -48,7 +51,7 @@ def run_missing(
 
 
 def is_finished(store: Store, cell: Cell) -> bool:
-    """Whether the cell's run is finished in the store."""
+    """Return whether the cell's run is finished in the store."""
     return cell.run_id is not None and finished(store.run(cell.run_id))
 
 
@@ -58,7 +61,7 @@ def other_code_of(store: Store, cell: Cell) -> str | None:
 
 
 def _preparations(spec: Spec, cells: list[Cell]) -> list[list[str]]:
-    """The commands that prepare each dataset that is not there, in order; of datasets whose commands are known."""
+    """List the known commands of each dataset that is not there, in order."""
     panels = {panel.name: panel for panel in spec.panels}
     wanted = {
         cell.dataset: spec.preparation(panels[cell.panel]).get(cell.dataset) for cell in cells if cell.run_id is None
@@ -66,20 +69,16 @@ def _preparations(spec: Spec, cells: list[Cell]) -> list[list[str]]:
     return [commands for commands in wanted.values() if commands]
 
 
-def prepared(commands: list[str], project: Path) -> bool:
-    """Run the commands that prepare a dataset, scripts of the project, as far as they go well; whether all did."""
+def prepare(commands: list[str]) -> bool:
+    """Run the commands in order, stopping at the first failure. Returns whether all succeeded.
+
+    Args:
+        commands: arguments of ``supremix``, such as ``prepare uci_airfoil``.
+    """
     for command in commands:
-        name, *arguments = shlex.split(command)
-        if name == "twin":
-            name = "data_prep/make_twin.py"
-        elif name == "prepare":
-            name, arguments = f"data_prep/{arguments[0]}.py", arguments[1:]
-        script = project / name
-        log.info("preparing the data: %s", " ".join([script.name, *arguments]))
-        if not script.is_file():
-            log.info("%s: not there; prepare the data by hand, see the README", script)
-            return False
-        if subprocess.run([sys.executable, str(script), *arguments], check=False).returncode != 0:
-            log.info("%s could not prepare the data; its message stands above", script.name)
+        log.info("preparing the data: supremix %s", command)
+        words = [sys.executable, "-m", "supremix.cli", *shlex.split(command)]
+        if subprocess.run(words, check=False).returncode != 0:
+            log.info("supremix %s could not prepare the data; its message stands above", command)
             return False
     return True

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from supremix.errors import UserError
+from supremix.settings.compose import specification
 from supremix.suite.reading import reading
 from supremix.suite.spec import Spec
 
@@ -78,5 +79,5 @@ def load(conf: Path, name: str | None) -> Size:
     """
     if name is None:
         return PAPER
-    with reading(conf / "size" / f"{name}.yaml", "size") as raw:
+    with reading(specification(conf, "size", name), "size") as raw:
         return Size(**raw)

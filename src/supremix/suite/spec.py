@@ -67,7 +67,7 @@ class Spec:
     """A table. ``metrics`` maps variant/metric of a record to a heading; ``comparisons`` pairs rows by name.
 
     ``paper_key`` is the variant beside which the paper's values stand, ``digits`` the decimals of all metrics but
-    correlations, ``prepare`` the scripts under data_prep/ that make the data ready where they can, or dataset →
+    correlations, ``prepare`` the commands that make the data ready where they can, ``prepare ukb``, or dataset →
     commands. ``size`` is none at the paper's size; any other (conf/size/) means synthetic data.
     """
 
@@ -126,17 +126,17 @@ class Spec:
         return [pair for pair in pairs if {*pair} <= names]
 
     def preparation(self, panel: Panel) -> dict[str, list[str]]:
-        """Return the panel's commands of preparation by dataset; a script alone is for the dataset of its name."""
+        """Map each dataset of the panel to its commands; ``prepare NAME`` alone belongs to the dataset NAME."""
         prepare = panel.prepare or self.prepare or []
         if isinstance(prepare, dict):
             return prepare
-        return {Path(script).stem: [script] for script in ([prepare] if isinstance(prepare, str) else prepare)}
+        return {command.split()[-1]: [command] for command in ([prepare] if isinstance(prepare, str) else prepare)}
 
-    def scripts(self, panel: Panel, dataset: str) -> list[str]:
-        """Return the scripts that prepare a dataset of the panel; where none is known for it, all of the panel's."""
-        commands = self.preparation(panel)
-        chosen = commands.get(dataset) or [command for listed in commands.values() for command in listed]
-        return [command.split()[0] for command in chosen]
+    def commands(self, panel: Panel, dataset: str) -> list[str]:
+        """List the sub-commands that prepare a dataset; where nothing is known for it, those of the panel."""
+        by_dataset = self.preparation(panel)
+        listed = by_dataset.get(dataset) or [command for commands in by_dataset.values() for command in commands]
+        return [f"supremix {' '.join(command.split()[:2])}" for command in listed]
 
     def paper_value(self, panel: Panel, row: Row, column: str) -> float | None:
         """Return the paper's value for a column such as ``best/mae``; None where the paper has none."""

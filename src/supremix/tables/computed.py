@@ -135,7 +135,7 @@ def datasets(spec: Mapping[str, Any], conf: Path, overrides: list[str], size: Si
         cfg = _composed(conf, row["dataset"], [], overrides, size)
         folder = Path(cfg.dataset.load.folder)
         if not folder.exists():
-            remarks.append(f"{row['name']}: not prepared: {row['prepare']}")
+            remarks.append(f"{row['name']}: not prepared: supremix {row['prepare']}")
             entries += [Entry(row["name"], key, None, text, False) for key, text in fact_texts(row["paper"]).items()]
             continue
         meta = read_meta(folder)

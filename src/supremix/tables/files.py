@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from supremix.errors import UserError, writing_to
+from supremix.settings.compose import specification
 from supremix.suite.keep import kept
 from supremix.suite.plan import Cell, with_seeds
 from supremix.suite.reading import load
@@ -71,7 +72,7 @@ def rerender(name: str, conf: Path, out: Path | None, size: Size = PAPER) -> Pat
         out: the table's folder; None takes the default one.
         size: the paper's, or one of conf/size/.
     """
-    spec = size.spec(load(conf / "table" / f"{name}.yaml"))
+    spec = size.spec(load(specification(conf, "table", name)))
     folder = out or spec.folder
     write(*read(spec, folder), folder)
     return folder

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from supremix.settings.compose import composed
+from supremix.settings.compose import composed, own_folder
 from supremix.store.folders import Store
 from supremix.suite.keep import settings_of
 from supremix.suite.plan import shown_plan
@@ -26,9 +26,11 @@ def specs(conf: Path, size: Size) -> list[Spec]:
 
 
 def paths(conf: Path) -> list[Path]:
-    """Return the specification files of the paper's tables, in their order."""
+    """Return the specification files of the paper's tables, in their order, then the user's own."""
     numbered = [path for path in (conf / "table").glob("*.yaml") if path.stem.isdecimal()]
-    return sorted(numbered, key=lambda path: int(path.stem))
+    own = own_folder()
+    others = sorted((own / "table").glob("[!_]*.yaml")) if own else []
+    return [*sorted(numbered, key=lambda path: int(path.stem)), *others]
 
 
 def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPER) -> Iterator[str]:
@@ -60,7 +62,7 @@ def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPE
 
 def text(tables: list[Spec], others: list[computed.ComputedTable], out: Path) -> str:
     """Return the index: a line for each panel of each table in ``out``, then a line for each computed table."""
-    lines = ["# Results", "", "Made from the records beside each table by `make tables`.", ""]
+    lines = ["# Results", "", "Made from the records beside each table by `supremix table --render-all`.", ""]
     lines += [md_line(HEADER), md_line(["---"] * len(HEADER))]
     for spec in tables:
         folder = out / spec.name

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from supremix.errors import UserError
-from supremix.settings.compose import composed
+from supremix.settings.compose import composed, specification
 from supremix.store.folders import Store
 from supremix.store.records import read_record
 from supremix.suite import run
@@ -48,7 +48,7 @@ def reproduce(
     Raises:
         UserError: runs failed; raised after the rest is rendered.
     """
-    spec = with_seeds(size.spec(load(conf / "table" / f"{name}.yaml")), seeds)
+    spec = with_seeds(size.spec(load(specification(conf, "table", name))), seeds)
     settings, overrides = settings_of(overrides or []), size.line(overrides or [])
     cells, store, failed = run.run_missing(spec, conf, launcher, overrides)
     results, records = stored(spec, cells, store, settings)
@@ -69,9 +69,9 @@ def compute(
 
     Only data that the size generates is prepared.
     """
-    path, overrides = conf / "table" / f"{name}.yaml", size.line(overrides)
+    path, overrides = specification(conf, "table", name), size.line(overrides)
     for dataset in computed.unprepared(path, conf, overrides, size):
-        run.prepared(size.prepare.get(dataset, []), conf.parent)
+        run.prepare(size.prepare.get(dataset, []))
     table = computed.compute(path, conf, overrides, size)
     default = results_folder(size.name) / table.name
     folder = place(out, default, computed.why_kept(table, default))
@@ -82,7 +82,7 @@ def compute(
 
 def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None = None, size: Size = PAPER) -> str:
     """Return a listing of the table's finished and missing runs; run and prepare nothing."""
-    spec = with_seeds(size.spec(load(conf / "table" / f"{name}.yaml")), seeds)
+    spec = with_seeds(size.spec(load(specification(conf, "table", name))), seeds)
     overrides = size.line(overrides)
     return listing(spec.title, shown_plan(spec, conf, overrides), Store(composed(conf, overrides).paths.runs))
 
@@ -92,5 +92,6 @@ def stored(spec: Spec, cells: list[Cell], store: Store, settings: list[str]) -> 
     records = [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if run.is_finished(store, cell)]
     notes = {(cell.panel, cell.row, cell.seed) for cell in cells if failed(store, cell)}
     panels = {panel.name: panel for panel in spec.panels}
-    unprepared = {cell.dataset: spec.scripts(panels[cell.panel], cell.dataset) for cell in cells if cell.run_id is None}
+    absent = [cell for cell in cells if cell.run_id is None]
+    unprepared = {cell.dataset: spec.commands(panels[cell.panel], cell.dataset) for cell in absent}
     return collect(spec, records, notes, unprepared, settings), records

@@ -25,8 +25,8 @@ def warnings(results: Results) -> list[str]:
         lines.append("**Synthetic data**: made by a generator, not to be compared with the paper.")
     if results.unprepared:
         listed = "; ".join(
-            f"{name}, prepared by {' and '.join(scripts) or 'no script'}"
-            for name, scripts in sorted(results.unprepared.items())
+            f"{name}, prepared by {' and '.join(commands) or 'no command'}"
+            for name, commands in sorted(results.unprepared.items())
         )
         lines.append(f"**Data not there**, so that its runs are missing: {listed}.")
     if results.failed:

@@ -71,7 +71,7 @@ class Tracker:
         """Mirror the final metrics and end the run, so that the next job can start its own.
 
         Waits ``tracking.finish_timeout`` seconds, and a little more, for uploads; the rest stays on disk, for
-        `make wandb-sync`.
+        `supremix wandb sync`.
         """
         if self._background is None:
             return

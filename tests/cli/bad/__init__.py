@@ -19,7 +19,7 @@ class Case:
         arguments: of the command line.
         damage: breaks something below the case's folder, which holds a store with finished runs, ``runs``.
         during: what else is wrong while the command runs.
-        command: a module with a ``main``; ``train`` is the driver.
+        command: a sub-command of ``supremix``, with what comes before the arguments.
         code: exit code; 2 for a usage error of argparse, which shows the usage before its line.
     """
 

@@ -40,12 +40,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "supremix twin", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument("name", choices=sorted(MODULES), help="the dataset")
     parser.add_argument("--size", choices=TWIN_SIZES, default="demo", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     add_folder(parser, "--out", "SUPREMIX_DATA", "data", "raw data")
     add_workers(parser)
-    args = parser.parse_args(arguments)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the twin that the options ask for, and return the exit code."""
 
     def body() -> None:
         from supremix.prepare.twins.raw_folder import TwinOptions

@@ -1,8 +1,7 @@
-"""Command lines of scripts/ and data_prep/, and the specifications of tables and figures that they read."""
+"""Command lines of the sub-commands, and the specifications of tables and figures that they read."""
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,18 @@ from supremix.settings.compose import CONF
 from tests.cli.bad import HERE, Case
 from tests.cli.bad.places import permissions, room_for
 
-TABLE, FIGURE, RENDER = "scripts.reproduce_table", "scripts.reproduce_figure", "scripts.render_tables"
+TABLE, FIGURE, RENDER = "table", "figure", "table --render-all"
 OUT = ("--out", f"{HERE}/out")
+BROKEN = ("broken", "--config-dir", f"{HERE}/conf", *OUT)
 QUICK = (CONF / "table" / "quickstart.yaml").read_text()
 DRAWN = (CONF / "figure" / "2.yaml").read_text()
 
 
 def specification(text: str, group: str = "table") -> Callable[[Path], Any]:
-    """A config folder, used by the command, whose table or figure ``broken`` is this."""
+    """A config folder of the user's, whose table or figure ``broken`` is this."""
 
     def damage(folder: Path) -> None:
-        shutil.copytree(CONF, folder / "conf")
+        (folder / "conf" / group).mkdir(parents=True)
         (folder / "conf" / group / "broken.yaml").write_text(text)
 
     return damage
@@ -32,7 +32,7 @@ def rendered(**changes: Any) -> Callable[[Path], Any]:
 
     def damage(folder: Path) -> None:
         cell = {"panel": "", "row": "SupCon", "overrides": []}
-        record = {"cell": cell, "seed": 0, "metrics": {"test": {}}, "synthetic": False} | changes
+        record = {"schema": 1, "cell": cell, "seed": 0, "metrics": {"test": {}}, "synthetic": False} | changes
         (folder / "out").mkdir()
         kept = {key: value for key, value in record.items() if value is not None}
         (folder / "out" / "records.jsonl").write_text(json.dumps(kept) + "\n")
@@ -65,22 +65,20 @@ def text(name: str, content: str, folder: str = "raw") -> Callable[[Path], Any]:
 
 def spec(name: str, content: str, *says: str) -> Case:
     """A broken specification of a table."""
-    return Case(name, ["table/broken.yaml", *says], ["broken", *OUT], specification(content), command=TABLE)
+    return Case(name, ["table/broken.yaml", *says], BROKEN, specification(content), command=TABLE)
 
 
 def figure(name: str, content: str, *says: str) -> Case:
     """A broken specification of a figure."""
-    return Case(name, ["figure/broken.yaml", *says], ["broken", *OUT], specification(content, "figure"), command=FIGURE)
+    return Case(name, ["figure/broken.yaml", *says], BROKEN, specification(content, "figure"), command=FIGURE)
 
 
 def prepare(
     dataset: str, arguments: Sequence[str], says: list[str], damage: Callable[[Path], Any] = lambda _: None
 ) -> Case:
-    """A preparation script, with its folders below the case's."""
+    """A preparation of data, with its folders below the case's."""
     folders = ["--data", f"{HERE}/raw", "--out", f"{HERE}/prepared"]
-    return Case(
-        f"{dataset} {' '.join(arguments)}", says, [*arguments, *folders], damage, command=f"data_prep.{dataset}"
-    )
+    return Case(f"{dataset} {' '.join(arguments)}", says, [*arguments, *folders], damage, command=f"prepare {dataset}")
 
 
 CASES = [
@@ -101,11 +99,27 @@ CASES = [
          command=TABLE),
     Case("figure: no such number", ["99.yaml", "there are: 2"], ["99"], command=FIGURE),
     Case("figure: mistyped override", ["'datset'", "shows all keys"], ["2", "--stored", "datset=x"], command=FIGURE),
-    Case("figure: nothing stored", ["Figure 2", "data_prep/uci_airfoil.py --help"], ["2", "--stored", *OUT],
+    Case("figure: nothing stored", ["Figure 2", "supremix prepare uci_airfoil --help"], ["2", "--stored", *OUT],
          command=FIGURE),
     Case("tables: mistyped override", ["'datset'", "shows all keys"], ["datset=x", *OUT], command=RENDER),
-    Case("quick start: mistyped override", ["'datset'", "shows all keys"], ["datset=x", *OUT],
-         command="scripts.quickstart"),
+    Case("quick start: mistyped override", ["'datset'", "shows all keys"], ["quickstart", "datset=x", *OUT],
+         command=FIGURE),
+    Case("table: none named", ["name a table: 1, 2, 3", "quickstart", "--render-all"], command=TABLE),
+    Case("tables: one named", ["--render-all runs nothing", "leave out the table"], ["5", *OUT], command=RENDER),
+    Case("unknown sub-command", ["'tabel'", "table"], command="tabel", code=2),
+    # configs of the user's own
+    Case("no such folder of configs", ["--config-dir nowhere", "no such folder"],
+         ["quickstart", "--plan", "--config-dir", "nowhere"], command=TABLE),
+    Case("a config by the name of a packaged one", ["conf/table/5.yaml", "packaged already", "another name"],
+         ["5", "--plan", "--config-dir", f"{HERE}/conf"], text("table/5.yaml", QUICK, "conf"), command=TABLE),
+    Case("the driver too: no such folder of configs", ["--config-dir nowhere", "no such folder"],
+         ["--config-dir=nowhere"]),
+    # the store
+    Case("ls: no such store", ["nowhere: no such store", "--store"], ["--store", "nowhere"], command="ls"),
+    Case("ls: unknown filter", ["methdo=ridge", "method=…"], ["methdo=ridge"], command="ls"),
+    Case("ls: mistyped option", ["unknown option --stroe"], ["--stroe", "runs"], command="ls"),
+    Case("show: no such run", ["xyz: in ", "no such run", "supremix ls"], ["xyz"], command="show"),
+    Case("show: no such store", ["nowhere: no such store"], ["xyz", "--store", "nowhere"], command="show"),
     # rendered tables
     Case("records truncated", ["out", "no readable records", "run the table first"], ["quickstart", "--rerender", *OUT],
          lambda f: (rendered()(f), os.truncate(f / "out" / "records.jsonl", 20)), command=TABLE),
@@ -147,20 +161,19 @@ CASES = [
     prepare("hcp_aging", [], ["ages.csv", "put it there", "--ages"], text("hcp_aging/x.npy", "")),
     prepare("hcp_aging", ["--workers", "1"], ["ages.csv", "row 1 has 1 fields", "correct it"],
             text("hcp_aging/ages.csv", "subject,age\n1\n")),
-    Case("twin of nothing", ["'mnist'", "uci_airfoil"], ["mnist"], command="data_prep.make_twin", code=2),
+    Case("twin of nothing", ["'mnist'", "uci_airfoil"], ["mnist"], command="twin", code=2),
     Case("twin with a negative seed", ["--seed -1", "0 or more"], ["ukb", "--seed", "-1"],
-         command="data_prep.make_twin"),
+         command="twin"),
     Case("twin into a file", ["raw/ukb_tiny", "cannot be written"], ["ukb", "--size", "tiny", "--out", f"{HERE}/raw"],
-         lambda folder: (folder / "raw").touch(), command="data_prep.make_twin"),
-    # options that a script does not have
+         lambda folder: (folder / "raw").touch(), command="twin"),
+    # options that a sub-command does not have
     *(Case(f"{command}: mistyped option", ["unknown option --plna: see --help"], arguments, command=command)
       for command, *arguments in [
           (FIGURE, "2", "--plna"),
           (RENDER, "--plna", *OUT),
-          ("scripts.quickstart", "--plna"),
-          ("scripts.search", "--plna", "method.window=1,2"),
-          ("scripts.wandb_sync", "--plna"),
-          ("scripts.wandb_dashboard", "sweep", "--plna"),
+          ("search", "--plna", "method.window=1,2"),
+          ("wandb sync", "--plna"),
+          ("wandb dashboard", "sweep", "--plna"),
       ]),
     # what is plausible in a specification, and wrong
     *(spec(f"table with {new} for {old}", QUICK.replace(old, new, 1), *says)
@@ -186,7 +199,7 @@ CASES = [
           ("against: [Vanilla, SupCon]", "against: []", ["gain", "against: [a row"]),
           ("- [SupReMix, SupCon]", "- SupReMix", ["comparisons", "pairs"]),
           ("  - Not a table of the paper.", "    Not a table of the paper.", ["notes: 'Not a", "list of texts"]),
-          ("notes:", "prepare: 3\nnotes:", ["prepare: 3", "script"]),
+          ("notes:", "prepare: 3\nnotes:", ["prepare: 3", "prepare uci_airfoil"]),
       ]),
     spec("table with metrics in a list", QUICK.replace("  best/mae: MAE\n  best/rmse: RMSE\n  best/pearson: Pearson\n"
          "  ridge/mae: MAE, ridge probe\n", "  - best/mae\n"), "metrics: ['best/mae']", "best/mae: MAE"),
@@ -200,5 +213,5 @@ CASES = [
                              ("+method.foo=1", "nothing reads")]
       for command, *arguments in [(TABLE, "quickstart", "--plan"), (FIGURE, "2", "--stored", *OUT)]),
     Case("dashboard: a table without runs", ["table 12 is computed"], ["--dry-run", "table", "12"],
-         command="scripts.wandb_dashboard"),
+         command="wandb dashboard"),
 ]  # fmt: skip

@@ -1,0 +1,80 @@
+"""List the runs of a store: what they are, how far they are, their error on the test set.
+
+A table at a terminal, lines with tabs between the columns in a pipe.
+"""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from supremix.cli import options as shared
+
+if TYPE_CHECKING:
+    from supremix.suite.stored import Stored
+
+COLUMNS = ("id", "dataset", "method", "protocol", "seed", "test MAE", "state", "note")
+FILTERS = ("dataset", "method", "protocol", "seed", "state")
+EXAMPLES = """\
+  supremix ls                                        all runs of the store
+  supremix ls dataset=uci_airfoil method=supremix    some of them
+  supremix ls state=begun --store other/runs
+  supremix ls | cut -f 3,6 | sort -k 2 -n            methods by error"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    shared.add_store(parser)
+    shared.add_overrides(parser, f"show only the runs with this value: {', '.join(FILTERS)}")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the runs. Returns the exit code."""
+    from supremix.store.folders import Store
+    from supremix.suite.stored import stored_runs
+
+    wanted = filters_of(options.overrides)
+    runs = [one for one in stored_runs(Store(options.store)) if matches(one, wanted)]
+    lines = [columns(one) for one in runs]
+    if sys.stdout.isatty():
+        show(lines)
+        print(f"{len(lines)} runs in {options.store}")
+    else:
+        print("\n".join("\t".join(line) for line in [COLUMNS, *lines]))
+    return 0
+
+
+def filters_of(given: list[str]) -> dict[str, str]:
+    """Read ``key=value``; UserError for a key that runs are not listed by."""
+    from supremix.errors import UserError
+
+    for text in given:
+        if "=" not in text or text.partition("=")[0] not in FILTERS:
+            raise UserError(f"{text}: filter by {', '.join(f'{key}=…' for key in FILTERS)}")
+    return {text.partition("=")[0]: text.partition("=")[2] for text in given}
+
+
+def matches(run: "Stored", wanted: dict[str, str]) -> bool:
+    """Return whether a run has the wanted values."""
+    return all(str({"state": run.state, **run.record}.get(key, "")) == value for key, value in wanted.items())
+
+
+def columns(run: "Stored") -> tuple[str, ...]:
+    """Return a run's values, in the order of COLUMNS."""
+    facts = [str(run.record.get(key, "")) for key in ("dataset", "method", "protocol", "seed")]
+    variants = run.record.get("metrics", {}).get("test", {})
+    mae = (variants.get("best") or variants.get("last") or {}).get("mae")
+    return run.id, *facts, "" if mae is None else f"{mae:.4f}", run.state, run.note
+
+
+def show(lines: list[tuple[str, ...]]) -> None:
+    """Print a table at a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold")
+    for name in COLUMNS:
+        table.add_column(name, justify="right" if name in ("seed", "test MAE") else "left", no_wrap=name == "id")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    Console().print(table)

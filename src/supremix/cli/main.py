@@ -1,0 +1,70 @@
+"""The command ``supremix``: parse the command line, run the sub-command, tell a mistake in one line."""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+from supremix import __version__
+from supremix.cli.options import overrides_of
+
+COMMANDS = ("train", "prepare", "twin", "table", "figure", "search", "ls", "show", "evaluate", "wandb", "completion")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line. Returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(make_parser(os.environ["COMP_LINE"].split()[1:]))
+    options, others = make_parser(arguments).parse_known_args(arguments)
+    return run(options, others)
+
+
+def make_parser(arguments: list[str]) -> argparse.ArgumentParser:
+    """Build the parser: all sub-commands, each from its module in this package, and the options of the one typed."""
+    parser = argparse.ArgumentParser(
+        prog="supremix",
+        description="Contrastive representation learning for regression: SupReMix, its baselines and its benchmarks.",
+        epilog="Each sub-command has --help, with examples. Tab completion: see supremix completion --help.",
+    )
+    parser.add_argument("--version", action="version", version=f"supremix {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module: Any = import_module(f"supremix.cli.{name}")
+        part = commands.add_parser(
+            name,
+            help=module.__doc__.splitlines()[0],
+            description=module.__doc__,
+            epilog=f"examples:\n{getattr(module, 'EXAMPLES', '')}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        part.set_defaults(run=module.run)
+        if arguments[:1] == [name]:
+            module.add_arguments(part)
+    return parser
+
+
+def run(options: argparse.Namespace, others: list[str]) -> int:
+    """Run a parsed sub-command; a mistake of the user is one line on stderr and exit code 1.
+
+    Args:
+        options: of the sub-command.
+        others: what its parser does not know: overrides that stand after an option.
+    """
+    from supremix.errors import MISTAKES, one_line
+    from supremix.settings.compose import own_configs
+
+    try:
+        options.overrides = [*getattr(options, "overrides", []), *overrides_of(others)]
+        with own_configs(getattr(options, "config_dir", None)):
+            return options.run(options)
+    except MISTAKES as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of a pipe has enough, as in `supremix ls | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

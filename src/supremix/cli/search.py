@@ -1,0 +1,44 @@
+"""Search for settings with Optuna, on validation; the same command goes on where it was stopped.
+
+What has several values or an interval is searched; everything else is an override for every run.
+"""
+
+import argparse
+
+from supremix.cli import options as shared
+
+EXAMPLES = """\
+  supremix search dataset=uci_airfoil method=supremix --trials 30 --seeds 0,1 \\
+      'method.temperature=tag(log,interval(0.1,5))' 'method.window=range(1,10)' 'method.beta=[2,8],[8,2]'"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--trials", type=int, default=20, help="in the end, those of before included (%(default)s)")
+    parser.add_argument("--seeds", default="0", help="of each trial, comma-separated (default: %(default)s)")
+    shared.add_launcher(parser)
+    shared.add_config_dir(parser)
+    shared.add_overrides(parser, "Hydra overrides; several values or an interval make the space")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Bring the search to its number of trials; print the trials and the best. Returns the exit code."""
+    import json
+    import os
+    import shlex
+
+    from supremix.runtime.ending import ending_on_signals
+    from supremix.search import search
+    from supremix.settings.compose import CONF
+
+    seeds = shared.seeds_of(options.seeds) or [0]
+    launcher, overrides = shared.launcher_of(options)
+    at_once = max(1, (options.jobs or os.cpu_count() or 1) // len(seeds))
+    with ending_on_signals():
+        folder = search(CONF, overrides, seeds, options.trials, at_once, launcher)
+    print((folder / "trials.csv").read_text())
+    best = json.loads((folder / "best.json").read_text())
+    value = f"validation {best['metric']} {best['value']:.4f}"
+    print(f"best: trial {best['trial']}, {value}, mean of seeds {options.seeds}")
+    print(f"  supremix train {shlex.join(best['overrides'])}\n  {folder / 'best.json'}")
+    return 0

@@ -1,0 +1,78 @@
+"""Print a finished run: metrics, how its epoch was chosen, data, code, settings, files; of two runs, what differs."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from supremix.cli import options as shared
+
+EXAMPLES = """\
+  supremix show 3f2a                     the run whose id begins so
+  supremix show runs/3f2a9c0b1d2e4f55    the run in this folder
+  supremix show 3f2a 77b0                the settings in which two runs differ"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("run_name", metavar="RUN", help="beginning of the run's id, or its folder")
+    parser.add_argument("other", metavar="OTHER", nargs="?", help="a run to compare its settings with")
+    shared.add_store(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print one run, or the differences of two. Returns the exit code."""
+    from supremix.store.folders import Store
+    from supremix.store.records import read_record
+    from supremix.suite.stored import find_run
+
+    store = Store(options.store)
+    folder = find_run(store, options.run_name)
+    record = read_record(folder)
+    if options.other is None:
+        print("\n".join(described(record, folder)))
+    else:
+        print("\n".join(differences(record, read_record(find_run(store, options.other)))))
+    return 0
+
+
+def described(record: dict[str, Any], folder: Path) -> list[str]:
+    """Return the lines on a run."""
+    head = " · ".join([record["dataset"], record["method"], record["protocol"], f"seed {record['seed']}"])
+    lines = [f"{record['id']}  {head}", *(["synthetic data"] if record["synthetic"] else []), "", *metrics(record)]
+    if selection := record["selection"]:
+        lines += [
+            "",
+            f"best: epoch {selection['best_epoch']} of {selection['epochs']}, chosen by {selection['split']} "
+            f"{selection['metric']}; last: the last epoch",
+        ]
+    for title in ("data", "seconds", "code", "environment"):
+        lines += ["", f"{title}:", *(f"  {key}: {value}" for key, value in flat(record.get(title, {})).items())]
+    lines += ["", "settings:", *(f"  {key}: {value}" for key, value in flat(record["config"]).items())]
+    return [*lines, "", "files:", *(f"  {path}" for path in sorted(folder.iterdir()))]
+
+
+def metrics(record: dict[str, Any]) -> list[str]:
+    """Return the metrics of each split and variant as the lines of a table."""
+    from supremix.metrics.regression import METRICS
+
+    lines = [f"{'':<12}" + "".join(f"{name:>10}" for name in METRICS)]
+    for split, variants in record["metrics"].items():
+        for variant, values in variants.items():
+            cells = ("undefined" if values.get(name) is None else f"{values[name]:.4f}" for name in METRICS)
+            lines.append(f"{split + ' ' + variant:<12}" + "".join(f"{cell:>10}" for cell in cells))
+    return lines
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Return a line for each setting in which two runs differ."""
+    a, b = flat(one["config"]), flat(other["config"])
+    keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
+    return [f"{key}: {a.get(key, '–')} → {b.get(key, '–')}" for key in keys] or ["the settings are the same"]
+
+
+def flat(node: Any, at: str = "") -> dict[str, Any]:
+    """Return every value of nested settings by its dotted key."""
+    if not isinstance(node, dict) or not node:
+        return {at: node} if at else {}
+    parts = [flat(value, f"{at}.{key}".lstrip(".")) for key, value in node.items()]
+    return {key: value for part in parts for key, value in part.items()}

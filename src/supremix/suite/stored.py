@@ -1,0 +1,79 @@
+"""The runs of a store: what it holds of each, whichever table, sweep or single run made it."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from supremix.errors import UserError
+from supremix.store.folders import Store, begun, finished
+from supremix.store.records import Record, read_record
+
+PARTIAL, FAILED = ".partial", ".failed.json"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A run of a store.
+
+    Args:
+        id: of the run.
+        state: missing, begun or finished.
+        record: of a finished run; empty where there is none, or none that can be read.
+        note: why it failed, or what is wrong with its record; empty where nothing is.
+    """
+
+    id: str
+    state: str
+    record: Record = field(default_factory=dict)
+    note: str = ""
+
+
+def stored_runs(store: Store) -> list[Stored]:
+    """List the runs of a store in the order of their ids; UserError where the store is not there."""
+    if not store.root.is_dir():
+        raise UserError(f"{store.root}: no such store: name another one with --store, or train a run first")
+    ids = {path.parent.name for path in store.root.glob("*/DONE")}
+    for ending in (PARTIAL, FAILED):
+        ids |= {path.name.removesuffix(ending) for path in store.root.glob(f"*{ending}")}
+    return [stored(store, run_id) for run_id in sorted(ids)]
+
+
+def stored(store: Store, run_id: str) -> Stored:
+    """Return what the store holds of one run."""
+    if finished(store.run(run_id)):
+        try:
+            return Stored(run_id, "finished", read_record(store.run(run_id)))
+        except UserError as error:
+            return Stored(run_id, "finished", note=str(error))
+    state = "begun" if begun(store.run(run_id)) else "missing"
+    return Stored(run_id, state, note=failure(store, run_id))
+
+
+def failure(store: Store, run_id: str) -> str:
+    """Return why a run failed, as noted in the store; empty where nothing is noted."""
+    path = store.failure(run_id)
+    try:
+        return f"failed: {json.loads(path.read_text())['error']}" if path.exists() else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return "failed: its note is not readable"
+
+
+def find_run(store: Store, name: str) -> Path:
+    """Return the directory of a finished run.
+
+    Args:
+        store: where runs are looked up by their ids.
+        name: the run's directory, or the beginning of its id.
+
+    Raises UserError where no finished run, or more than one, goes by that name.
+    """
+    if finished(Path(name)):
+        return Path(name)
+    ids = [run.id for run in stored_runs(store) if run.id.startswith(name)]
+    if len(ids) != 1:
+        problem = f"{len(ids)} runs begin so: give more of the id" if ids else "no such run; supremix ls lists all"
+        raise UserError(f"{name}: in {store.root}: {problem}")
+    run = stored(store, ids[0])
+    if run.state != "finished":
+        raise UserError(f"{run.id}: not finished, so there is nothing to show{f' ({run.note})' if run.note else ''}")
+    return store.run(run.id)
