@@ -190,13 +190,13 @@ def test_identity_ignores_where_and_how_and_hears_everything_else(tmp_path):
         assert ids(override) == plain
     assert ids("method.window=60.0") == plain  # 60 and 60.0 are one window
     for override in ("seed=1", "method.window=61", "dataset.scaling=raw", "method/fidelity=release"):
-        run_id, encoder_id = ids(override)
+        run_id, pretrain_id = ids(override)
         assert run_id != plain[0]
-        assert encoder_id != plain[1]
+        assert pretrain_id != plain[1]
     for override in ("protocol=finetune", "protocol.epochs=4"):
-        run_id, encoder_id = ids(override)
+        run_id, pretrain_id = ids(override)
         assert run_id != plain[0]
-        assert encoder_id == plain[1]
+        assert pretrain_id == plain[1]
     science = identity.scientific(config(tmp_path))
     assert identity.run_id(science, "other data") != plain[0]
     assert ids("method=vanilla", "dataset.recipe.adapt.epochs=9") == ids("method=vanilla")  # a recipe it never uses

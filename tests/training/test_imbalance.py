@@ -369,7 +369,7 @@ def test_identity_hears_what_is_on_and_the_encoder_does_not(tmp_path):
     variants = ("imbalance=lds", "imbalance=fds", "imbalance=lds_fds")
     tried = [ids(option) for option in variants] + [ids("imbalance=lds", "imbalance.lds.reweight=inverse")]
     assert len({plain[0], *(run_id for run_id, _ in tried)}) == 5
-    assert {encoder_id for _, encoder_id in tried} == {plain[1]}
+    assert {pretrain_id for _, pretrain_id in tried} == {plain[1]}
     science = identity.scientific(config(tmp_path))
     without = {key: value for key, value in science.items() if key != "imbalance"}
     assert identity.run_id(science, "data") == identity.run_id(without, "data"), "ids from before it are the same"
