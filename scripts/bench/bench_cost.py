@@ -72,8 +72,8 @@ def table(measured: dict) -> str:
             f"  N = {n:4d}      {taken * 1e3:10.2f} ms" + (f"   built {built * 1e3:10.2f} ms" if built else "")
         )
     for peak in measured["peaks"]:
-        told = "not told by this system" if peak["megabytes"] is None else f"{peak['megabytes']:10.0f} MB"
-        lines.append(f"  N = {peak['n']:4d}, window {peak['window']:3s}: {told} above the inputs at most")
+        shown = "not reported by this system" if peak["megabytes"] is None else f"{peak['megabytes']:10.0f} MB"
+        lines.append(f"  N = {peak['n']:4d}, window {peak['window']:3s}: {shown} above the inputs at most")
     return "\n".join(lines)
 
 

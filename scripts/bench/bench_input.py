@@ -77,7 +77,7 @@ def torchvision_part(kind: str, pixels: int, part: slice) -> None:
 
 
 def measure_views(kind: str, pixels: int, threads: int, rounds: int) -> dict:
-    """Views a second: ours on so many threads, torchvision's in so many processes, in turn."""
+    """Measure views per second: ours on threads, torchvision's in processes, in turn."""
     count = SIZES[pixels]
     augment = VIEWS[kind]
     images = torch.from_numpy(faces(count, pixels)).permute(0, 3, 1, 2)

@@ -12,7 +12,7 @@ from supremix.settings.driver import check_job, driving
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def main(cfg: DictConfig) -> None:
-    """Execute one job; in a sweep, a failed job is told and the others go on."""
+    """Execute one job; in a sweep, a failed job is reported and the others go on."""
     job = HydraConfig.get()
     try:
         check_job(cfg, job)

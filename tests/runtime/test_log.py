@@ -17,7 +17,7 @@ from supremix.store.folders import begun
 from tests import processes
 from tests.running import config, run_small
 
-LOGGER = logging.getLogger("supremix.tests")
+LOGGER = logging.getLogger("supremix.runtime.log")
 
 
 def lines(folder):
@@ -137,7 +137,9 @@ def test_at_a_terminal_lines_stand_above_the_bar(tmp_path):
         "import logging; from supremix.runtime import log; from supremix.training.progress import stage_progress\n"
         "log.show()\n"
         "with stage_progress('auto', 'pretrain', 2, lambda epoch, row: None) as report:\n"
-        "    report(1, {'loss': 1.0}); logging.getLogger('supremix.x').warning('trouble'); report(2, {'loss': 0.5})\n"
+        "    report(1, {'loss': 1.0})\n"
+        "    logging.getLogger('supremix.train').warning('trouble')\n"
+        "    report(2, {'loss': 0.5})\n"
     )
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen([sys.executable, "-c", code], stdout=secondary, stderr=secondary, env=environment)

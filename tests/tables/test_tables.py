@@ -361,8 +361,8 @@ def test_states_of_a_cell(tmp_path):
 
 def test_time_left_comes_from_the_records_of_the_same_dataset_and_method():
     def record(method, total, pretrain=None, adapt=0.0):
-        stage1 = {"seconds": pretrain} if pretrain else None
-        return {"dataset": "d", "method": method, "pretrain": stage1, "seconds": {"total": total, "adapt": adapt}}
+        trained = {"seconds": pretrain} if pretrain else None
+        return {"dataset": "d", "method": method, "pretrain": trained, "seconds": {"total": total, "adapt": adapt}}
 
     known = listing.speeds([record("a", 60.0), record("a", 100.0), record("a", 80.0), record("b", 10.0, 7000.0, 200.0)])
     assert known == {("d", "a"): 80.0, ("d", "b"): 7200.0}

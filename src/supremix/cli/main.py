@@ -56,8 +56,10 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
         others: what its parser does not know: overrides that stand after an option.
     """
     from supremix.errors import MISTAKES, one_line
+    from supremix.runtime.log import show
     from supremix.settings.compose import own_configs
 
+    show()
     try:
         options.overrides = [*getattr(options, "overrides", []), *overrides_of(others)]
         with own_configs(getattr(options, "config_dir", None)):

@@ -99,7 +99,7 @@ def _run(cfg: DictConfig, wait: bool) -> str:
     except Busy:
         raise
     except Exception as error:
-        with suppress(Exception):  # the failure itself is what must be told
+        with suppress(Exception):  # the failure itself must be reported
             _note(store, cfg, error)
         raise
     store.failure(directory.name).unlink(missing_ok=True)

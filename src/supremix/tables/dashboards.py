@@ -23,7 +23,7 @@ View = wr.Report | ws.Workspace
 CURVES = {
     "Contrastive loss": ("pretrain", ["loss"]),
     "Mean logits of positive and negative pairs": ("pretrain", ["positive_logit", "negative_logit"]),
-    "Loss of the regression stage": ("adapt", ["loss"]),
+    "Loss of adaptation": ("adapt", ["loss"]),
     "Validation": ("adapt", ["val"]),
 }
 """Title of a line plot → stage, and columns of its history."""

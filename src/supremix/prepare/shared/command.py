@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from supremix.errors import UserError
+from supremix.runtime.log import show
 
 
 def parser(name: str, about: str) -> argparse.ArgumentParser:
@@ -41,6 +42,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 
 def exit_code(body: Callable[[], None]) -> int:
     """Run a command's body and return its exit code; a mistake of the user's is one line on stderr."""
+    show()
     try:
         body()
     except UserError as error:

@@ -8,8 +8,8 @@ must depend on the item alone: then the pieces are the same for any number of wo
 
 import hashlib
 import json
+import logging
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,8 @@ from typing import Any
 from supremix.data.prepared.folder import sha256_file
 from supremix.prepare.shared.parallel import in_parallel
 from supremix.prepare.shared.progress import meter
+
+log = logging.getLogger(__name__)
 
 Make = Callable[[tuple[Any, ...]], tuple[Any, Any]]
 
@@ -56,7 +58,7 @@ def make_pieces(folder: Path, pieces: Sequence[Piece], make: Make, workers: int,
     total = sum(len(piece.items) for piece in pieces)
     done = total - sum(len(piece.items) for piece in todo)
     if done:
-        print(f"{folder}: {done} of {total} done by an interrupted run, which goes on", file=sys.stderr)
+        log.info("%s: %s of %s done by an interrupted run, which goes on", folder, done, total)
     with meter(what, total) as advance:
         advance(done)
         for items in in_parallel(partial(_make_piece, folder, make), todo, workers):

@@ -1,10 +1,13 @@
 """Show the progress of long work: a bar on a terminal, else plain lines."""
 
 import contextlib
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -33,6 +36,6 @@ def _lines(what: str, total: int, clock: Callable[[], float]) -> Callable[[int],
         done += count
         if clock() - shown >= SECONDS_BETWEEN_LINES:
             shown = clock()
-            print(f"{what}: {done} of {total} ({done / total:.0%})", file=sys.stderr, flush=True)
+            log.info("%s: %s of %s (%.0f%%)", what, done, total, 100 * done / total)
 
     return advance
