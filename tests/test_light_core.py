@@ -34,23 +34,7 @@ for loss in (SupReMixLoss(temperature=0.5, window=1.0, beta=(2.0, 8.0)), SupConL
     assert loss(z_ND, y_N).isfinite()
 """
 DRIVER = "from supremix.train import cli; cli()"
-FIGURE = """
-from supremix.errors import UserError
-try:
-    from supremix.figures.reproduce import reproduce
-except UserError as error:
-    sys.exit(f"error: {error}")
-"""
-SEARCH = """
-from pathlib import Path
-from supremix.errors import UserError
-from supremix.search import search
-from supremix.suite.launchers import IN_PROCESS
-try:
-    search(Path(), [], [0], 1, 1, IN_PROCESS)
-except UserError as error:
-    sys.exit(f"error: {error}")
-"""
+COMMAND = "from supremix.cli.main import main; sys.exit(main())"
 IMPORT_ALL = """
 from importlib import import_module
 from pathlib import Path
@@ -65,10 +49,6 @@ for file in sorted(folder.rglob("*.py")):
         import_module(name)
     except (ImportError, UserError):
         print(name)
-"""
-LAUNCHER = """
-from supremix.suite.launchers import usual
-print(usual())
 """
 
 
@@ -107,17 +87,28 @@ def test_a_run_on_images_names_the_extra(tmp_path):
     assert done.stderr.splitlines() == ["error: torchvision is not installed: pip install 'supremix[images]'"]
 
 
-@pytest.mark.parametrize(("code", "package", "extra"), [(FIGURE, "matplotlib", "plots"), (SEARCH, "optuna", "sweep")])
-def test_a_command_names_the_extra(tmp_path, code, package, extra):
-    done = without_extras(code, tmp_path)
+@pytest.mark.parametrize(
+    ("arguments", "package", "extra"),
+    [
+        ("figure 4", "matplotlib", "plots"),
+        ("search dataset=diabetes method.temperature=1,2", "optuna", "sweep"),
+        ("twin agedb_dir --size small --out .", "PIL", "images"),
+        ("twin ukb --size small --out .", "nibabel", "volumes"),
+        ("wandb dashboard table 5 --dry-run", "wandb_workspaces", "dashboards"),
+    ],
+)
+def test_a_command_names_the_extra(tmp_path, arguments, package, extra):
+    done = without_extras(COMMAND, tmp_path, *arguments.split())
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [f"error: {package} is not installed: pip install 'supremix[{extra}]'"]
+    assert done.stderr.splitlines()[-1] == f"error: {package} is not installed: pip install 'supremix[{extra}]'"
 
 
 def test_without_joblibs_launcher_runs_start_one_at_a_time(tmp_path):
-    done = without_extras(LAUNCHER, tmp_path)
-    assert done.stdout.split() == ["basic"]
-    assert done.stderr.splitlines() == ["note: one run at a time; for several at once: pip install 'supremix[sweep]'"]
+    done = without_extras(COMMAND, tmp_path, "search", "dataset=diabetes", "method.temperature=1,2", "--launcher=basic")
+    assert len(done.stderr.splitlines()) == 1  # Optuna's absence
+    done = without_extras(COMMAND, tmp_path, "search", "dataset=diabetes", "method.temperature=1,2")
+    note, _ = done.stderr.splitlines()
+    assert note == "note: one run at a time; for several at once: pip install 'supremix[sweep]'"
 
 
 def test_every_other_module_imports_without_an_extra(tmp_path):
