@@ -17,6 +17,7 @@ from supremix.figures import canvas, error_by_size, logits, spec
 from supremix.figures.reproduce import DRAW, reproduce, stored_run, write
 from supremix.settings.compose import CONF
 from supremix.store.folders import Store
+from supremix.store.records import RECORD_SCHEMA
 from supremix.suite.launchers import named
 from supremix.suite.plan import Cell, plan
 from tests.running import SMALL
@@ -48,9 +49,13 @@ class Frozen:
             (self.store.encoder(encoder) / "history.csv").write_text("\n".join(lines) + "\n")
             if histograms is not None:
                 np.savez(self.store.encoder(encoder) / "logits.npz", **histograms)
-        record = {
-            "schema": 1, "id": run_id, "pretrain_id": encoder, "synthetic": synthetic,
-            "data": {"sizes": {"train": rows}}, "metrics": {"test": {"best": {"mae": mae}}},
+        empty: dict = {key: {} for key in ("config", "weights", "environment")}
+        best = {"best": {"mae": mae}}
+        record = empty | {
+            "schema": RECORD_SCHEMA, "id": run_id, "dataset": "toy", "method": "m", "protocol": "p", "seed": seed,
+            "synthetic": synthetic, "data": {"sizes": {"train": rows}}, "metrics": {"val": best, "test": best},
+            "selection": None, "pretrain": None, "pretrain_id": encoder, "pretrain_code": None,
+            "code": {"version": "0", "digest": "0"}, "seconds": {"adapt": 0, "total": 0},
         }  # fmt: skip
         (folder / "record.json").write_text(json.dumps(record))
         draw = np.random.default_rng(seed)
@@ -100,11 +105,11 @@ def gaps(root):
 
 
 def test_every_specification_loads_and_has_a_drawing():
-    for path in (CONF / "figure").glob("*.yaml"):
+    for path in (CONF / "figure").glob("[0-9]*.yaml"):
         loaded = spec.load(path)
         assert loaded.spec.cells()
         assert loaded.spec.name == f"figure_{path.stem}"
-        assert (CONF.parent / loaded.spec.prepare).is_file()
+        assert loaded.spec.prepare in {f"prepare {path.stem}" for path in (CONF / "dataset").glob("*.yaml")}
         assert all(loaded.labels.values())
     assert set(DRAW) == set(spec.DRAWINGS)
 
@@ -296,7 +301,8 @@ def test_a_figure_runs_what_is_missing_once_and_draws_it(tmp_path, capsys):
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)
     node = OmegaConf.load(conf / "figure" / "3.yaml")
-    node.update({"overrides": ["dataset=diabetes", node.overrides[1]], "prepare": None})
+    kept = "method.pretrain.histograms={bins: 50, hardest: 1000, epochs: [1, 5, 10, 25, 50, 75, 100]}"
+    node.update({"overrides": ["dataset=diabetes", kept], "prepare": None})
     OmegaConf.save(node, conf / "figure" / "small.yaml")
     overrides = [*SMALL, f"paths.runs={tmp_path / 'runs'}"]
     with pytest.raises(UserError, match="nothing to draw"):
@@ -304,7 +310,7 @@ def test_a_figure_runs_what_is_missing_once_and_draws_it(tmp_path, capsys):
     text, folder = reproduce("small", conf, tmp_path / "out", named("joblib", 1), overrides)
     written = {name: (folder / name).read_bytes() for name in FILES}
     assert b"SupReMix" in written["figure.csv"]
-    assert "**Settings**: `dataset=diabetes dataset.recipe.pretrain.epochs=2 " in text
+    assert "**Settings**: `dataset=diabetes dataset.recipe.adapt.epochs=3 " in text
     assert "tracking" not in text
     capsys.readouterr()
     reproduce("small", conf, tmp_path / "out", named("joblib", 1), overrides)

@@ -31,6 +31,8 @@ def load(path: Path) -> Spec:
 def reading(path: Path, what: str) -> Iterator[Any]:
     """Yield the content of a specification; what does not fit in it, found inside too, becomes a UserError.
 
+    A ``${…}`` in it stays as it is: in an override it belongs to the config of the run.
+
     Args:
         path: of the YAML file.
         what: the kind of specification, for the message where there is no such file.
@@ -39,7 +41,7 @@ def reading(path: Path, what: str) -> Iterator[Any]:
         known = ", ".join(sorted(specifications(path.parents[1], path.parent.name)))
         raise UserError(f"{path}: no such {what}; there are: {known}")
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        content = OmegaConf.to_container(OmegaConf.load(path))
         if not isinstance(content, dict) or not content:
             raise ValueError("it has no keys: write it like the others there")
         yield content

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
 
 from supremix.errors import UserError
 from supremix.settings.compose import specification
@@ -80,4 +83,5 @@ def load(conf: Path, name: str | None) -> Size:
     if name is None:
         return PAPER
     with reading(specification(conf, "size", name), "size") as raw:
-        return Size(**raw)
+        values: Any = OmegaConf.to_container(OmegaConf.create(raw), resolve=True)
+        return Size(**values)
