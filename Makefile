@@ -8,7 +8,7 @@ OLDEST := .venv-oldest
 AT_SIZE := $(if $(SIZE),--size $(SIZE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart tables test test-oldest test-tables lint types lock bench fault-campaign wandb-sync clean
+.PHONY: help setup quickstart tables test test-oldest test-long test-tables lint types lock bench fault-campaign wandb-sync clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ $(OLDEST)/.installed: pyproject.toml $(STAMP)
 	$(VENV)/bin/uv venv --quiet --clear --python $(PY) $(OLDEST)
 	$(VENV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[all,dev]'
 	@touch $@
+
+test-long: $(STAMP) ## Run tests/long, which takes minutes: test-tables, and whatever else is there
+	OMP_NUM_THREADS=1 $(PY) -m pytest tests/long/*.py
 
 test-tables: $(STAMP) ## Run all sixteen tables and four figures at SIZE=small from an empty store, with a line on each
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests/long/all_tables.py

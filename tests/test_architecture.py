@@ -167,3 +167,12 @@ def test_configs_are_valid_yaml_without_tabs():
     for path in CONF.rglob("*.yaml"):
         yaml.safe_load(path.read_text())
         assert "\t" not in path.read_text()
+
+
+def test_every_path_in_contributing_is_there():
+    paths = re.findall(r"`((?:[\w]+/)+[\w.]+\.(?:py|yaml|md)|[a-z]+\.py)`", (ROOT / "CONTRIBUTING.md").read_text())
+    gone = [
+        path for path in paths if not any((place / path).is_file() for place in (ROOT, SOURCE)) and "NAME" not in path
+    ]
+    assert len(paths) > 40
+    assert gone == []
