@@ -72,7 +72,7 @@ MISTAKES = (UserError, HydraException, OmegaConfBaseException)
 
 
 def one_line(error: BaseException) -> str:
-    """A library's error of several lines, and what caused it, as one line without hints on internals."""
+    """Return a library's error and its cause as one line, without hints on internals."""
     text = str(error) + (f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else "")
     return " ".join(filter(None, (_plain(line.strip()) for line in text.splitlines())))
 

@@ -31,7 +31,7 @@ def evaluate(store: Store, run_ids: Sequence[str] = ()) -> tuple[int, int]:
 
 
 def _evaluate_run(directory: Path) -> bool:
-    """Whether the run's record changed."""
+    """Evaluate a run. Returns whether its record changed."""
     record = read_record(directory)
     metrics = without_nan(measured(_arrays(directory / "predictions.npz")))
     if metrics == record["metrics"]:

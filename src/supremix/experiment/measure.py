@@ -42,7 +42,7 @@ def groups_in(arrays: Arrays, split: str) -> dict[str, np.ndarray]:
 
 
 def measured(arrays: Arrays) -> Metrics:
-    """All metrics of both splits, of all their rows and of their groups."""
+    """Compute all metrics of both splits, over all rows and over groups of rows."""
     return {
         split: {
             variant: _metrics(arrays[f"{split}_y"], arrays[f"{split}_{variant}"], groups_in(arrays, split))
@@ -58,7 +58,7 @@ def _metrics(y_N: np.ndarray, prediction_N: np.ndarray, masks: dict[str, np.ndar
 
 
 def _groups(cfg: DictConfig, data: Data, y_N: np.ndarray) -> dict[str, np.ndarray]:
-    """The shots, where labels have bins; the labels that training lacks, where ``dataset.subset`` took some away."""
+    """Return the groups of rows: shots of binned labels, and labels that ``dataset.subset`` took from training."""
     groups = {} if data.bin_size is None else shots(data.label_bins(y_N), training_bins(data))
     missing = cfg.dataset.subset.missing
     return groups if missing is None else groups | {"missing": inside(y_N, missing)}

@@ -83,7 +83,7 @@ def compose(
 
 
 def environment(fabric: Fabric) -> dict[str, Any]:
-    """Versions and hardware behind the numbers."""
+    """Return the versions and the hardware behind the numbers."""
     device = fabric.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     versions = {"supremix": __version__, "python": platform.python_version(), "torch": torch.__version__}
@@ -161,7 +161,7 @@ def mirrored(report: Record) -> dict[str, Any]:
 
 
 def flat(metrics: dict[str, Any]) -> dict[str, float]:
-    """Metrics as ``split/variant/name`` → value."""
+    """Flatten metrics to ``split/variant/name`` → value."""
     return {
         f"{split}/{variant}/{name}": value
         for split, variants in metrics.items()

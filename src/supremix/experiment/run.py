@@ -109,6 +109,6 @@ def execute(context: RunContext, run_id: str, started: float) -> None:
 
 
 def _found(report: Record) -> str:
-    """What there is to say of a run that was finished before."""
+    """Return the status of a run that was finished before."""
     other = other_code(report)
     return f"finished before, {other}: rerun=true runs it anew" if other else "finished before, nothing to do"

@@ -58,7 +58,7 @@ class RunContext:
 
 
 def reference(context: RunContext) -> "Outcome":
-    """A scikit-learn regressor on the inputs."""
+    """Fit a scikit-learn regressor on the inputs."""
     from supremix.experiment.record import Outcome
     from supremix.training.reference import fit_reference
 
@@ -98,18 +98,18 @@ def learn(context: RunContext) -> "Outcome":
 
 
 def new_backbone(context: RunContext) -> Any:
-    """The run's backbone with the seed's random weights."""
+    """Build the run's backbone with the seed's random weights."""
     with initialising(context.settings.seed, "init", "backbone"):
         return build("backbone.build", context.settings.backbone.build, **context.data.input_spec)
 
 
 def shapes(module: nn.Module) -> dict[str, torch.Size]:
-    """What a module's weights must be like for another one to take them over."""
+    """Return the shapes of a module's weights; modules of equal shapes can exchange weights."""
     return {key: value.shape for key, value in module.state_dict().items()}
 
 
 def source_config(cfg: DictConfig) -> DictConfig:
-    """The config of the run named by ``method.source``, whose encoder is taken."""
+    """Return the config of the run that ``method.source`` names, whose encoder is taken."""
     cfg = cfg.copy()
     cfg.protocol, cfg.method = cfg.method.source.protocol, cfg.method.source.method
     cfg.imbalance = dict.fromkeys(cfg.imbalance)  # as for a pre-trained encoder: it acts on the last stage alone
@@ -182,7 +182,7 @@ def checkpoints_of(stage: str, work: Path, minutes: float | None) -> "Checkpoint
 
 
 def embedding_width(settings: Settings, backbone: Any) -> int:
-    """Width of what the projection head is given."""
+    """Return the width of the projection head's input."""
     if settings.contrastive.embed == "items":
         return backbone.out_dim
     if not hasattr(backbone, "sentences"):
@@ -194,5 +194,5 @@ def embedding_width(settings: Settings, backbone: Any) -> int:
 
 
 def mirror(context: RunContext, stage: str) -> "Report":
-    """A report function that hands epoch rows to W&B."""
+    """Return a report function that hands epoch rows to W&B."""
     return lambda epoch, row: context.tracker.log(stage, epoch, row)

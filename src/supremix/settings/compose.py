@@ -25,7 +25,7 @@ def own_folder() -> Path | None:
 
 @contextmanager
 def own_configs(folder: str | Path | None) -> Iterator[None]:
-    """Use the configs of this folder too, in this process and those that it starts; None changes nothing.
+    """Add a folder of configs, for this process and those that it starts; None changes nothing.
 
     Raises UserError where the folder is not there, or has a file by the name of a packaged one.
     """
@@ -52,7 +52,7 @@ def own_configs(folder: str | Path | None) -> Iterator[None]:
 
 
 def search_path() -> list[str]:
-    """Hydra's override that adds the user's own configs; none where there are none."""
+    """Return Hydra's override that adds the user's own configs; none without them."""
     from supremix.settings.overrides import quoted
 
     own = own_folder()
@@ -67,12 +67,12 @@ def specifications(conf: Path, group: str) -> dict[str, Path]:
 
 
 def specification(conf: Path, group: str, name: str) -> Path:
-    """The file of a table, figure or size by its name, whether it is there or not."""
+    """Return the file of a table, figure or size, which need not exist."""
     return specifications(conf, group).get(name, conf / group / f"{name}.yaml")
 
 
 def composed(conf: Path, overrides: list[str]) -> "DictConfig":
-    """The config that the driver would run with these overrides."""
+    """Compose the config that the driver would run with these overrides."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 

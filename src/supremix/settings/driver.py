@@ -20,7 +20,7 @@ _began = False  # whether a job of the driver did
 
 @contextmanager
 def driving() -> Iterator[None]:
-    """What is around the driver's jobs: a mistake of the user ends them with one line on stderr and exit code 1."""
+    """Enclose the driver's jobs: a mistake of the user ends them with one line on stderr and exit code 1."""
     global _began
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
     _began = False

@@ -62,7 +62,7 @@ def says(change: Callable[[str], str]) -> WrapValidator:
 
 
 def give(text: str) -> WrapValidator:
-    """Use this sentence for every value that a type refuses."""
+    """Make this sentence the message for every value that a type refuses."""
     return says(lambda _: text)
 
 

@@ -45,17 +45,17 @@ def config_hash(*parts: Any) -> str:
 
 
 def run_id(science: dict[str, Any], *data_sha256: str) -> str:
-    """Identity of a run: config and content of the prepared data, with transfer that of the source after its own."""
+    """Return the id of a run: hash of its config and of its data's content, and with transfer the source's content."""
     return config_hash("run", science, *data_sha256)
 
 
 def pretrain_id(science: dict[str, Any], data_sha256: str) -> str:
-    """Identity of a pre-trained encoder: a run's without the settings of its adaptation, so that those share it."""
+    """Return the id of a pre-trained encoder: hash as of a run, without the settings of adaptation."""
     return config_hash("encoder", of_pretraining(science), data_sha256)
 
 
 def of_pretraining(science: dict[str, Any]) -> dict[str, Any]:
-    """The scientific config without what only adaptation sees."""
+    """Return the scientific config without the settings of adaptation."""
     return {key: value for key, value in science.items() if key not in ADAPT}
 
 

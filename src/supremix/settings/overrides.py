@@ -16,7 +16,7 @@ NOT_SWEPT = ("-", "hydra", "paths.", "rerun", "trainer.", "tracking")
 
 
 def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
-    """The driver's arguments; those of a sweep (-m) with a W&B tag for its runs, which the same sweep has again.
+    """Return the driver's arguments; add a W&B tag to those of a sweep (-m), the same for the same sweep.
 
     The tag does not depend on how and where the sweep runs. One that the user chose, ``tracking.sweep=…``, is left.
     """
@@ -30,13 +30,13 @@ def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """Text as a value in a Hydra override, whatever signs are in it."""
+    """Quote any text as a value in a Hydra override."""
     text = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # backslashes are doubled before a quote, and only there
     return "'" + text.replace("'", "\\'") + "'"
 
 
 def key_of(override: str) -> str:
-    """The key that a Hydra override sets, adds or removes."""
+    """Return the key that a Hydra override sets, adds or removes."""
     return override.lstrip("+~").partition("=")[0]
 
 

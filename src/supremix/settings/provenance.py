@@ -28,7 +28,7 @@ CANNOT = ("training/progress.py",)
 
 
 def number_making_files() -> list[Path]:
-    """The package's files that count for the digest."""
+    """Return the package's files that the digest covers."""
     places = [PACKAGE / name for name in CAN_CHANGE_NUMBERS]
     files = {file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])}
     return sorted(files - {PACKAGE / name for name in CANNOT})
@@ -36,7 +36,7 @@ def number_making_files() -> list[Path]:
 
 @cache
 def present_code() -> dict[str, Any]:
-    """The code of this process: version and digest, and in a git checkout the commit and whether files differ from it.
+    """Return the code of this process: version, digest, and in a git checkout the commit and the dirty flag.
 
     The digest tells codes apart that can give other numbers. Comments, docstrings, and the place of a module do not
     count for it, nor does what only shows, tracks or plans runs.
@@ -45,7 +45,7 @@ def present_code() -> dict[str, Any]:
 
 
 def other_code(record: Record) -> str | None:
-    """Which code made a record, in words, where it or its encoder's is not the present code; else None."""
+    """Return in words which other code made a record or its encoder; None if the present code made both."""
     code, digest = record["code"], present_code()["digest"]
     if code["digest"] != digest:
         return f"made by other code ({code['digest']}, version {code['version']})"
@@ -54,12 +54,12 @@ def other_code(record: Record) -> str | None:
 
 
 def stands(cfg: DictConfig, directory: Path) -> bool:
-    """Whether a finished run or encoder is to stay: always, but with ``rerun=true`` only where this code made it."""
+    """Return whether a finished run or encoder stays: always, or with ``rerun=true`` if the present code made it."""
     return not cfg.rerun or other_code(read_record(directory)) is None
 
 
 def _commit() -> dict[str, Any]:
-    """The commit and the dirty flag; nothing where git does not track the package, as in an installed one."""
+    """Return the commit and the dirty flag; nothing for a package that git does not track."""
     try:
         _git("ls-files", "--error-unmatch", "__init__.py")
         return {"commit": _git("rev-parse", "HEAD"), "dirty": _git("status", "--porcelain", "--", ".") != ""}

@@ -15,7 +15,7 @@ NOT_CODE = ("ctx", "kind", "type_comment", "type_ignores")
 
 
 def files_digest(paths: Iterable[Path]) -> str:
-    """16 hexadecimal digits of the files' syntax trees, whatever the files' names and order.
+    """Return 16 hexadecimal digits for the files' syntax trees, independent of the files' names and order.
 
     Of an import from the project only the imported names count, not their module.
     """
@@ -24,7 +24,7 @@ def files_digest(paths: Iterable[Path]) -> str:
 
 
 def parsed(path: Path) -> ast.Module:
-    """The syntax tree of a file; UserError where it has none."""
+    """Parse a file; raise UserError if its syntax is wrong."""
     try:
         return ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError) as error:
@@ -38,7 +38,7 @@ def _file_digest(path: Path) -> str:
 
 
 def _plain(node: Any, imported: set[str]) -> Any:
-    """A part of a syntax tree as lists and texts; names imported from the project are moved to ``imported``."""
+    """Turn a part of a syntax tree into lists and texts; move names imported from the project to ``imported``."""
     if isinstance(node, list):
         return [_plain(item, imported) for item in node if not (_is_text(item) or _names(item, imported))]
     if not isinstance(node, ast.AST):
@@ -52,12 +52,12 @@ def _plain(node: Any, imported: set[str]) -> Any:
 
 
 def _is_text(item: Any) -> bool:
-    """Whether it is a statement that is nothing but a string, such as a docstring."""
+    """Return whether a statement is only a string, such as a docstring."""
     return isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
 
 
 def _names(item: Any, imported: set[str]) -> bool:
-    """Whether it is an import from the project; its names are added to ``imported``."""
+    """Return whether a statement imports from the project, and add its names to ``imported``."""
     if isinstance(item, ast.ImportFrom):
         ours = item.level == 0 and (item.module or "").partition(".")[0] == PROJECT
     else:

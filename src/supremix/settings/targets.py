@@ -16,7 +16,7 @@ STANDARD_LIBRARY = Path(get_path("stdlib")).resolve()
 
 
 def with_stable_names(value: Any) -> Any:
-    """A config's plain values, each ``_target_`` replaced by what identifies it."""
+    """Return a config's plain values, with each ``_target_`` replaced by its stable name."""
     if isinstance(value, list):
         return [with_stable_names(item) for item in value]
     if not isinstance(value, dict):
@@ -28,7 +28,7 @@ def with_stable_names(value: Any) -> Any:
 
 
 def stable_name(target: str) -> str:
-    """What identifies a target.
+    """Return what identifies a target.
 
     Of the project: the name that it registers. Of an installed package or the standard library: its address. Of the
     user: its own name and the digest of its file and of the user's files that this one imports.
@@ -44,7 +44,7 @@ def stable_name(target: str) -> str:
 
 
 def users_files(module: ModuleSpec) -> set[Path]:
-    """A user's module and all the user's modules that it imports, as files."""
+    """Return the files of a user's module and of all the user's modules that it imports."""
     files: set[Path] = set()
     waiting = [module]
     while waiting:
@@ -57,7 +57,7 @@ def users_files(module: ModuleSpec) -> set[Path]:
 
 
 def _registered(target: str) -> str:
-    """The registered name, with what follows it in the address, as of a class method."""
+    """Return the registered name, with the rest of the address, such as a class method."""
     parts, attributes = target.split("."), list[str]()
     found: Any = None
     while parts:
@@ -75,7 +75,7 @@ def _registered(target: str) -> str:
 
 
 def _module(target: str) -> tuple[ModuleSpec | None, str]:
-    """The module in a target's address, and what follows it there."""
+    """Split a target's address into its module and the rest."""
     parts = target.split(".")
     for count in range(len(parts) - 1, 0, -1):
         if spec := _spec(".".join(parts[:count])):
@@ -98,7 +98,7 @@ def _is_users(module: ModuleSpec) -> bool:
 
 
 def _imported(module: ModuleSpec, file: Path) -> Iterator[ModuleSpec]:
-    """The modules that a file imports, and the packages around them and around itself."""
+    """Return the modules that a file imports, with the packages around them and around itself."""
     names = [module.name.rpartition(".")[0]]
     package = module.name if module.submodule_search_locations is not None else names[0]
     for node in ast.walk(parsed(file)):

@@ -71,6 +71,6 @@ def load_weights(module: nn.Module, path: Path, sums: dict[str, str], prefix: st
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

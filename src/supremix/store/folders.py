@@ -35,23 +35,23 @@ class Store:
         check_schema(self.root)
 
     def run(self, run_id: str) -> Path:
-        """Directory of a run, finished or not there."""
+        """Return the directory of a run, which exists if the run is finished."""
         return self.root / run_id
 
     def encoder(self, pretrain_id: str) -> Path:
-        """Directory of a pre-trained encoder, finished or not there."""
+        """Return the directory of a pre-trained encoder, which exists if it is finished."""
         return self.root / "encoders" / pretrain_id
 
     def failure(self, run_id: str) -> Path:
-        """Where it is noted that a run of a table failed, ``{"error": one line}``; gone once the run is finished."""
+        """Return the file that notes a failed run of a table, ``{"error": one line}``, until the run is finished."""
         return self.root / f"{run_id}.failed.json"
 
     def finished_runs(self) -> list[Path]:
-        """Directories of all finished runs, in the order of their ids."""
+        """Return the directories of all finished runs, in the order of their ids."""
         return [done.parent for done in sorted(self.root.glob("*/DONE"))]
 
     def records(self) -> Iterator[Record]:
-        """Records of all finished runs, in the order of their ids."""
+        """Read the records of all finished runs, in the order of their ids."""
         return map(read_record, self.finished_runs())
 
     @contextmanager
@@ -132,23 +132,23 @@ class Store:
 
 
 def finished(directory: Path) -> bool:
-    """Whether the directory was written to its end."""
+    """Return whether the directory is complete."""
     return (directory / "DONE").exists()
 
 
 def begun(target: Path) -> bool:
-    """Whether work on it began, and it is not finished."""
+    """Return whether work on the directory began and is not finished."""
     return not finished(target) and any(path.name != RUN_LOG for path in work_folder(target).glob("*"))
 
 
 def is_finished_and_tidy(target: Path) -> bool:
-    """Whether it is finished, and no process has to tidy up after it."""
+    """Return whether the directory is finished and nothing is left to tidy up."""
     folder = work_folder(target)
     return finished(target) and (not folder.exists() or (folder / RERUN).exists())
 
 
 def work_folder(target: Path) -> Path:
-    """Folder of the work on ``target``: lock and checkpoints."""
+    """Return the folder of the work on ``target``: lock, checkpoints, log."""
     return target.with_name(f"{target.name}.partial")
 
 

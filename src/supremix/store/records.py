@@ -45,7 +45,7 @@ RUN = ENCODER | {
 
 
 def read_record(directory: Path) -> Record:
-    """``record.json`` of a finished run or encoder; UserError where it is not one of this schema, or not whole."""
+    """Read ``record.json`` of a finished run or encoder; raise UserError if it is incomplete or of another schema."""
     path = directory / "record.json"
     again = f"remove {directory} and run again"
     try:
@@ -88,7 +88,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def replace_json(path: Path, value: Any) -> None:
-    """The same in place of a file that is there: whole at every moment."""
+    """Replace a JSON file; it is complete at every moment."""
     scratch = path.with_name(f".{path.name}.new")
     try:
         write_json(scratch, value)
@@ -98,7 +98,7 @@ def replace_json(path: Path, value: Any) -> None:
 
 
 def _mistake(record: Record, key: str, types: tuple[type, ...]) -> str | None:
-    """What is wrong with the value at a dotted key; the keys above it were checked before."""
+    """Return what is wrong with the value at a dotted key, whose parents are checked."""
     value: Any = record
     for part in key.split("."):
         if part not in value:
@@ -108,7 +108,7 @@ def _mistake(record: Record, key: str, types: tuple[type, ...]) -> str | None:
 
 
 def _wrong_metric(metrics: Record) -> str | None:
-    """What is wrong with metrics: split → variant → name → number, or null where it is undefined."""
+    """Return what is wrong with metrics, split → variant → name → number or null."""
     for split, variants in metrics.items():
         for variant, values in variants.items() if isinstance(variants, dict) else [(None, None)]:
             if not isinstance(values, dict):
@@ -120,7 +120,7 @@ def _wrong_metric(metrics: Record) -> str | None:
 
 
 def without_nan(value: Any) -> Any:
-    """The same with NaN and infinities as None, as JSON files here have it."""
+    """Replace NaN and infinities by None, as in the project's JSON files."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

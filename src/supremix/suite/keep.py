@@ -13,18 +13,18 @@ SETTINGS = "**Settings**: "
 
 
 def settings_of(overrides: Iterable[str]) -> list[str]:
-    """The user's overrides that can change a result, by key; of one key in their order, for the last one counts."""
+    """Return the user's overrides that can change a result, sorted by key; those of the same key keep their order."""
     own = (override for override in overrides if not key_of(override).startswith(NOT_SWEPT))
     return sorted(own, key=lambda override: override.partition("=")[0])
 
 
 def stated(settings: list[str]) -> list[str]:
-    """The line that tells of the settings; none where they are the specification's."""
+    """Return the line that states the user's settings; no line without them."""
     return [f"{SETTINGS}`{shlex.join(settings)}`"] if settings else []
 
 
 def place(out: Path | None, default: Path, why: str | None) -> Path | None:
-    """Where to write: ``out``, else the default folder; None, and the line on stderr, where that has to be kept."""
+    """Return where to write: ``out``, or the default folder; None, after logging why, if that one is to be kept."""
     if out is None and why:
         log.info("%s", why)
         return None
@@ -32,7 +32,7 @@ def place(out: Path | None, default: Path, why: str | None) -> Path | None:
 
 
 def kept(page: Path, standing: int, count: int, settings: list[str], what: str = "run") -> str | None:
-    """Why a rendered table or figure stays as it is, in one line; None where the new one may take its place.
+    """Return in one line why a rendered table or figure is to be kept; None if the new one may replace it.
 
     Args:
         page: its Markdown, which states its settings.

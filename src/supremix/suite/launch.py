@@ -74,17 +74,17 @@ def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Ce
 
 
 def _lost(error: Exception) -> JobReturn:
-    """What stands for a run of which the launcher brought nothing back."""
+    """Return the result of a run that the launcher lost."""
     return JobReturn(status=JobStatus.FAILED, _return_value=UserError(f"{type(error).__name__}: {error}"))
 
 
 def run_free_cell(cfg: DictConfig) -> str:
-    """One cell, in whatever process the launcher starts; raises Busy where another process has it in work."""
+    """Run a cell, in the process that the launcher starts; raise Busy if another process works on it."""
     return _run(cfg, wait=False)
 
 
 def run_cell(cfg: DictConfig) -> str:
-    """One cell; waits for another process that has it in work."""
+    """Run a cell; wait if another process works on it."""
     return _run(cfg, wait=True)
 
 

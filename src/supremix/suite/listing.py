@@ -16,7 +16,7 @@ Speeds = dict[tuple[str, str], float]
 
 
 def state(store: Store, cell: Cell) -> str:
-    """Which of STATES a cell's run is in; it has begun where its encoder has."""
+    """Return which of STATES a cell's run is in; it has begun if its encoder has."""
     if cell.run_id is None:
         return "missing"
     if finished(store.run(cell.run_id)):
@@ -27,12 +27,12 @@ def state(store: Store, cell: Cell) -> str:
 
 
 def failed(store: Store, cell: Cell) -> bool:
-    """Whether the cell's run failed when it was last tried, and left a note."""
+    """Return whether the cell's last run failed and left a note."""
     return cell.run_id is not None and state(store, cell) != "finished" and store.failure(cell.run_id).exists()
 
 
 def speeds(records: Iterable[dict[str, Any]]) -> Speeds:
-    """Median seconds of finished runs by dataset and method; a run that found its encoder counts with its making."""
+    """Return the median seconds of finished runs, with their encoders, by dataset and method."""
     seconds: dict[tuple[str, str], list[float]] = {}
     for record in records:
         stages = (record["pretrain"] or {}).get("seconds", 0.0) + record["seconds"]["adapt"]
@@ -42,7 +42,7 @@ def speeds(records: Iterable[dict[str, Any]]) -> Speeds:
 
 
 def listing(title: str, cells: list[Cell], store: Store) -> str:
-    """A line for each row and state with its seeds; then the sums, and what to do for the data that is not there."""
+    """Return a line per row and state with its seeds, then the sums, and what to do about unprepared data."""
     records = {record["id"]: record for record in store.records()}
     known = speeds(records.values())
     states = [state(store, cell) for cell in cells]
@@ -67,7 +67,7 @@ def listing(title: str, cells: list[Cell], store: Store) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
+    """Word seconds in the unit that suits them."""
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"

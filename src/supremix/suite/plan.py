@@ -39,7 +39,7 @@ class Cell:
 
 
 def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
-    """Every cell of the table; ``overrides`` come after the table's own, UserError for those that would do nothing."""
+    """Plan every cell of a table, with overrides after the table's own; raise UserError if one would do nothing."""
     for override in overrides:
         if key_of(override) == "seed":
             raise UserError(f"{override}: every run of a table has a seed of its own: use --seeds")
@@ -81,7 +81,7 @@ class Checksums:
         self.known: dict[str, tuple[str | None, str | None]] = {}
 
     def of(self, cfg: DictConfig) -> tuple[str | None, str | None]:
-        """The checksum, or None and what is to be done where the data is not there."""
+        """Return the checksum of data, or None and how to prepare it."""
         from supremix.settings.build import build
 
         key = json.dumps(OmegaConf.to_container(cfg.dataset.load, resolve=True), sort_keys=True)
@@ -93,7 +93,7 @@ class Checksums:
         return self.known[key]
 
     def all(self, cfg: DictConfig) -> tuple[list[str], tuple[str, str] | None]:
-        """The checksums of all data that the run reads; the first dataset that is not there and what is to be done."""
+        """Return the checksums of all data of a run, and the first unprepared dataset with how to prepare it."""
         sums: list[str] = []
         for one in data_configs(cfg):
             sha256, hint = self.of(one)
@@ -104,7 +104,7 @@ class Checksums:
 
 
 def ids(cfg: DictConfig, sums: list[str]) -> tuple[str, str | None]:
-    """Identity of a run, and of the encoder that it pre-trains or takes from the store, where there is one.
+    """Return the id of a run, and that of its pre-trained encoder or None.
 
     sums: of the run's data, and with transfer of the source's after it.
     """
@@ -114,12 +114,12 @@ def ids(cfg: DictConfig, sums: list[str]) -> tuple[str, str | None]:
 
 
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:
-    """The same table over other seeds."""
+    """Return the table over other seeds."""
     return spec if seeds is None else replace(spec, seeds=seeds)
 
 
 def shown_plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
-    """As ``plan``; the line is on stderr and gone in the end, and there is none where stderr is no terminal."""
+    """Plan as `plan` does, with a status line while it lasts, at a terminal."""
     from rich.console import Console
     from rich.markup import escape
 

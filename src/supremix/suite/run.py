@@ -56,7 +56,7 @@ def is_finished(store: Store, cell: Cell) -> bool:
 
 
 def other_code_of(store: Store, cell: Cell) -> str | None:
-    """Which other code made the cell's finished run; None where the present code did, or nothing is finished."""
+    """Return which other code made the cell's finished run; None if there is none."""
     return other_code(read_record(store.run(str(cell.run_id)))) if is_finished(store, cell) else None
 
 
