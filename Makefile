@@ -36,7 +36,7 @@ reproduce-table-%: $(STAMP) ## Run what table N of the paper is missing, and ren
 reproduce-figure-%: $(STAMP) ## Run what figure N of the paper is missing, and draw it into results/figure_N
 	$(SUPREMIX) figure $* $(AT_SIZE) $(RUNS)
 
-plan-table-%: $(STAMP) ## List the runs of table N: done, unfinished, failed, missing; run nothing
+plan-table-%: $(STAMP) ## List the runs of table N: finished, begun, missing; run nothing
 	$(SUPREMIX) table $* --plan $(AT_SIZE) $(OVERRIDES)
 
 tables: $(STAMP) ## Render every table from what the store holds, with results/README.md over them; run nothing

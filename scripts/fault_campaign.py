@@ -35,12 +35,12 @@ def work(folder: Path, seeds: list[int]) -> None:
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    from supremix.runtime.ending import ending_on_signals
+    from supremix.runtime.entry import entry_point
     from supremix.settings.compose import CONF
     from supremix.suite.launchers import named
     from supremix.tables.reproduce import reproduce
 
-    with ending_on_signals():
+    with entry_point():
         overrides = [*SETTINGS, f"paths.runs={folder / 'runs'}"]
         reproduce("quickstart", CONF, folder / "table", named("joblib", 1), overrides, seeds)
 

@@ -7,8 +7,8 @@ import pytest
 from supremix.cli.main import main
 from supremix.errors import UserError
 from supremix.settings.compose import CONF, composed
+from supremix.settings.driver import with_sweep_tag
 from supremix.settings.identity import config_hash
-from supremix.settings.overrides import with_sweep_tag
 from supremix.suite.plan import Cell
 from supremix.suite.reading import load
 from supremix.tracking.mirror import Tracker, run_tags

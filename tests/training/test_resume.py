@@ -17,7 +17,7 @@ from torch import nn
 from supremix.errors import Busy, Stopped, UserError
 from supremix.experiment import run as experiment
 from supremix.models.mlp import MLP
-from supremix.runtime.ending import ending_on_signals
+from supremix.runtime.entry import entry_point
 from supremix.runtime.signals import stoppable, unbroken
 from supremix.store.folders import Store, finished, work_folder
 from supremix.training.batches import Stream
@@ -370,7 +370,7 @@ def stopped_without_space():
 
 
 def test_what_kept_a_stopped_run_from_saving_is_told_before_the_stop(capsys):
-    with pytest.raises(SystemExit) as end, ending_on_signals():
+    with pytest.raises(SystemExit) as end, entry_point():
         stopped_without_space()
     assert end.value.code == 143
     assert capsys.readouterr().err.splitlines() == [

@@ -27,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Make the figure; print what it shows, and its files. Returns the exit code."""
     from supremix.figures.reproduce import reproduce
-    from supremix.runtime.ending import ending_on_signals
+    from supremix.runtime.entry import entry_point
     from supremix.settings.compose import CONF
 
     launcher, overrides = shared.launcher_of(options)
     seeds, size = shared.seeds_of(options.seeds), shared.size_of(options)
-    with ending_on_signals():
+    with entry_point():
         text, folder = reproduce(options.figure, CONF, options.out, launcher, overrides, seeds, options.stored, size)
     print(text)
     if folder:

@@ -27,14 +27,14 @@ def run(options: argparse.Namespace) -> int:
     import os
     import shlex
 
-    from supremix.runtime.ending import ending_on_signals
+    from supremix.runtime.entry import entry_point
     from supremix.search import search
     from supremix.settings.compose import CONF
 
     seeds = shared.seeds_of(options.seeds) or [0]
     launcher, overrides = shared.launcher_of(options)
     at_once = max(1, (options.jobs or os.cpu_count() or 1) // len(seeds))
-    with ending_on_signals():
+    with entry_point():
         folder = search(CONF, overrides, seeds, options.trials, at_once, launcher)
     print((folder / "trials.csv").read_text())
     best = json.loads((folder / "best.json").read_text())

@@ -68,7 +68,7 @@ def plan(options: argparse.Namespace) -> int:
 
 def make(options: argparse.Namespace) -> int:
     """Run what a table lacks and render it, or render it only; print it and its files."""
-    from supremix.runtime.ending import ending_on_signals
+    from supremix.runtime.entry import entry_point
     from supremix.settings.compose import CONF, specification
     from supremix.tables import computed
     from supremix.tables.files import rerender
@@ -78,7 +78,7 @@ def make(options: argparse.Namespace) -> int:
     launcher, overrides = shared.launcher_of(options)
     seeds, size = shared.seeds_of(options.seeds), shared.size_of(options)
     folder: Path | None
-    with ending_on_signals():
+    with entry_point():
         if computed.kind(specification(CONF, "table", options.table)):
             table, folder = compute(options.table, CONF, options.out, overrides, size)
             text = computed.markdown(table)

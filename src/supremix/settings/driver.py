@@ -1,8 +1,10 @@
-"""What Hydra's command line leaves open: mistakes in one line, and keys and sweeps that it would let through."""
+"""Frame Hydra's command line: mistakes in one line; keys, sweeps and folders that Hydra alone would let through."""
 
+import hashlib
+import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from hydra.conf import HydraConf
@@ -10,26 +12,25 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from supremix.errors import MISTAKES, UserError, one_line
-from supremix.runtime import log, ranks
-from supremix.runtime.ending import ending_on_signals
+from supremix.runtime import ranks
+from supremix.runtime.entry import entry_point
+from supremix.runtime.log import show
 from supremix.settings.compose import own_folder
-from supremix.settings.overrides import check_added_keys, with_sweep_tag
+from supremix.settings.overrides import NOT_SCIENCE, check_added_keys
 
+log = logging.getLogger(__name__)
 _began = False  # whether a job of the driver did
 
 
 @contextmanager
 def driving() -> Iterator[None]:
-    """Enclose the driver's jobs: a mistake of the user ends them with one line on stderr and exit code 1."""
+    """Frame the driver's jobs: a mistake of the user ends them with one line on stderr and exit code 1."""
     global _began
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
     _began = False
-    log.show()
-    sys.argv[1:] = with_sweep_tag(sys.argv[1:])
-    if (own := own_folder()) and not any(argument.startswith(("--config-dir", "-cd")) for argument in sys.argv):
-        sys.argv[1:1] = ["--config-dir", str(own)]
     try:
-        with ending_on_signals():
+        with entry_point():
+            sys.argv[1:] = with_own_configs(with_sweep_tag(sys.argv[1:]))
             yield
     except MISTAKES as error:
         sys.exit(f"error: {one_line(error)}")
@@ -43,10 +44,31 @@ def check_job(cfg: DictConfig, job: HydraConf) -> None:
     """Refuse what Hydra lets through: keys that nothing reads, and a sweep on the ranks of one run."""
     global _began
     _began = True
-    log.show()  # a launcher may have started a process for the job
+    show()  # a launcher may have started a process for the job
     if job.mode == RunMode.MULTIRUN:
         try:
             ranks.check_alone()
         except UserError as error:
             sys.exit(f"error: {error}")  # and no other job of the sweep is tried
     check_added_keys(cfg, job.overrides.task)
+
+
+def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
+    """Add a W&B tag to the arguments of a sweep (-m), by which its runs are found.
+
+    The same sweep has the same tag, however and wherever it runs. A tag of the user's, ``tracking.sweep=…``, is kept.
+    """
+    chosen = any(argument.startswith(("tracking=none", "tracking.sweep=")) for argument in arguments)
+    if chosen or not {"-m", "--multirun"} & {*arguments}:
+        return [*arguments]
+    science = [argument for argument in arguments if not argument.startswith(NOT_SCIENCE)]
+    tag = f"sweep-{hashlib.sha256(' '.join(sorted(science)).encode()).hexdigest()[:8]}"
+    log.info("W&B tag of this sweep's runs: %s", tag)
+    return [*arguments, f"tracking.sweep={tag}"]
+
+
+def with_own_configs(arguments: list[str]) -> list[str]:
+    """Add the folder of the user's own configs to the arguments, where there is one and they name none."""
+    own = own_folder()
+    named = any(argument.startswith(("--config-dir", "-cd")) for argument in arguments)
+    return arguments if own is None or named else ["--config-dir", str(own), *arguments]

@@ -1,32 +1,14 @@
 """Hydra overrides as text: their keys, their quoting, and those that nothing would read."""
 
-import hashlib
-import logging
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from supremix.errors import UserError
 
-log = logging.getLogger(__name__)
-
-NOT_SWEPT = ("-", "hydra", "paths.", "rerun", "trainer.", "tracking")
-
-
-def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
-    """Return the driver's arguments; add a W&B tag to those of a sweep (-m), the same for the same sweep.
-
-    The tag does not depend on how and where the sweep runs. One that the user chose, ``tracking.sweep=…``, is left.
-    """
-    chosen = any(argument.startswith(("tracking=none", "tracking.sweep=")) for argument in arguments)
-    if chosen or not {"-m", "--multirun"} & {*arguments}:
-        return [*arguments]
-    science = [argument for argument in arguments if not argument.startswith(NOT_SWEPT)]
-    tag = f"sweep-{hashlib.sha256(' '.join(sorted(science)).encode()).hexdigest()[:8]}"
-    log.info("W&B tag of this sweep's runs: %s", tag)
-    return [*arguments, f"tracking.sweep={tag}"]
+NOT_SCIENCE = ("-", "hydra", "paths.", "rerun", "trainer.", "tracking")
+"""Prefixes of overrides that cannot change a result."""
 
 
 def quoted(text: str) -> str:

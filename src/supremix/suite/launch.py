@@ -29,12 +29,18 @@ log = logging.getLogger(__name__)
 
 
 def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Cell], bool]) -> list[str]:
-    """Run the cells; return one line for each that failed. The others are finished whatever happens to those.
+    """Run the cells; the failure of one does not stop the others.
 
     Cells that another process has in work come last, so that several processes share a table's work.
 
     Args:
-        done: whether a cell's run is finished; asked while they run, for the progress lines.
+        cells: the runs.
+        conf: the config folder.
+        launcher: what starts the runs.
+        done: returns whether a cell's run is finished; called meanwhile, for the progress lines.
+
+    Returns:
+        One message per failed run.
     """
     ranks.check_alone()
     GlobalHydra.instance().clear()
@@ -56,40 +62,40 @@ def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Ce
             for part in (some[first : first + size] for first in range(0, len(some), size)):
                 try:
                     ended = plugin.launch([cell.overrides for cell in part], initial_job_idx=0)
-                except Exception as error:  # a process died, or a queue refused: the launcher tells of none of its runs
+                except Exception as error:  # a process died, or a queue refused: it returns none of its runs
                     yield from ((cell, _lost(error)) for cell in part if not done(cell))
                 else:
                     yield from zip(part, ended, strict=True)
 
         with _progress(cells, done):
             ended = list(launched(run_free_cell, cells))
-            busy = [cell for cell, one in ended if isinstance(one._return_value, Busy)]
+            busy = [cell for cell, job in ended if isinstance(job._return_value, Busy)]
             if busy:
                 ended += launched(run_cell, busy)
     return [
-        f"{cell.label}: {one._return_value}"
-        for cell, one in ended
-        if one.status != JobStatus.COMPLETED and not isinstance(one._return_value, Busy)
+        f"{cell.label}: {job._return_value}"
+        for cell, job in ended
+        if job.status != JobStatus.COMPLETED and not isinstance(job._return_value, Busy)
     ]
 
 
 def _lost(error: Exception) -> JobReturn:
-    """Return the result of a run that the launcher lost."""
+    """Return a failed job for a run that the launcher lost."""
     return JobReturn(status=JobStatus.FAILED, _return_value=UserError(f"{type(error).__name__}: {error}"))
 
 
 def run_free_cell(cfg: DictConfig) -> str:
-    """Run a cell, in the process that the launcher starts; raise Busy if another process works on it."""
+    """Run one cell in a process that the launcher starts; raise Busy if another process has it in work."""
     return _run(cfg, wait=False)
 
 
 def run_cell(cfg: DictConfig) -> str:
-    """Run a cell; wait if another process works on it."""
+    """Run one cell; wait for another process that has it in work."""
     return _run(cfg, wait=True)
 
 
 def _run(cfg: DictConfig, wait: bool) -> str:
-    """Run it; a failure is noted in the store, until the run is finished."""
+    """Run a cell; note a failure in the store until the run is finished."""
     from supremix.experiment.run import run
 
     show()
@@ -110,9 +116,9 @@ def _note(store: Store, cfg: DictConfig, error: Exception) -> None:
     sums, absent = Checksums().all(cfg)
     if absent is None:
         run_id, _ = ids(cfg, sums)
-        said = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
+        message = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
         store.root.mkdir(parents=True, exist_ok=True)
-        write_json(store.failure(run_id), {"error": said})
+        write_json(store.failure(run_id), {"error": message})
 
 
 @contextmanager

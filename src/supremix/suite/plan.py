@@ -1,4 +1,4 @@
-"""Which runs a table needs, and their identities."""
+"""Plan the runs of a table: their overrides and their ids."""
 
 import json
 from dataclasses import dataclass, replace
@@ -16,10 +16,18 @@ from supremix.suite.spec import Spec
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a table: a panel, a row and a seed.
+    """One run of a table.
 
-    ``run_id`` is None while its data is not there; ``dataset`` and ``hint`` say then which and what to do.
-    ``pretrain_id`` is None where nothing is pre-trained on that data.
+    Args:
+        panel: name of the panel, empty where the table has one block.
+        row: name of the row.
+        seed: of the run.
+        overrides: that make the run's config.
+        run_id: None while the run's data is not there.
+        pretrain_id: None where nothing is pre-trained, or the data is not there.
+        dataset: name of the run's dataset, or of the one that is not there.
+        method: name of the method.
+        hint: how to prepare the data that is not there.
     """
 
     panel: str
@@ -34,12 +42,18 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """For progress lines."""
+        """Row, panel and seed, for progress lines."""
         return " · ".join(part for part in (self.row, self.panel, f"seed {self.seed}") if part)
 
 
 def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
-    """Plan every cell of a table, with overrides after the table's own; raise UserError if one would do nothing."""
+    """Return every cell of the table.
+
+    Args:
+        spec: the table.
+        conf: the config folder.
+        overrides: the user's, after the table's own; UserError for one that would do nothing.
+    """
     for override in overrides:
         if key_of(override) == "seed":
             raise UserError(f"{override}: every run of a table has a seed of its own: use --seeds")
@@ -62,26 +76,26 @@ def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
 
 
 def _check_added(overrides: list[str], cfgs: list[DictConfig]) -> None:
-    """Raise UserError for ``+key=value`` that no row reads; one row may have what another does not."""
+    """Raise UserError for ``+key=value`` that no row reads; it is enough that one row reads it."""
     for override in overrides:
-        refused = []
+        errors = []
         for cfg in cfgs:
             try:
                 check_added_keys(cfg, OmegaConf.create([override]))
             except UserError as error:
-                refused.append(error)
-        if refused and len(refused) == len(cfgs):
-            raise refused[0]
+                errors.append(error)
+        if errors and len(errors) == len(cfgs):
+            raise errors[0]
 
 
 class Checksums:
-    """Checksums of data, read once for each way to load it: a checksum does not depend on the seed."""
+    """Checksums of data, read once for each way to load it, since they do not depend on the seed."""
 
     def __init__(self) -> None:
         self.known: dict[str, tuple[str | None, str | None]] = {}
 
     def of(self, cfg: DictConfig) -> tuple[str | None, str | None]:
-        """Return the checksum of data, or None and how to prepare it."""
+        """Return the checksum and None; None and how to prepare the data where it is not there."""
         from supremix.settings.build import build
 
         key = json.dumps(OmegaConf.to_container(cfg.dataset.load, resolve=True), sort_keys=True)
@@ -93,20 +107,22 @@ class Checksums:
         return self.known[key]
 
     def all(self, cfg: DictConfig) -> tuple[list[str], tuple[str, str] | None]:
-        """Return the checksums of all data of a run, and the first unprepared dataset with how to prepare it."""
+        """Return the checksums of all data of a run, and the first dataset that is not there with how to prepare it."""
         sums: list[str] = []
-        for one in data_configs(cfg):
-            sha256, hint = self.of(one)
+        for data_cfg in data_configs(cfg):
+            sha256, hint = self.of(data_cfg)
             if sha256 is None:
-                return sums, (one.dataset.name, str(hint))
+                return sums, (data_cfg.dataset.name, str(hint))
             sums.append(sha256)
         return sums, None
 
 
 def ids(cfg: DictConfig, sums: list[str]) -> tuple[str, str | None]:
-    """Return the id of a run, and that of its pre-trained encoder or None.
+    """Return the id of a run, and that of its pre-training, or None where nothing is pre-trained.
 
-    sums: of the run's data, and with transfer of the source's after it.
+    Args:
+        cfg: the composed config.
+        sums: checksum of the run's data, and with transfer that of the source's data after it.
     """
     origin = data_configs(cfg)[-1]
     pretrain_id = identity.pretrain_id(identity.scientific(origin), sums[-1]) if cfg.method.loss is not None else None
@@ -114,12 +130,12 @@ def ids(cfg: DictConfig, sums: list[str]) -> tuple[str, str | None]:
 
 
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:
-    """Return the table over other seeds."""
+    """Return the table over other seeds; None keeps its own."""
     return spec if seeds is None else replace(spec, seeds=seeds)
 
 
 def shown_plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
-    """Plan as `plan` does, with a status line while it lasts, at a terminal."""
+    """Plan as `plan` does, with a line on stderr meanwhile if that is a terminal."""
     from rich.console import Console
     from rich.markup import escape
 

@@ -1,4 +1,4 @@
-"""End a process: with a stop signal's exit code, and with one message for all ranks."""
+"""Frame the work of a command: its log lines, stop signals and exit code."""
 
 import sys
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from supremix.runtime.signals import stoppable
 
 
 @contextmanager
-def ending_on_signals() -> Iterator[None]:
-    """End the process on a stop signal, with one line on stderr and exit code 128 + its number (143 for SIGTERM).
+def entry_point() -> Iterator[None]:
+    """Show progress and warnings on stderr, and turn a stop signal into one line and an exit code.
 
-    Entry points put their work in here, so it also shows progress and warnings on stderr (`log.show`).
-    With several ranks, only the first that ends reports why; the others end because they lost it.
+    The exit code is 128 + the signal's number, 143 for SIGTERM. With several ranks, only the first that ends reports
+    why; the others end because they lost it.
     """
     log.show()
     try:
