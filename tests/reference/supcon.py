@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from tests.reference.supremix import TOLERANCE, unit
+from tests.reference.supremix import tolerance, unit
 
 
 def supcon_loss(z_ND: Tensor, y_N: Tensor, *, temperature: float) -> Tensor:
@@ -12,7 +12,7 @@ def supcon_loss(z_ND: Tensor, y_N: Tensor, *, temperature: float) -> Tensor:
     anchor_losses = []
     for i in range(len(y)):
         logit = {k: unit(z_ND[i]) @ unit(z_ND[k]) / temperature for k in range(len(y)) if k != i}
-        positives = [k for k in logit if abs(y[k] - y[i]) <= TOLERANCE]
+        positives = [k for k in logit if abs(y[k] - y[i]) <= tolerance(y)]
         if positives:
             log_denominator = torch.logsumexp(torch.stack(list(logit.values())), dim=0)
             anchor_losses.append(sum(log_denominator - logit[p] for p in positives) / len(positives))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from tests.reference.supremix import TOLERANCE
+from tests.reference.supremix import tolerance
 
 
 def supcr_loss(z_ND: Tensor, y_N: Tensor, *, temperature: float = 2.0) -> Tensor:
@@ -15,6 +15,6 @@ def supcr_loss(z_ND: Tensor, y_N: Tensor, *, temperature: float = 2.0) -> Tensor
         logit = {k: -torch.linalg.vector_norm(z_ND[i] - z_ND[k]) / temperature for k in others}
         for j in others:
             distance = abs(y[i] - y[j])
-            ranked = [logit[k] for k in others if abs(y[i] - y[k]) >= distance - TOLERANCE]
+            ranked = [logit[k] for k in others if abs(y[i] - y[k]) >= distance - tolerance(y)]
             terms.append(torch.logsumexp(torch.stack(ranked), dim=0) - logit[j])
     return torch.stack(terms).mean() if terms else (z_ND * 0.0).sum()

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-TOLERANCE = 1e-6  # labels are floats: 0.1-wide bins are not exact
+
+def tolerance(y: list[float], digit: float = 2.0**-52) -> float:
+    """Labels are floats, so that 0.1-wide bins are not exact: a billionth of their range, or their last digit."""
+    return max(1e-9 * (max(y) - min(y)), digit * max(map(abs, y)))
 
 
 @dataclass
@@ -28,8 +31,8 @@ def unit(v_D: Tensor) -> Tensor:
     return v_D / norm if norm > 0 else torch.zeros_like(v_D)
 
 
-def in_window(distance: float, window: float, inclusive: bool) -> bool:
-    return distance <= window + TOLERANCE if inclusive else distance < window - TOLERANCE
+def in_window(distance: float, window: float, inclusive: bool, near: float) -> bool:
+    return distance <= window + near if inclusive else distance < window - near
 
 
 def mix(first_D: Tensor, second_D: Tensor, lam: float, *, space: str, renormalise: bool, detach: bool) -> Tensor:
@@ -59,7 +62,7 @@ def anchor_pairs(
     window_inclusive: bool = True,
 ) -> list[Pair]:
     """Every pair of anchor i: the real ones, then its Mix-neg (eq. 1), then its Mix-pos (eq. 3)."""
-    anchor_D = unit(z_ND[i])
+    anchor_D, near = unit(z_ND[i]), tolerance(y)
     how = {"space": mix_space, "renormalise": renormalise, "detach": detach_mixtures}
     others = [k for k in range(len(y)) if k != i]
 
@@ -68,11 +71,11 @@ def anchor_pairs(
 
     pairs = []
     for k in others:
-        same = abs(y[i] - y[k]) <= TOLERANCE
+        same = abs(y[i] - y[k]) <= near
         pairs.append(Pair(anchor_D @ unit(z_ND[k]), weight_of(y[i] if same else y[k]), same))
     if mix_neg:
         for k in others:
-            if abs(y[i] - y[k]) > TOLERANCE:
+            if abs(y[i] - y[k]) > near:
                 lam = float(lam_NN[i, k])
                 mixture_D = mix(z_ND[i], z_ND[k], lam, **how)
                 pairs.append(Pair(anchor_D @ mixture_D, weight_of(lam * y[i] + (1 - lam) * y[k]), False))
@@ -80,9 +83,9 @@ def anchor_pairs(
         for j in others:
             for k in others:
                 below, above = y[i] - y[j], y[k] - y[i]
-                if below <= TOLERANCE or above <= TOLERANCE:
+                if below <= near or above <= near:
                     continue
-                if in_window(below, window, window_inclusive) and in_window(above, window, window_inclusive):
+                if all(in_window(gap, window, window_inclusive, near) for gap in (below, above)):
                     mixture_D = mix(z_ND[j], z_ND[k], above / (y[k] - y[j]), **how)
                     pairs.append(Pair(anchor_D @ mixture_D, weight_of(y[i]), True))
     return pairs
@@ -118,7 +121,7 @@ def supremix_loss(
             torch.stack([pair.similarity / temperature + math.log(pair.weight) for pair in pairs]), dim=0
         )
         terms = sum(log_denominator - pair.similarity / temperature for pair in positives)
-        same_label = sum(abs(y[i] - label) <= TOLERANCE for label in y)
+        same_label = sum(abs(y[i] - label) <= tolerance(y) for label in y)
         total = total + terms / (same_label if reduction == "label_sum" else len(positives))
     return total / max(anchors, 1) if reduction == "mean" else total
 
@@ -126,11 +129,12 @@ def supremix_loss(
 def count_positives(y_N: Tensor, *, window: float, mix_pos: bool = True, window_inclusive: bool = True) -> list[int]:
     """Positives of every anchor: rows of the same label, and pairs around it within the window (eq. 4)."""
     y = [float(label) for label in y_N]
+    least = tolerance(y, 2.0**-23 if y_N.dtype == torch.float32 else 2.0**-52)
     counts = []
     for i, label in enumerate(y):
         gaps = [other - label for k, other in enumerate(y) if k != i]
-        same = sum(abs(gap) <= TOLERANCE for gap in gaps)
-        near = [gap for gap in gaps if abs(gap) > TOLERANCE and in_window(abs(gap), window, window_inclusive)]
+        same = sum(abs(gap) <= least for gap in gaps)
+        near = [gap for gap in gaps if abs(gap) > least and in_window(abs(gap), window, window_inclusive, least)]
         below, above = sum(gap < 0 for gap in near), sum(gap > 0 for gap in near)
         counts.append(same + (below * above if mix_pos else 0))
     return counts

@@ -55,7 +55,7 @@ class Contrast(torch.autograd.Function):
             for start in range(0, len(z_ND), step):
                 anchors(state, slice(start, min(start + step, len(z_ND))), lam_NN, triplets_at_once)
             if loss.weight:  # R of eq. (5) divides every weight
-                log_span = math.log(pairs.label_span(windows.label_N, loss.label_range))
+                log_span = math.log(loss.label_range or windows.span)
                 value.sub_(shares_2N[0].sum(), alpha=loss.temperature * log_span)
             if gradient is not None and by_z_ND is not None:
                 by_z_ND.index_copy_(0, batch.order_N, gradient.by_embedding(batch, loss.detach_mixtures))
@@ -101,7 +101,7 @@ def anchors(state: Pass, rows: slice, lam_NN: Tensor | None, triplets_at_once: i
     n, start = len(batch.cos_NN), rows.start
     cos_RN = batch.cos_NN[rows]
     gap_RN = (batch.label_N[rows, None] - batch.label_N).to(cos_RN.dtype).abs_()
-    same_RN = torch.le(gap_RN, pairs.LABEL_TOLERANCE, out=torch.empty_like(gap_RN))
+    same_RN = torch.le(gap_RN, batch.windows.tolerance, out=torch.empty_like(gap_RN))
     excluded = -torch.finfo(cos_RN.dtype).max / 4
 
     # Real pairs in the first N columns, Mix-neg in the others: exp(ŝ/τ), then times the weight's numerator.

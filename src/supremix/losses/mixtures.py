@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.losses.pairs import LABEL_TOLERANCE
+from supremix.losses.labels import Labels
 
 UNIFORMS_AT_MOST = 16
 """A Beta draw of more uniform numbers than this costs more than two gamma variates."""
@@ -58,6 +58,7 @@ class Windows:
     Attributes:
         order_N: position → row of the batch.
         label_N: labels, ascending.
+        tolerance: distance up to which labels are the same.
         low_N, below_N: rows in the window below are [low, low + below).
         same_N, high_N: rows with the same label are [same, high).
         above_N: rows in the window above are [high, high + above).
@@ -65,11 +66,18 @@ class Windows:
 
     order_N: np.ndarray
     label_N: np.ndarray
+    tolerance: float
     low_N: np.ndarray
     same_N: np.ndarray
     high_N: np.ndarray
     below_N: np.ndarray
     above_N: np.ndarray
+
+    @property
+    def span(self) -> float:
+        """Range of the labels, label units; 1 if they are all the same."""
+        span = float(self.label_N[-1] - self.label_N[0])
+        return span if span > self.tolerance else 1.0
 
     @cached_property
     def triplets_N(self) -> np.ndarray:
@@ -86,23 +94,22 @@ class Windows:
         return self.same_label_N - 1 + (self.triplets_N if mix_pos else 0)
 
 
-def find_windows(y_N: Tensor, window: float, inclusive: bool) -> Windows:
+def find_windows(labels: Labels, window: float, inclusive: bool) -> Windows:
     """Find the rows near each row in label, on either side, those with the same label excluded.
 
     Args:
-        y_N: labels.
+        labels: of the batch, in any order.
         window: γ, label units.
         inclusive: whether a row at exactly γ counts.
     """
-    y = y_N.detach().cpu().double().numpy()
-    order_N = np.argsort(y, kind="stable")
-    label_N = y[order_N]
-    reach = window + LABEL_TOLERANCE if inclusive else window - LABEL_TOLERANCE
-    gap_21 = np.array([[LABEL_TOLERANCE], [reach]])
+    order_N = np.argsort(labels.y_N, kind="stable")
+    label_N = labels.y_N[order_N]
+    reach = window + labels.tolerance if inclusive else window - labels.tolerance
+    gap_21 = np.array([[labels.tolerance], [reach]])
     same_N, low_N = np.searchsorted(label_N, label_N - gap_21)
     high_N, end_N = np.searchsorted(label_N, label_N + gap_21, side="right")
     below_N, above_N = np.maximum(same_N - low_N, 0), np.maximum(end_N - high_N, 0)
-    return Windows(order_N, label_N, low_N, same_N, high_N, below_N, above_N)
+    return Windows(order_N, label_N, labels.tolerance, low_N, same_N, high_N, below_N, above_N)
 
 
 @dataclass(frozen=True)

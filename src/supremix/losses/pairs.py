@@ -3,29 +3,47 @@
 Shapes: N rows in a batch (two views of B items are N = 2B rows), D features.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-LABEL_TOLERANCE = 1e-6
-"""Labels closer than this are the same label: binned labels such as 4.3 carry float noise."""
+from supremix.losses.labels import Labels, read_labels
+
+Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
 
-def check_batch(z_ND: Tensor, y_N: Tensor) -> Tensor:
-    """Return the embeddings in float32 or wider; raise ValueError unless the shapes are (N, D) and (N,), N ≥ 1."""
+def check_batch(z_ND: Any, y_N: Any) -> tuple[Tensor, Labels]:
+    """Check embeddings and labels; return the embeddings in float32 or wider, and the labels on the host.
+
+    Args:
+        z_ND: embeddings.
+        y_N: labels: a tensor, an array or a list of N numbers.
+
+    Raises:
+        ValueError: the embeddings are no tensor (N, D), N ≥ 1, or the labels are not N finite numbers.
+    """
+    if not isinstance(z_ND, Tensor) or z_ND.is_complex():
+        got = z_ND.dtype if isinstance(z_ND, Tensor) else type(z_ND).__name__
+        raise ValueError(f"z_ND must be a tensor of real numbers, got {got}")
     if z_ND.ndim != 2 or z_ND.shape[0] == 0:
         raise ValueError(f"z_ND must be a non-empty matrix (N rows, D features), got shape {tuple(z_ND.shape)}")
-    if y_N.shape != z_ND.shape[:1]:
-        raise ValueError(f"y_N must hold one label for each of the {z_ND.shape[0]} rows, got shape {tuple(y_N.shape)}")
-    return at_least_float32(z_ND)
+    return at_least_float32(z_ND), read_labels(y_N, len(z_ND))
 
 
-def exact_labels(y_N: Tensor, device: torch.device) -> Tensor:
-    """Return labels on the device in float64, in which label + tolerance ≠ label (float32 on Apple's GPUs)."""
-    return y_N.to(device, exact_dtype(device), non_blocking=device.type != "cpu")  # reading on the host must wait
+def without_compiling(forward: Forward) -> Forward:
+    """Run a loss as it is in a step that ``torch.compile`` compiles, since NumPy reads labels, which decide shapes."""
+
+    @wraps(forward)
+    def call(*args: Any, **kwargs: Any) -> Tensor:
+        # Only there: it imports the compiler, which takes seconds.
+        run = torch.compiler.disable(forward) if torch.compiler.is_compiling() else forward
+        return run(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 def exact_dtype(device: torch.device) -> torch.dtype:
@@ -68,20 +86,7 @@ def times_saved(ctx: Any, upstream: Tensor) -> Tensor:
     return upstream * gradient_ND
 
 
-def label_span(label_N: np.ndarray, label_range: float | None) -> float:
-    """Return R of eq. (5), label units.
-
-    Args:
-        label_N: the batch's labels, ascending; their range is R unless given, or 1 if they are all equal.
-        label_range: range of the training labels; None takes the batch's.
-    """
-    if label_range is not None:
-        return label_range
-    span = float(label_N[-1] - label_N[0])
-    return span if span > LABEL_TOLERANCE else 1.0
-
-
-def real_logits(z_ND: Tensor, y_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def real_logits(z_ND: Tensor, y_N: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Compute the cosines that figures 3 and 5 of the paper plot; no loss uses them.
 
     Args:
@@ -91,9 +96,9 @@ def real_logits(z_ND: Tensor, y_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         Cosines (N, N), mask of positive pairs (N, N), mask of negative pairs (N, N); the masks hold each pair once.
     """
-    unit_ND = unit_rows(check_batch(z_ND, y_N))
-    y_N = exact_labels(y_N, z_ND.device)
-    same_NN = (y_N[:, None] - y_N).abs() <= LABEL_TOLERANCE
+    z_ND, labels = check_batch(z_ND, y_N)
+    unit_ND, label_N = unit_rows(z_ND), labels.on(z_ND.device)
+    same_NN = (label_N[:, None] - label_N).abs() <= labels.tolerance
     return unit_ND @ unit_ND.T, same_NN.triu(1), (~same_NN).triu(1)
 
 

@@ -1,8 +1,12 @@
 """Supervised SimCSE for scored sentence pairs (Gao et al. 2021; paper appendix C.1), in both directions."""
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
 from supremix.losses import pairs
+from supremix.losses.labels import device_of, read_labels
 
 
 class SimCSELoss(nn.Module):
@@ -24,26 +28,29 @@ class SimCSELoss(nn.Module):
         self.temperature = pairs.positive_number("temperature", temperature)
         self.threshold = float(threshold)
 
-    def forward(self, z_N2D: Tensor, y_N: Tensor) -> Tensor:
+    @pairs.without_compiling
+    def forward(self, z_N2D: Tensor, y_N: Any) -> Tensor:
         """Return the loss of a batch, a scalar.
 
         Args:
             z_N2D: embeddings of each pair's first and second sentence; normalised inside.
-            y_N: labels of the pairs.
+            y_N: labels of the pairs: a tensor, an array or a list. The host reads them.
 
         Raises:
-            ValueError: the shapes are not those of one batch.
+            ValueError: the shapes are not those of one batch, or a label is not finite.
         """
-        if z_N2D.ndim != 3 or z_N2D.shape[1] != 2:
-            raise ValueError(f"z_N2D must be N pairs of embeddings, (N, 2, D), got shape {tuple(z_N2D.shape)}")
-        u_ND, v_ND = pairs.check_batch(z_N2D[:, 0], y_N), pairs.at_least_float32(z_N2D[:, 1])
+        if not isinstance(z_N2D, Tensor) or z_N2D.ndim != 3 or z_N2D.shape[1] != 2:
+            got = f"shape {tuple(z_N2D.shape)}" if isinstance(z_N2D, Tensor) else type(z_N2D).__name__
+            raise ValueError(f"z_N2D must be a tensor of N pairs of embeddings, (N, 2, D), got {got}")
+        u_ND, labels = pairs.check_batch(z_N2D[:, 0], y_N)
+        v_ND = pairs.at_least_float32(z_N2D[:, 1])
         with pairs.full_precision(u_ND.device):
             logits_NN = pairs.unit_rows(u_ND) @ pairs.unit_rows(v_ND).T / self.temperature
             # Without a pair above the threshold the sum is empty: 0, with a zero gradient.
-            positive_N = (pairs.exact_labels(y_N, u_ND.device) > self.threshold).to(logits_NN.dtype)
+            positive_N = (labels.on(u_ND.device) > self.threshold).to(logits_NN.dtype)
             directions_N = logits_NN.logsumexp(dim=1) + logits_NN.logsumexp(dim=0) - 2 * logits_NN.diagonal()
             return (directions_N * positive_N).sum() / (2 * positive_N.sum()).clamp(min=1)
 
-    def count_positives(self, y_N: Tensor) -> Tensor:
+    def count_positives(self, y_N: Any) -> Tensor:
         """Return 1 for each pair above the threshold and 0 for the others, (N,)."""
-        return (pairs.exact_labels(y_N, y_N.device) > self.threshold).long()
+        return torch.from_numpy(read_labels(y_N).y_N > self.threshold).long().to(device_of(y_N))

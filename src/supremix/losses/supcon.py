@@ -1,7 +1,10 @@
 """SupCon, the L_out form (Khosla et al. 2020, eq. 2), with equal labels as positives."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
+from supremix.losses import pairs
 from supremix.losses.supremix import SupReMixLoss
 
 
@@ -22,18 +25,19 @@ class SupConLoss(nn.Module):
         self._bare = SupReMixLoss(temperature, window=0.0, mix_neg=False, mix_pos=False, weight=False)
         self.temperature = self._bare.temperature
 
-    def forward(self, z_ND: Tensor, y_N: Tensor) -> Tensor:
+    @pairs.without_compiling
+    def forward(self, z_ND: Tensor, y_N: Any) -> Tensor:
         """Return the loss of a batch, a scalar.
 
         Args:
             z_ND: embeddings; normalised inside.
-            y_N: labels; rows of the same label are positives.
+            y_N: labels, a tensor, an array or a list; rows of the same label are positives.
 
         Raises:
-            ValueError: the shapes are not those of one batch.
+            ValueError: the shapes are not those of one batch, or a label is not finite.
         """
         return self._bare(z_ND, y_N)
 
-    def count_positives(self, y_N: Tensor) -> Tensor:
+    def count_positives(self, y_N: Any) -> Tensor:
         """Return the number of positives of each anchor, (N,)."""
         return self._bare.count_positives(y_N)

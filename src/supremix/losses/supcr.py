@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from supremix.losses import pairs
+from supremix.losses.labels import device_of, read_labels
 
 
 class SupCRLoss(nn.Module):
@@ -25,31 +26,34 @@ class SupCRLoss(nn.Module):
         super().__init__()
         self.temperature = pairs.positive_number("temperature", temperature)
 
-    def forward(self, z_ND: Tensor, y_N: Tensor) -> Tensor:
+    @pairs.without_compiling
+    def forward(self, z_ND: Tensor, y_N: Any) -> Tensor:
         """Return the loss of a batch: the mean over all N(N−1) ordered pairs, 0 for a single row.
 
         Args:
             z_ND: embeddings, not normalised.
-            y_N: labels.
+            y_N: labels: a tensor, an array or a list. The host reads them.
 
         Raises:
-            ValueError: the shapes are not those of one batch.
+            ValueError: the shapes are not those of one batch, or a label is not finite.
         """
-        z_ND = pairs.check_batch(z_ND, y_N)
-        y_N = pairs.exact_labels(y_N, z_ND.device)
+        z_ND, labels = pairs.check_batch(z_ND, y_N)
         with pairs.full_precision(z_ND.device):
-            return RankContrast.apply(z_ND, y_N, self.temperature) if len(z_ND) > 1 else z_ND.sum() * 0.0
+            if len(z_ND) < 2:
+                return z_ND.sum() * 0.0
+            return RankContrast.apply(z_ND, labels.on(z_ND.device), labels.tolerance, self.temperature)
 
-    def count_positives(self, y_N: Tensor) -> Tensor:
+    def count_positives(self, y_N: Any) -> Tensor:
         """Return the number of positives of each anchor, (N,): every other row."""
-        return torch.full(y_N.shape, len(y_N) - 1, device=y_N.device)
+        rows = len(read_labels(y_N).y_N)
+        return torch.full((rows,), rows - 1, device=device_of(y_N))
 
 
 class RankContrast(torch.autograd.Function):
     """SupCR as one autograd function. M = N − 1 others of each anchor, farthest label first."""
 
     @staticmethod
-    def forward(ctx: Any, z_ND: Tensor, y_N: Tensor, temperature: float) -> Tensor:
+    def forward(ctx: Any, z_ND: Tensor, y_N: Tensor, tolerance: float, temperature: float) -> Tensor:
         """Compute the mean of log Σ_k exp(s_ik) − s_ij, with s = −distance/τ; save its gradient."""
         # The matrix-product form of cdist loses the digits of small distances, which float32 can spare of float64's.
         wide_ND = z_ND.to(pairs.exact_dtype(z_ND.device))
@@ -57,14 +61,14 @@ class RankContrast(torch.autograd.Function):
         form = "donot_use_mm_for_euclid_dist" if wide_ND.dtype == z_ND.dtype else "use_mm_for_euclid_dist"
         distance_NN = torch.cdist(wide_ND, wide_ND, compute_mode=form).to(z_ND.dtype)
         # The anchor itself comes last, and is cut off.
-        label_NN = (y_N[:, None] - y_N).abs_().fill_diagonal_(-1)
+        label_NN = (y_N[:, None] - y_N).abs_().fill_diagonal_(-torch.inf)
         far_NN, order_NN = label_NN.sort(dim=1, descending=True)
         order_NM = order_NN[:, :-1]
         s_NM = distance_NN.gather(1, order_NM).div_(-temperature)
 
         # Others at the same label distance share a denominator: the running sum up to the last of them. Sums only grow.
         gap_NM = far_NN[:, :-1] - far_NN[:, 1:]
-        tied_NM = torch.le(gap_NM, pairs.LABEL_TOLERANCE, out=torch.empty_like(s_NM))
+        tied_NM = torch.le(gap_NM, tolerance, out=torch.empty_like(s_NM))
         beyond = torch.finfo(s_NM.dtype).max / 4
         lse_NM = running_logsumexp(s_NM).add_(tied_NM, alpha=beyond).flip(1).cummin(dim=1).values
         value = (lse_NM.flip(1) - s_NM).mean()
@@ -80,7 +84,7 @@ class RankContrast(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Scale the gradient that the forward pass computed."""
-        return pairs.times_saved(ctx, upstream), None, None
+        return pairs.times_saved(ctx, upstream), None, None, None
 
 
 def running_logsumexp(x_NM: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ No mixture is materialised. A mixture is a combination of two embeddings, so its
 norm follow from inner products between embeddings: see `contrast`.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from supremix.losses import mixtures, pairs
 from supremix.losses.contrast import Contrast
 from supremix.losses.gram import on_device_of
+from supremix.losses.labels import device_of, read_labels
 
 TRIPLETS_AT_ONCE = 1 << 17
 """The most Mix-pos computed together: bounds memory, and keeps them in the processor's cache."""
@@ -73,10 +76,11 @@ class SupReMixLoss(nn.Module):
         self.mix_space, self.renormalise, self.detach_mixtures = mix_space, renormalise, detach_mixtures
         self.window_inclusive, self.reduction = window_inclusive, reduction
 
+    @pairs.without_compiling
     def forward(
         self,
         z_ND: Tensor,
-        y_N: Tensor,
+        y_N: Any,
         lam_NN: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
@@ -84,20 +88,21 @@ class SupReMixLoss(nn.Module):
 
         Args:
             z_ND: embeddings; normalised inside.
-            y_N: labels, in the units of ``window``. The host reads them: labels on the CPU spare waiting for a GPU.
+            y_N: labels, in the units of ``window``: a tensor, an array or a list. The host reads them: labels on the
+                CPU spare waiting for a GPU.
             lam_NN: λ₁ in [0, 1] of anchor i (row) and negative k (column); None draws them.
             generator: source of the draws, on the device of ``z_ND``; None takes torch's global one.
 
         Raises:
-            ValueError: the shapes are not those of one batch.
+            ValueError: the shapes are not those of one batch, or a label is not finite.
         """
-        z_ND = pairs.check_batch(z_ND, y_N)
+        z_ND, labels = pairs.check_batch(z_ND, y_N)
         if lam_NN is not None and lam_NN.shape != (len(z_ND), len(z_ND)):
             raise ValueError(f"lam_NN must have shape ({len(z_ND)}, {len(z_ND)}), got {tuple(lam_NN.shape)}")
         with pairs.full_precision(z_ND.device):
             if len(z_ND) < 2:
                 return z_ND.sum() * 0.0
-            windows = mixtures.find_windows(y_N, self.window, self.window_inclusive)
+            windows = mixtures.find_windows(labels, self.window, self.window_inclusive)
             if not self.mix_neg:
                 lam_NN = None
             elif lam_NN is None:
@@ -107,9 +112,9 @@ class SupReMixLoss(nn.Module):
                 lam_NN = lam_NN.index_select(0, order_N).index_select(1, order_N).to(z_ND)
             return Contrast.apply(z_ND, lam_NN, windows, self, TRIPLETS_AT_ONCE)
 
-    def count_positives(self, y_N: Tensor) -> Tensor:
+    def count_positives(self, y_N: Any) -> Tensor:
         """Return the number of positives of each anchor, real and mixed, (N,)."""
-        windows = mixtures.find_windows(y_N, self.window, self.window_inclusive)
+        windows = mixtures.find_windows(read_labels(y_N), self.window, self.window_inclusive)
         count_N = np.empty_like(windows.order_N)
         count_N[windows.order_N] = windows.count_positives(self.mix_pos)
-        return torch.from_numpy(count_N).to(y_N.device)
+        return torch.from_numpy(count_N).to(device_of(y_N))

@@ -1,0 +1,73 @@
+"""Read the labels of a batch as callers give them: tensors, arrays or lists; refuse what is no label."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LABEL_TOLERANCE = 1e-9
+"""Labels closer than this part of their range are the same label: binned labels such as 4.3 carry float noise."""
+
+
+class Labels(NamedTuple):
+    """A batch's labels on the host, checked.
+
+    Attributes:
+        y_N: labels, float64.
+        tolerance: distance up to which labels are the same, label units: `LABEL_TOLERANCE` of their range, and no less
+            than what a difference of two labels is rounded by.
+    """
+
+    y_N: np.ndarray
+    tolerance: float
+
+    def on(self, device: torch.device) -> Tensor:
+        """Return the labels on a device in float64, in which label + tolerance ≠ label (float32 on Apple's GPUs)."""
+        exact = torch.float32 if device.type == "mps" else torch.float64
+        return torch.from_numpy(self.y_N).to(device, exact, non_blocking=True)
+
+
+def read_labels(y_N: Any, rows: int | None = None) -> Labels:
+    """Return labels on the host; the one place where losses read them.
+
+    Args:
+        y_N: labels: a tensor, which may be on another device, an array or a list of N numbers.
+        rows: N; None takes any.
+
+    Raises:
+        ValueError: the labels are not N finite numbers. The message names the first row whose label is not.
+    """
+    digits: type[np.floating] = np.float64
+    if isinstance(y_N, Tensor):
+        if y_N.is_floating_point() and y_N.dtype != torch.float64:
+            digits = np.float32
+        y_N = y_N.detach().cpu()
+        y_N = y_N.numpy() if y_N.is_complex() else y_N.double().numpy()
+    try:
+        given_N = np.asarray(y_N)
+        if given_N.dtype.kind not in "biufO":
+            raise TypeError(f"got {given_N.dtype}")
+        if given_N.dtype in (np.float16, np.float32):
+            digits = np.float32
+        label_N = given_N.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"y_N must hold real numbers, one for each row: {error}") from None
+    if label_N.ndim != 1 or rows not in (None, len(label_N)):
+        column = "; squeeze(1) makes a column of labels (N,)" if label_N.shape[1:] == (1,) else ""
+        each = "each row" if rows is None else f"each of the {rows} rows"
+        raise ValueError(f"y_N must hold one label for {each}, got shape {label_N.shape}{column}")
+    bad_N = ~np.isfinite(label_N)
+    if bad_N.any():
+        row = int(bad_N.argmax())
+        others = f", and those of {bad_N.sum() - 1} other rows are not finite" if bad_N.sum() > 1 else ""
+        raise ValueError(f"y_N[{row}] is {label_N[row]}{others}: leave out rows without a label")
+    low, high = (float(label_N.min()), float(label_N.max())) if len(label_N) else (0.0, 0.0)
+    if not high - low < float(np.finfo(np.float32).max):
+        raise ValueError(f"y_N spans {low:g} to {high:g}, more than float32 holds: use another unit")
+    return Labels(label_N, max(LABEL_TOLERANCE * (high - low), float(np.finfo(digits).eps) * max(-low, high)))
+
+
+def device_of(y_N: Any) -> torch.device:
+    """Return the device of labels; an array or a list is on the CPU."""
+    return y_N.device if isinstance(y_N, Tensor) else torch.device("cpu")
