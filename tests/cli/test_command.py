@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
@@ -36,12 +35,13 @@ def test_each_sub_command_has_examples_in_its_help(name, capsys):
 
 def test_help_imports_nothing_that_is_slow():
     for arguments in (["--version"], ["--help"], ["table", "--help"], ["train", "--help"], ["ls", "--help"]):
-        started = time.process_time()
+        started = os.times()
         result = supremix(*arguments, PYTHONPROFILEIMPORTTIME="1")
         assert result.returncode == 0
         for heavy in ("torch", "hydra", "omegaconf", "numpy", "rich"):
             assert f"| {heavy}\n" not in result.stderr, arguments
-        assert time.process_time() - started < 1
+        ended = os.times()
+        assert ended.children_user + ended.children_system - started.children_user - started.children_system < 1
 
 
 def test_the_version(capsys):
