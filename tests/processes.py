@@ -30,10 +30,13 @@ def code(process: Any) -> int:
     return process.exitcode
 
 
-def _logged(log: Path, work: Callable[..., None], *arguments: Any) -> None:
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def _logged(path: Path, work: Callable[..., None], *arguments: Any) -> None:
+    from supremix.runtime import log
+
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
+    log.show()
     work(*arguments)
 
 

@@ -210,7 +210,9 @@ def test_the_second_process_on_a_run_waits_for_the_first_and_shows_what_it_left(
         with pytest.raises(Busy, match=f"{directory.name} is in work in process {os.getpid()} on "):
             experiment.run(cfg, wait=False)
         waiting = [processes.start(processes.run_all, [cfg], journal, log=log) for log in (first, second)]
+        deadline = time.monotonic() + 120
         while not all(log.exists() and "waiting for it" in log.read_text() for log in (first, second)):
+            assert time.monotonic() < deadline, "the processes do not say that they wait"
             time.sleep(0.05)
     assert [processes.code(process) for process in waiting] == [0, 0]
     texts = [log.read_text() for log in (first, second)]
