@@ -64,7 +64,7 @@ def test_prepared_folder_holds_the_resized_images(source, main, folder):
     assert (status, err) == (0, "")
     assert f"{COUNT} faces of 16×16 pixels" in out
     assert "train/val/test: 8/2/2; the paper's table 12: 12208/2140/2140: differ" in out
-    assert sorted(contents(folder)) == ["faces.npy", "manifest.csv", "meta.json", "report.csv"]
+    assert sorted(contents(folder)) == ["faces.npy", "manifest.csv", "meta.json", "report.csv", "stamps.json"]
 
     faces = np.load(folder / "faces.npy")
     assert (faces.dtype, faces.shape) == (np.uint8, (COUNT, PIXELS, PIXELS, 3))

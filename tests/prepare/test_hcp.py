@@ -89,7 +89,8 @@ def test_workers_change_no_byte(raw, prepared):
     assert run(raw.parent, "--workers", 2) == 0
     folder = raw.parent / "out" / "hcp_aging_tiny"
     assert {p.name for p in folder.iterdir()} == {p.name for p in prepared.iterdir()}
-    assert all(path.read_bytes() == (prepared / path.name).read_bytes() for path in folder.iterdir())
+    made = [path for path in folder.iterdir() if path.name != "stamps.json"]  # of the raw files' own times
+    assert all(path.read_bytes() == (prepared / path.name).read_bytes() for path in made)
 
 
 def test_tables_of_every_kind_and_direction_are_the_same(raw, prepared):

@@ -76,7 +76,7 @@ def test_prepared_folder_holds_every_pair(raw, tmp_path, capsys):
     assert folder == tmp_path / "out" / "stsb_dir-twin-50d"
     written = {file.name for file in folder.iterdir()}
     arrays = {"tokens.npy", "lengths.npy", "vectors.npy"}
-    assert written == {"manifest.csv", "meta.json", "report.csv", "vocabulary.txt"} | arrays
+    assert written == {"manifest.csv", "meta.json", "report.csv", "stamps.json", "vocabulary.txt"} | arrays
 
     expected = [(part, row) for part, file in stsb_dir.FILES.items() for row in raw_rows(raw / file)]
     found = manifest(folder)

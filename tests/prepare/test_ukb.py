@@ -173,6 +173,8 @@ def test_workers_and_runs_change_no_byte(raw, prepared, capsys):
     folder = data / "out" / "ukb_tiny"
     assert {p.name for p in folder.iterdir()} == {p.name for p in prepared.iterdir()}
     for path in folder.iterdir():
+        if path.name == "stamps.json":  # of the raw files' own times
+            continue
         assert path.read_bytes() == (prepared / path.name).read_bytes()
     before = (folder / "meta.json").stat().st_mtime_ns
     assert run(data) == 0

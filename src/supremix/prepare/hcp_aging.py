@@ -1,6 +1,7 @@
 """Prepare HCP-Aging: parcel time series, a file for each subject, and a table of ages become a prepared folder."""
 
 import argparse
+import io
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,10 @@ from supremix.errors import UserError
 from supremix.prepare.shared import cohort
 from supremix.prepare.shared.command import exit_code
 from supremix.prepare.shared.marker import MARKER, marker
-from supremix.prepare.shared.pieces import cut, fingerprint, make_pieces
-from supremix.prepare.shared.prepared import is_prepared
+from supremix.prepare.shared.pieces import cut, make_pieces
 from supremix.prepare.shared.report import Finding, dropped
+from supremix.prepare.shared.sources import is_current
+from supremix.prepare.shared.stamps import stamp
 from supremix.prepare.shared.subjects import match, read_ages, read_list
 from supremix.prepare.shared.working_folder import resumable_folder
 
@@ -54,13 +56,9 @@ def prepare(args: argparse.Namespace) -> None:
     files = find_files(source, {ages_file.name, args.exclude.name if args.exclude else ""}, findings)
     ages = read_ages(ages_file, ID_COLUMNS, AGE_COLUMNS, findings)
     excluded = read_list(args.exclude, ID_COLUMNS) if args.exclude else set()
-    items = []
-    for subject, file in match(ages, files, excluded, findings):
-        stat = (source / file).stat()
-        items.append((subject, file, stat.st_size, stat.st_mtime_ns))
-    drawn = [(subject, ages[subject].age, ages[subject].split, size) for subject, _, size, _ in items]
-    source_sha256 = fingerprint(args.split_seed, drawn)
-    if is_prepared(folder, args.name, source_sha256, cohort.check_arrays):
+    items = [(subject, file, stamp(source / file)) for subject, file in match(ages, files, excluded, findings)]
+    made_from = cohort.source_of(items, ages, (args.split_seed,), lambda file: (source / file).read_bytes())
+    if is_current(folder, args.name, made_from, cohort.check_arrays):
         print(f"{folder}: already prepared, left as it is")
         return
     pieces = cut(items, PER_PIECE, "standardised")
@@ -85,7 +83,9 @@ def prepare(args: argparse.Namespace) -> None:
             row_shape=(PARCELS,),
             name=args.name,
             label="age, years",
-            source={"file": source.name, "sha256": source_sha256, "url": URL},
+            made_from=made_from,
+            file=source.name,
+            url=URL,
             synthetic=marker(source) is not None,
         )
     length = f"{min(frames)} to {max(frames)}" if min(frames) < max(frames) else str(frames[0])
@@ -116,26 +116,29 @@ def make_piece(items: Sequence[Any], *, source: Path) -> tuple[Any, list[dict[st
     series = []
     results: list[dict[str, Any]] = []
     for _, file, *_ in items:
+        results.append({"source": None})
         try:
-            series.append(standardised(read_series(source / file)))
+            raw = (source / file).read_bytes()
+            results[-1]["source"] = hashlib.sha256(raw).hexdigest()
+            series.append(standardised(read_series(raw, Path(file).suffix)))
             sha256 = hashlib.sha256(series[-1].tobytes()).hexdigest()
-            results.append({"frames": len(series[-1]), "sha256": sha256})
+            results[-1] |= {"frames": len(series[-1]), "sha256": sha256}
         except (ValueError, OSError, MemoryError) as error:
-            results.append({"reason": str(error) or type(error).__name__})
+            results[-1]["reason"] = str(error) or type(error).__name__
     return (np.concatenate(series) if series else None), results
 
 
-def read_series(path: Path) -> Any:
-    """Read the table in a file as (T, parcels) float64, finite; raise ValueError that names its fault."""
+def read_series(raw: bytes, suffix: str) -> Any:
+    """Read a file's content as (T, parcels) float64, finite; raise ValueError that names its fault."""
     import numpy as np
 
-    if path.stat().st_size == 0:
+    if not raw:
         raise ValueError("the file is empty")
     try:
-        if path.suffix == ".npy":
-            table = np.load(path, allow_pickle=False)
+        if suffix == ".npy":
+            table = np.load(io.BytesIO(raw), allow_pickle=False)
         else:
-            table = np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None, ndmin=2)
+            table = np.loadtxt(io.BytesIO(raw), delimiter="," if suffix == ".csv" else None, ndmin=2)
         table = np.asarray(table).astype(np.float64, casting="same_kind")
     except Exception as error:  # np.load and np.loadtxt raise many kinds on damaged files
         raise ValueError(f"not readable as a table of numbers ({str(error)[:120]})") from None

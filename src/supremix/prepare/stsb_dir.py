@@ -1,6 +1,5 @@
 """Prepare STS-B-DIR: three tab-separated files of scored sentence pairs and word vectors become a prepared folder."""
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -12,9 +11,11 @@ from supremix.errors import UserError
 from supremix.prepare.shared import command
 from supremix.prepare.shared.download import download
 from supremix.prepare.shared.marker import marker
-from supremix.prepare.shared.prepared import is_prepared, write_manifest, write_meta
+from supremix.prepare.shared.prepared import write_manifest, write_meta
 from supremix.prepare.shared.progress import meter
 from supremix.prepare.shared.report import Finding, compare_counts, summary_lines, write_report
+from supremix.prepare.shared.sources import find_source, is_current, write_stamps
+from supremix.prepare.shared.stamps import stamp
 from supremix.prepare.shared.working_folder import atomic_folder
 from supremix.prepare.stsb_pairs import Pair, in_train_too, read_pairs
 
@@ -81,11 +82,10 @@ def prepare(files: Mapping[str, Path], split: str, vectors: "Vectors", out: Path
     synthetic = marker(files["train"]) is not None
     if not synthetic and split in SUMS:
         _check_published(files, split, sums)
-    whole = hashlib.sha256(" ".join(sums.values()).encode()).hexdigest()
-    if is_prepared(folder, NAME, whole):
-        made_with = read_meta(folder)["vectors"]["file"]
-        if made_with != vectors.name:
-            raise UserError(f"{folder}: made with the vectors of {made_with}, not {vectors.name}: {redo(folder)}")
+    stamps = [stamp(path) for path in vectors.files]
+    made_from = find_source((split, sums), stamps, lambda: [_sum(path) for path in vectors.files])
+    _refuse_other_vectors(folder, vectors.name)
+    if is_current(folder, NAME, made_from):
         print(f"{folder}: already prepared, left as it is")
         return folder
 
@@ -94,14 +94,16 @@ def prepare(files: Mapping[str, Path], split: str, vectors: "Vectors", out: Path
     pairs, findings = _read(files)
     count = Counter(token for pair in pairs for tokens in pair.tokens for token in tokens)
     vocabulary = look_up(count, vectors.read(wanted_words(count)))
+    vector_sums = made_from.contents()
     facts = {"file": vectors.name, "width": vectors.width, **coverage(count, vocabulary)}
     with atomic_folder(folder) as working:
         _write_content(working, pairs, vocabulary)
-        source = {"file": " ".join(sums), "sha256": whole, "url": URLS.get(split, "")}
+        source = made_from.describe(" ".join(sums), URLS.get(split, ""), vector_sums)
         about: dict[str, Any] = {"split": split, "vectors": facts, "files": sums}
         rows = len(pairs)
         write_meta(working, name=NAME, rows=rows, label=LABEL, source=source, synthetic=synthetic, **about)
         write_report(working, findings)  # after the sums: it is no part of the content
+        write_stamps(working, source["sha256"], made_from)
     _summarise(folder, pairs, findings, facts)
     return folder
 
@@ -113,6 +115,13 @@ def _sum(path: Path) -> str:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}): `supremix prepare {NAME} --help` says where to get it"
         ) from error
+
+
+def _refuse_other_vectors(folder: Path, name: str) -> None:
+    if folder.exists():
+        made_with = read_meta(folder).get("vectors", {}).get("file")
+        if made_with != name:
+            raise UserError(f"{folder}: made with the vectors of {made_with}, not {name}: {redo(folder)}")
 
 
 def _check_published(files: Mapping[str, Path], split: str, sums: Mapping[str, str]) -> None:

@@ -52,9 +52,13 @@ def prepare(source: Path, out: Path, name: str = NAME, *, expected_sha256: str =
     folder, twin = out / name, marker(source)
     if twin:
         expected_sha256 = sha256_file(source)
-    if is_prepared(folder, name, expected_sha256):
+    there = is_prepared(folder, name, expected_sha256)
+    if there and not source.exists():
         return folder
     table = read_raw(source, expected_sha256, None if twin else ROWS)
+
+    if there:
+        return folder
 
     import numpy as np
 
@@ -120,13 +124,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     def body() -> None:
         folder = args.out / args.name
-        if args.name == NAME and is_prepared(folder, NAME, SHA256):
-            print(f"{folder}: already prepared, left as it is")
-            return
+        there = folder.exists()
         source = args.source or args.data / args.name / FILE
-        if args.source is None and args.name == NAME and not source.exists():
+        if args.source is None and args.name == NAME and not source.exists() and not there:
             download(source, URL, SHA256)
         prepare(source, args.out, args.name)
+        if there:
+            print(f"{folder}: already prepared, left as it is")
+            return
         print(f"{folder}: {read_meta(folder)['rows']} rows, {len(FEATURES)} features, label {LABEL}; from {source}")
 
     return command.exit_code(body)

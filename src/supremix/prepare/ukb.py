@@ -12,9 +12,10 @@ from supremix.errors import UserError, needs
 from supremix.prepare.shared import cohort
 from supremix.prepare.shared.command import exit_code
 from supremix.prepare.shared.marker import MARKER, marker
-from supremix.prepare.shared.pieces import cut, fingerprint, make_pieces
-from supremix.prepare.shared.prepared import is_prepared
+from supremix.prepare.shared.pieces import cut, make_pieces
 from supremix.prepare.shared.report import Finding, dropped, kept
+from supremix.prepare.shared.sources import is_current
+from supremix.prepare.shared.stamps import stamp
 from supremix.prepare.shared.subjects import match, read_ages, read_list
 from supremix.prepare.shared.working_folder import resumable_folder
 
@@ -60,10 +61,10 @@ def prepare(args: argparse.Namespace) -> None:
     files = find_files(source, {ages_file.name, args.exclude.name if args.exclude else ""}, findings)
     ages = read_ages(ages_file, ID_COLUMNS, AGE_COLUMNS, findings)
     excluded = read_list(args.exclude, ID_COLUMNS) if args.exclude else set()
-    items = [(eid, file, *stamp(source / file)) for eid, file in match(ages, files, excluded, findings)]
-    drawn = [(eid, ages[eid].age, ages[eid].split, size) for eid, _, size, _ in items]
-    source_sha256 = fingerprint(settings, args.split_seed, drawn)
-    if is_prepared(folder, args.name, source_sha256, cohort.check_arrays):
+    items = [(eid, file, stamp(source / file)) for eid, file in match(ages, files, excluded, findings)]
+    decides = (settings, args.split_seed)
+    made_from = cohort.source_of(items, ages, decides, lambda file: read_bytes(source / file, settings["image"]))
+    if is_current(folder, args.name, made_from, cohort.check_arrays):
         print(f"{folder}: already prepared, left as it is")
         return
     needs("nibabel", extra="volumes")
@@ -93,7 +94,9 @@ def prepare(args: argparse.Namespace) -> None:
             name=args.name,
             label="age, years",
             voxel_mm=settings["voxel_mm"],
-            source={"file": source.name, "sha256": source_sha256, "url": URL},
+            made_from=made_from,
+            file=source.name,
+            url=URL,
             synthetic=marker(source) is not None,
         )
     what = f"volumes of {settings['side']}³ voxels, {settings['voxel_mm']:g} mm"
@@ -118,12 +121,6 @@ def find_files(source: Path, others: set[str], findings: list[Finding]) -> dict[
     return files
 
 
-def stamp(path: Path) -> tuple[int, int]:
-    """Return what changes with the file: its size and its time."""
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
-
-
 def make_piece(
     items: Sequence[Any], *, source: Path, image: str, side: int, voxel_mm: float
 ) -> tuple[Any, list[dict[str, Any]]]:
@@ -137,14 +134,17 @@ def make_piece(
     cubes = []
     results: list[dict[str, Any]] = []
     for _, file, *_ in items:
+        results.append({"source": None})
         try:
-            voxels, sizes = read_volume(read_bytes(source / file, image))
+            raw = read_bytes(source / file, image)
+            results[-1]["source"] = hashlib.sha256(raw).hexdigest()
+            voxels, sizes = read_volume(raw)
             cube = to_cube(voxels, sizes, side, voxel_mm)
             cubes.append(to_unit_range(cube))
             sha256 = hashlib.sha256(cubes[-1].tobytes()).hexdigest()
-            results.append({"sha256": sha256, "outside": share_outside(voxels, sizes, cube, voxel_mm)})
+            results[-1] |= {"sha256": sha256, "outside": share_outside(voxels, sizes, cube, voxel_mm)}
         except (ValueError, OSError, MemoryError) as error:
-            results.append({"reason": str(error) or type(error).__name__})
+            results[-1]["reason"] = str(error) or type(error).__name__
     return (np.stack(cubes) if cubes else None), results
 
 

@@ -4,7 +4,9 @@ Quick to import, so that ``--help`` answers at once.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from supremix.prepare.shared import command
 from supremix.prepare.shared.pieces import Piece
 from supremix.prepare.shared.prepared import describe_pieces, write_manifest, write_meta
 from supremix.prepare.shared.report import Finding, compare_counts, dropped, kept, summary_lines, write_report
+from supremix.prepare.shared.sources import Source, find_source, read_all, write_stamps
+from supremix.prepare.shared.stamps import Stamp
 from supremix.prepare.shared.subjects import Subject
 
 
@@ -37,6 +41,28 @@ def check_arrays(folder: Path, meta: Mapping[str, Any]) -> None:
     open_pieces(folder, meta)
 
 
+def source_of(
+    items: Sequence[tuple[str, str, Stamp]],
+    ages: Mapping[str, Subject],
+    settings: Sequence[Any],
+    read: Callable[[str], bytes],
+) -> Source:
+    """Describe a cohort's files, with their subjects' ages and the settings, for comparison.
+
+    Args:
+        items: (subject, file, stamp).
+        settings: what decides the arrays besides; JSON must be able to hold it.
+        read: file → its content, or that of the one in it that is used.
+    """
+    listing = [(subject, ages[subject].age, ages[subject].split, of_file[0]) for subject, _, of_file in items]
+    reads = [partial(_sha256, read, file) for _, file, _ in items]
+    return find_source((*settings, listing), [of_file for _, _, of_file in items], lambda: read_all(reads))
+
+
+def _sha256(read: Callable[[str], bytes], file: str) -> str:
+    return hashlib.sha256(read(file)).hexdigest()
+
+
 def usable(
     pieces: Sequence[Piece], records: Sequence[Mapping[str, Any]], findings: list[Finding], what: str
 ) -> list[tuple[str, str, dict[str, Any]]]:
@@ -46,7 +72,7 @@ def usable(
 
     Args:
         pieces: of items that begin with subject and file.
-        records: of the pieces; an item's result holds a "reason" where it failed, else the "sha256" of its content.
+        records: of the pieces; an item's result holds a "reason" where it failed, else the "sha256" of its array.
         what: an item's name, for the report.
     """
     rows = []
@@ -111,6 +137,9 @@ def store(
     rows: Sequence[int],
     dtype: str,
     row_shape: Sequence[int],
+    made_from: Source,
+    file: str,
+    url: str,
     **meta: Any,
 ) -> None:
     """Fill the working folder with the finished pieces, which move into it, and what describes them.
@@ -118,22 +147,28 @@ def store(
     Args:
         working: the folder that becomes the prepared one.
         finished: the folder of the pieces.
+        records: of the pieces; an item's result holds "source", the SHA-256 of its file, None where it was unreadable.
         columns: of manifest.csv.
         stem: the arrays' files are called ``<stem>-0000.npy`` and so on.
         rows: of each piece's array; 0 where nothing in it was usable.
-        meta: for meta.json: name, label, source, synthetic, and whatever else.
+        made_from: the files, as they were before they were read.
+        file: name of their folder.
+        url: where they come from.
+        meta: for meta.json: name, label, synthetic, and whatever else.
     """
     for leftover in working.iterdir():  # of a call that was stopped in this function
         leftover.unlink()
     used = [(p, record, n) for p, record, n in zip(pieces, records, rows, strict=True) if n > 0]
     files = [f"{stem}-{i:04d}.npy" for i in range(len(used))]
-    sums = {file: str(record["sha256"]) for file, (_, record, _) in zip(files, used, strict=True)}
+    sums = {name: str(record["sha256"]) for name, (_, record, _) in zip(files, used, strict=True)}
     write_manifest(working, columns)
     array = describe_pieces(files, [n for _, _, n in used], dtype, row_shape)
-    write_meta(working, rows=len(columns["id"]), sums=sums, array=array, **meta)
+    source = made_from.describe(file, url, [result["source"] for record in records for result in record["result"]])
+    write_meta(working, rows=len(columns["id"]), source=source, sums=sums, array=array, **meta)
     write_report(working, findings)  # after the sums: it is no part of the content
-    for file, (piece, _, _) in zip(files, used, strict=True):
-        (finished / f"{piece.key}.npy").replace(working / file)
+    write_stamps(working, source["sha256"], made_from)
+    for name, (piece, _, _) in zip(files, used, strict=True):
+        (finished / f"{piece.key}.npy").replace(working / name)
 
 
 def print_summary(

@@ -1,5 +1,6 @@
 """Decode and resize face images, and write them into one .npy array, a few at a time."""
 
+import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,26 +39,31 @@ def create_array(path: Path, images: int, pixels: int) -> None:
     new.rename(path)
 
 
-def write_images(items: Sequence[tuple[int, Place]], *, path: Path, pixels: int) -> tuple[None, list[Any]]:
+def write_images(items: Sequence[tuple[int, Place]], *, path: Path, pixels: int) -> tuple[None, dict[str, Any]]:
     """Decode consecutive images and write them into the array at `path`; a row whose image fails stays zero.
 
     Args:
         items: (row, place) of each image.
 
-    Returns: None, since the array is elsewhere, and [row, reason] of each image that failed.
+    Returns: None, since the array is elsewhere, and "sha256" of each file, None where it cannot be read, and "failed",
+    [row, reason] of each image that failed.
     """
     images = np.zeros((len(items), pixels, pixels, 3), dtype=np.uint8)
-    failed = []
+    failed: list[Any] = []
+    sums: list[str | None] = []
     for image, (row, place) in zip(images, items, strict=True):
+        sums.append(None)
         try:
-            image[:] = decode(place.read(), pixels)
+            content = place.read()
+            sums[-1] = hashlib.sha256(content).hexdigest()
+            image[:] = decode(content, pixels)
         except (OSError, ValueError) as error:
             failed.append([row, " ".join(str(error).split())])
     # Written, not mapped: a full disk is then an error and not a bus fault.
     with path.open("r+b") as file:
         file.seek(_header_bytes(path) + items[0][0] * images[0].nbytes)
         file.write(images.tobytes())
-    return None, failed
+    return None, {"failed": failed, "sha256": sums}
 
 
 def _header_bytes(path: Path) -> int:

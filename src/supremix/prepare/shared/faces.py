@@ -14,10 +14,11 @@ from supremix.errors import UserError, needs
 from supremix.prepare.shared import command
 from supremix.prepare.shared.archives import Place
 from supremix.prepare.shared.marker import marker
-from supremix.prepare.shared.pieces import cut, fingerprint, make_pieces
-from supremix.prepare.shared.prepared import is_prepared, write_manifest, write_meta
+from supremix.prepare.shared.pieces import cut, make_pieces
+from supremix.prepare.shared.prepared import write_manifest, write_meta
 from supremix.prepare.shared.progress import meter
 from supremix.prepare.shared.report import Finding, compare_counts, summary_lines, write_report
+from supremix.prepare.shared.sources import Source, find_source, is_current, read_all, write_stamps
 from supremix.prepare.shared.working_folder import resumable_folder
 
 ARRAY = "faces.npy"
@@ -91,13 +92,13 @@ def read_options(about: str, name: str, arguments: list[str] | None) -> FaceOpti
     )
 
 
-def is_ready(options: FaceOptions, source_sha256: str | None = None) -> bool:
+def is_ready(options: FaceOptions, source: Source | None = None) -> bool:
     """Say whether the prepared folder is there, whole, and made from this source with these settings.
 
     Args:
-        source_sha256: what to compare with; None where the source is gone, so that nothing can be compared.
+        source: what to compare with; None where it is gone, so that nothing can be compared.
     """
-    if not is_prepared(options.folder, options.name, source_sha256, _check_files):
+    if not is_current(options.folder, options.name, source, _check_files):
         return False
     print(f"{options.folder}: already prepared, left as it is")
     return True
@@ -123,26 +124,25 @@ def prepare_faces(
         findings: what is wrong with other inputs; images that cannot be decoded are added in report.csv.
         tables: further files for the folder, name → content.
     """
-    # The images' sizes stand for their contents.
-    rows = [(face.id, face.label, face.split, face.place.size) for face in faces]
-    sha256 = fingerprint(options.name, options.pixels, rows, [finding[:4] for finding in findings])
-    if is_ready(options, sha256):
+    source = source_of(options, faces, findings)
+    if is_ready(options, source):
         return
-    with resumable_folder(options.folder, sha256, len(faces) * options.pixels**2 * 3) as (working, finished):
+    with resumable_folder(options.folder, source.listing, len(faces) * options.pixels**2 * 3) as (working, finished):
         places = [face.place for face in faces]
-        failed = fill(working / ARRAY, finished, places, options.pixels, options.workers)
+        failed, contents = fill(working / ARRAY, finished, places, options.pixels, options.workers)
         unreadable = [Finding(faces[row].id, "dropped", "unreadable", failed[row]) for row in sorted(failed)]
         every = [*findings, *unreadable]
         sizes = _split_sizes(options.name, faces, failed, every)
         _write_tables(working, faces, failed, tables or {})
         with meter("checksum", (working / ARRAY).stat().st_size) as advance:
             sums = {ARRAY: sha256_file(working / ARRAY, advance)}
+        described = source.describe(options.source.name, origin.url, contents)
         write_meta(
             working,
             name=options.name,
             rows=sum(sizes.values()),
             label="age, years",
-            source={"file": options.source.name, "sha256": sha256, "url": origin.url},
+            source=described,
             synthetic=options.synthetic,
             sums=sums,
             pixels=options.pixels,
@@ -151,6 +151,7 @@ def prepare_faces(
             **origin.notes,
         )
         write_report(working, every)  # after the sums: it is no part of the content
+        write_stamps(working, described["sha256"], source)
     kind = "synthetic faces" if options.synthetic else "faces"
     side = options.pixels
     print(f"{options.folder}: {sum(sizes.values())} {kind} of {side}×{side} pixels; from {options.source}")
@@ -159,8 +160,20 @@ def prepare_faces(
         print(line)
 
 
-def fill(array: Path, finished: Path, places: Sequence[Place], pixels: int, workers: int) -> dict[int, str]:
-    """Write the images at `places` into the .npy file `array`, a row each; return failed row → reason.
+def source_of(options: FaceOptions, faces: Sequence[Face], findings: Sequence[Finding]) -> Source:
+    """Describe the images, with their labels and settings, for comparison."""
+    rows = [(face.id, face.label, face.split, face.place.size) for face in faces]
+    listing = (options.name, options.pixels, rows, [finding[:4] for finding in findings])
+    stamps = sorted({face.place.path: face.place.stamp for face in faces}.items())
+    return find_source(listing, [stamp for _, stamp in stamps], lambda: read_all([face.place.sha256 for face in faces]))
+
+
+def fill(
+    array: Path, finished: Path, places: Sequence[Place], pixels: int, workers: int
+) -> tuple[dict[int, str], list[str | None]]:
+    """Write the images at `places` into the .npy file `array`, a row each.
+
+    Returns: failed row → reason, and the SHA-256 of each image file, None for those that cannot be read.
 
     Args:
         finished: folder of the records of what is done, so that a second call with the same arguments does the rest.
@@ -175,7 +188,8 @@ def fill(array: Path, finished: Path, places: Sequence[Place], pixels: int, work
     pieces = cut(list(enumerate(places)), PER_PIECE, pixels)
     make = partial(write_images, path=array, pixels=pixels)
     records = make_pieces(finished, pieces, make, workers, "decoding faces")
-    return {row: reason for record in records for row, reason in record["result"]}
+    failed = {row: reason for record in records for row, reason in record["result"]["failed"]}
+    return failed, [sha256 for record in records for sha256 in record["result"]["sha256"]]
 
 
 def _split_sizes(

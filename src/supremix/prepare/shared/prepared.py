@@ -3,7 +3,8 @@
 A prepared folder ``<prepared>/<name>/`` holds ``manifest.csv`` (columns ``id``, ``label`` and optionally ``split``),
 the arrays that belong to it (row i of the manifest is row i of each array, unless the manifest has a column ``row``),
 and ``meta.json``, which describes them and carries the SHA-256 of every other file. A ``report.csv`` beside them lists
-what was left out. Where a dataset is prepared in several variants, their folders are named ``<name>-<variant>``.
+what was left out, and ``stamps.json`` shows that the sources are the same without reading them. Where a dataset is
+prepared in several variants, their folders are named ``<name>-<variant>``.
 """
 
 import csv

