@@ -18,7 +18,7 @@ from supremix.suite.keep import kept, settings_of, stated
 from supremix.suite.reading import reading
 from supremix.suite.size import PAPER, Size
 from supremix.tables.files import write_texts
-from supremix.tables.latex import tex
+from supremix.tables.latex import comments, tabular
 from supremix.tables.render import md_line
 
 COLUMNS = ("target", "range", "bin size", *SPLITS)  # of the datasets' table
@@ -210,11 +210,9 @@ def markdown(table: ComputedTable) -> str:
 
 def latex(table: ComputedTable) -> str:
     """Return the table as a LaTeX ``tabular`` (booktabs), with the statements as comments."""
-    header, *lines = ([*map(tex, line)] for line in _grid(table))
+    header, *lines = _grid(table)
     notes = [*(text.replace("**", "") for text in stated(table.settings)), *table.notes]
-    out = [f"% {tex(table.title)}", f"\\begin{{tabular}}{{{'l' * len(header)}}}", "\\toprule"]
-    out += [" & ".join(header) + r" \\", "\\midrule", *(" & ".join(line) + r" \\" for line in lines)]
-    out += ["\\bottomrule", "\\end{tabular}", *(f"% {tex(note)}" for note in notes)]
+    out = [*comments([table.title]), *tabular("l" * len(header), header, lines), *comments(notes)]
     return "\n".join(out) + "\n"
 
 

@@ -1,6 +1,5 @@
 """Render a table as LaTeX, for the package booktabs."""
 
-from supremix.suite.spec import Panel
 from supremix.tables import cells, statements
 from supremix.tables.results import Results
 
@@ -23,30 +22,26 @@ def latex(results: Results) -> str:
     """Return a ``tabular`` for each panel, with the statements beside it as comments."""
     spec = results.spec
     warnings = [text.replace("**", "") for text in statements.warnings(results)]
-    out = _comments([f"{spec.title}. {statements.selection_rule(spec)}", *warnings])
+    out = comments([f"{spec.title}. {statements.selection_rule(spec)}", *warnings])
     for panel in spec.panels:
-        out += [*_comments([panel.name] if panel.name else []), *_tabular(results, panel)]
-        out += _comments(statements.under(results, panel))
-    return "\n".join([*out, *_comments(spec.notes)]) + "\n"
+        header = cells.header(results, panel)
+        lines = [cells.line(results, panel, row) for row in spec.rows_of(panel)]
+        out += comments([panel.name] if panel.name else [])
+        out += tabular(f"l{'r' * (len(header) - 1)}", header, lines)
+        out += comments(statements.under(results, panel))
+    return "\n".join([*out, *comments(spec.notes)]) + "\n"
 
 
-def _tabular(results: Results, panel: Panel) -> list[str]:
-    header = cells.header(results, panel)
-    rows = [cells.line(results, panel, row) for row in results.spec.rows_of(panel)]
-    return [
-        f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
-        "\\toprule",
-        _line(header),
-        "\\midrule",
-        *map(_line, rows),
-        "\\bottomrule",
-        "\\end{tabular}",
-    ]
+def tabular(alignment: str, header: list[str], lines: list[list[str]]) -> list[str]:
+    """Return the lines of a ``tabular``; its cells are plain text."""
+
+    def row(cells: list[str]) -> str:
+        return " & ".join(map(tex, cells)) + r" \\"
+
+    top = [f"\\begin{{tabular}}{{{alignment}}}", "\\toprule", row(header), "\\midrule"]
+    return [*top, *map(row, lines), "\\bottomrule", "\\end{tabular}"]
 
 
-def _line(cells: list[str]) -> str:
-    return " & ".join(map(tex, cells)) + r" \\"
-
-
-def _comments(texts: list[str]) -> list[str]:
+def comments(texts: list[str]) -> list[str]:
+    """Return texts as comments, a line each."""
     return [f"% {tex(text)}" for text in texts]
