@@ -16,7 +16,7 @@ help: ## Show what can be made
 	@echo "  Data: SUPREMIX_DATA=DIR holds raw files (default: data), SUPREMIX_RUNS=DIR the store (default: runs)."
 	@echo "  SIZE=small runs, plans and renders any table or figure on small synthetic data, in minutes, under results/small."
 	@echo "  OVERRIDES='dataset.split=authors …' sets Hydra keys for every run of a table or figure; JOBS=N runs N at a time,"
-	@echo "  by default as many as there are cores; LAUNCHER=slurm (or basic, joblib, submitit_local, ray) says what starts them."
+	@echo "  by default as many as there are cores, on Slurm as conf/hydra/launcher/slurm.yaml says; LAUNCHER=slurm (or basic, joblib, submitit_local, ray) says what starts them."
 
 setup: $(STAMP) ## Make .venv and install the package in it, once
 

@@ -69,7 +69,8 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
     known = f"{', '.join(LAUNCHERS)} (default: joblib where it is installed, else basic)"
     argument = parser.add_argument("--launcher", help=f"what starts the runs: {known}")
     argument.completer = lambda **_: LAUNCHERS  # type: ignore[attr-defined]
-    parser.add_argument("--jobs", type=int, help="runs at a time (default: this machine's cores; on Slurm no limit)")
+    default = "this machine's cores; on Slurm array_parallelism of conf/hydra/launcher/slurm.yaml"
+    parser.add_argument("--jobs", type=int, help=f"runs at a time (default: {default})")
 
 
 def launcher_of(options: argparse.Namespace) -> "tuple[Launcher, list[str]]":
