@@ -60,6 +60,20 @@ def test_every_launcher_makes_the_same_runs(tmp_path, expected, name):
     assert run_small(tmp_path, named(name, 2)) == (expected, [])
 
 
+def test_what_the_user_sets_wins_over_what_a_table_sets_for_its_runs(tmp_path, monkeypatch):
+    jobs = []
+    monkeypatch.setattr("supremix.suite.run.launch", lambda cells, *_: jobs.extend(cells) or [])
+    listed = [{"name": "Ridge", "kind": "ours", "overrides": ["method=ridge"]}]
+    spec = built({"name": "small", "title": "Small", "overrides": [], "seeds": [0], "metrics": {}, "rows": listed})
+    runs = [f"paths.runs={tmp_path / 'runs'}", "dataset=diabetes"]
+    run_missing(spec, CONF, IN_PROCESS, runs)
+    run_missing(spec, CONF, IN_PROCESS, [*runs, "tracking.group=mine", "tracking.tags=[a]", "trainer.progress=plain"])
+    usual, chosen = (composed(CONF, job.overrides) for job in jobs)
+    assert (usual.tracking.group, usual.tracking.tags, usual.trainer.progress) == (spec.label, [spec.label], "off")
+    assert (chosen.tracking.group, chosen.tracking.tags, chosen.trainer.progress) == ("mine", ["a"], "plain")
+    assert chosen.paths.runs == usual.paths.runs == str(tmp_path / "runs")
+
+
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
     """A stand-in for Slurm that runs an array's tasks on this machine; the folder of what it was asked for."""

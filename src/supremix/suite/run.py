@@ -40,14 +40,23 @@ def run_missing(
     for dataset, hint in sorted({cell.dataset: cell.hint for cell in cells if cell.hint}.items()):
         log.info("%s is not there, its runs are not started: %s", dataset, hint)
     whole = [f"paths.{key}={quoted(str(Path(path).absolute()))}" for key, path in paths.items()]  # for other machines
-    group = [*whole, f"tracking.group={spec.label}", f"tracking.tags=[{spec.label}]", "trainer.progress=off"]
-    jobs = [replace(cell, overrides=[*cell.overrides, *group]) for cell in missing if cell.run_id is not None]
+    jobs = [
+        # The user's overrides are in the cell's, so they win over the first ones; those in paths are in ``whole``.
+        replace(cell, overrides=[*together(spec), *cell.overrides, *whole])
+        for cell in missing
+        if cell.run_id is not None
+    ]
     launcher = replace(launcher, overrides=[*launcher.overrides, *whole])
 
     def done(cell: Cell) -> bool:
         return is_finished(store, cell) and not (cfg.rerun and other_code_of(store, cell))
 
     return cells, store, launch(jobs, conf, launcher, done) if jobs else []
+
+
+def together(spec: Spec) -> list[str]:
+    """Return overrides that show a specification's runs together in W&B and keep their terminal quiet."""
+    return [f"tracking.group={spec.label}", f"tracking.tags=[{spec.label}]", "trainer.progress=off"]
 
 
 def is_finished(store: Store, cell: Cell) -> bool:

@@ -55,8 +55,8 @@ def reproduce(
     folder = place(out, spec.folder, files.why_kept(results, records, spec.folder))
     if folder:
         files.write(results, records, folder)
-        group = [f"tracking.group={spec.label}", f"tracking.job_type={TABLE_JOB}"]
-        log_table(results, composed(conf, [*spec.overrides, *overrides, *group]).tracking)
+        line = [f"tracking.group={spec.label}", *spec.overrides, *overrides, f"tracking.job_type={TABLE_JOB}"]
+        log_table(results, composed(conf, line).tracking)
     if failed:
         raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as such; the first: {failed[0]}")
     return results, cells, folder
