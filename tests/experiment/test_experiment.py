@@ -85,6 +85,12 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(tmp_path):
     assert not np.array_equal(first["test_id"], other["test_id"])  # the split follows the seed by default
 
 
+@pytest.mark.parametrize(("select", "extreme"), [("mae", "lowest"), ("pearson", "highest")])
+def test_the_terminal_says_which_extreme_chose_the_epoch(tmp_path, capsys, select, extreme):
+    run_small(tmp_path, "method=vanilla", f"protocol.select={select}", "trainer.progress=plain")
+    assert f"of 2, {extreme} val {select}; last: last epoch" in capsys.readouterr().out
+
+
 def test_a_finished_run_is_shown_and_not_run_again(tmp_path, capsys, monkeypatch):
     directory, _ = run_small(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in directory.rglob("*")}

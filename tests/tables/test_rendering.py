@@ -77,6 +77,22 @@ def test_mean_deviation_count_paper_and_difference():
     assert text.endswith("- A note.\n")
 
 
+@pytest.mark.parametrize(
+    ("metrics", "rule"),
+    [
+        (["mae", "mse"], "lowest validation error"),
+        (["pearson"], "highest validation pearson"),
+        (["mae", "pearson"], "best validation value"),
+    ],
+)
+def test_the_rule_of_selection_is_that_of_the_records(metrics, rule):
+    cells = found()
+    for number, (_, record) in enumerate(cells):
+        record["selection"] = {"split": "val", "metric": metrics[number % len(metrics)]}
+    for text in (markdown(collect(SPEC, cells)), latex(collect(SPEC, cells))):
+        assert f"The epoch is the one with the {rule}; the test set" in text
+
+
 def test_paired_difference_is_the_t_interval_over_common_seeds():
     a, b = np.array(MAE["SupReMix"]), np.array(MAE["Vanilla"])
     low, high = scipy_stats.ttest_rel(a, b).confidence_interval(0.95)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from supremix import __version__
 from supremix.data.dataset import Data
 from supremix.experiment.measure import SPLITS, arrays_of, groups_in, measured
-from supremix.metrics.regression import METRICS, VARIANTS
+from supremix.metrics.regression import LOWER_IS_BETTER, METRICS, VARIANTS
 from supremix.runtime import ranks
 from supremix.settings.identity import of_pretraining
 from supremix.settings.provenance import present_code
@@ -179,10 +179,8 @@ def show(report: Record, directory: Path, status: str) -> None:
         if values is not None:
             cells = ("undefined" if values.get(name) is None else f"{values[name]:.4f}" for name in METRICS)
             print(f"  {variant:<6}" + "".join(f"{cell:>10}" for cell in cells))
-    if report["selection"]:
-        print(
-            "  best: epoch {best_epoch} of {epochs}, lowest {split} {metric}; last: last epoch".format(
-                **report["selection"]
-            )
-        )
+    if selection := report["selection"]:
+        extreme = "lowest" if selection["metric"] in LOWER_IS_BETTER else "highest"
+        chosen = "best: epoch {best_epoch} of {epochs}, {extreme} {split} {metric}".format(**selection, extreme=extreme)
+        print(f"  {chosen}; last: last epoch")
     print(f"  record: {directory / 'record.json'}")

@@ -22,7 +22,7 @@ def latex(results: Results) -> str:
     """Return a ``tabular`` for each panel, with the statements beside it as comments."""
     spec = results.spec
     warnings = [text.replace("**", "") for text in statements.warnings(results)]
-    out = comments([f"{spec.title}. {statements.selection_rule(spec)}", *warnings])
+    out = comments([f"{spec.title}. {statements.selection_rule(results)}", *warnings])
     for panel in spec.panels:
         header = cells.header(results, panel)
         lines = [cells.line(results, panel, row) for row in spec.rows_of(panel)]

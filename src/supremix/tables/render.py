@@ -15,7 +15,7 @@ COLUMNS = (
 def markdown(results: Results) -> str:
     """Return the table in Markdown, with its statements and notes."""
     spec = results.spec
-    lines = [f"# {spec.title}", "", statements.selection_rule(spec), ""]
+    lines = [f"# {spec.title}", "", statements.selection_rule(results), ""]
     for warning in statements.warnings(results):
         lines += [warning, ""]
     for panel in spec.panels:

@@ -26,6 +26,7 @@ class Results:
         unprepared: dataset that is not prepared → what prepares it.
         settings: the user's overrides.
         codes: digest of the code that made runs, or UNSTATED → (panel, row) of these runs.
+        selected_by: metrics whose validation value chose the epoch of a run.
     """
 
     spec: Spec
@@ -36,6 +37,7 @@ class Results:
     unprepared: dict[str, list[str]] = field(default_factory=dict)
     settings: list[str] = field(default_factory=list)
     codes: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    selected_by: set[str] = field(default_factory=set)
 
     def of(self, panel: Panel, row_name: str, column: str) -> dict[int, float]:
         """Return the values by seed; empty if no run is finished or the row has no such metric."""
@@ -88,11 +90,14 @@ def collect(
     values: dict[tuple[str, str, str], dict[int, float]] = {}
     runs: dict[tuple[str, str], set[int]] = {}
     codes: dict[str, list[tuple[str, str]]] = {}
+    selected_by: set[str] = set()
     panels = {(panel.name, row.name): panel for panel, row in spec.cells()}
     for cell, record in records:
         if (panel := panels.get((cell.panel, cell.row))) is None:
             continue
         runs.setdefault((cell.panel, cell.row), set()).add(cell.seed)
+        if selection := record.get("selection"):
+            selected_by.add(selection["metric"])
         for digest in digests(record):
             if (place := (cell.panel, cell.row)) not in codes.setdefault(digest, []):
                 codes[digest].append(place)
@@ -102,7 +107,7 @@ def collect(
             if value is not None and math.isfinite(value):
                 values.setdefault((cell.panel, cell.row, column), {})[cell.seed] = value
     synthetic = bool(spec.size) or any(record["synthetic"] for _, record in records)
-    return Results(spec, values, runs, synthetic, failed or set(), unprepared or {}, settings or [], codes)
+    return Results(spec, values, runs, synthetic, failed or set(), unprepared or {}, settings or [], codes, selected_by)
 
 
 def digests(record: dict[str, Any]) -> list[str]:

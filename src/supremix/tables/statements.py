@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass
 
+from supremix.metrics.regression import HIGHER_IS_BETTER
 from supremix.metrics.seeds import gain_percent, paired
 from supremix.suite.keep import stated
-from supremix.suite.spec import Gain, Panel, Spec
+from supremix.suite.spec import Gain, Panel
 from supremix.tables.cells import MISSING, digits_of
 from supremix.tables.results import UNSTATED, Results
 
 
-def selection_rule(spec: Spec) -> str:
+def selection_rule(results: Results) -> str:
     """Return how each number was chosen, for the table's header."""
-    seeds = f"{len(spec.seeds)} seed{'s' * (len(spec.seeds) > 1)}"
+    count, highest = len(results.spec.seeds), results.selected_by & set(HIGHER_IS_BETTER)
+    chosen = f"highest validation {' or '.join(sorted(highest))}" if highest else "lowest validation error"
+    if highest and highest < results.selected_by:
+        chosen = "best validation value"
     return (
-        f"Mean ± standard deviation (ddof 1) over {seeds}. The epoch is the one with the lowest validation "
-        "error; the test set is read once, at the end. Δ is the difference to the paper's value."
+        f"Mean ± standard deviation (ddof 1) over {count} seed{'s' * (count > 1)}. The epoch is the one with the "
+        f"{chosen}; the test set is read once, at the end. Δ is the difference to the paper's value."
     )
 
 
