@@ -1,4 +1,4 @@
-"""Broken input by theme: each module has a table of cases, which tests/test_bad_input.py runs."""
+"""Broken input by theme: each module has a table of cases, which tests/cli/test_bad_input.py runs."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
