@@ -7,9 +7,9 @@ import pytest
 from supremix.store.folders import Store, begun, finished, work_folder
 
 
-def written(store, target, text, stands=None):
+def written(store, target, text, usable=None):
     """Make the target with this content; whether it was made."""
-    with store.making(target, stands=stands) as work:
+    with store.making(target, usable=usable) as work:
         if work is None:
             return False
         with store.writing(target) as folder:
@@ -27,9 +27,9 @@ def test_what_stands_is_left_and_what_does_not_moves_to_superseded(tmp_path):
     target = store.run("a")
     assert written(store, target, "old")
     assert not written(store, target, "new")
-    assert written(store, target, "older than new", stands=replaced)
-    assert written(store, target, "new", stands=replaced)
-    assert not written(store, target, "newer", stands=replaced)
+    assert written(store, target, "older than new", usable=replaced)
+    assert written(store, target, "new", usable=replaced)
+    assert not written(store, target, "newer", usable=replaced)
     assert (target / "content").read_text() == "new"
     kept = {path.name: (path / "content").read_text() for path in (tmp_path / "superseded").iterdir()}
     assert kept == {"a-1": "old", "a-2": "older than new"}
@@ -42,7 +42,7 @@ def test_a_replacement_that_fails_leaves_the_finished_one_in_its_place(tmp_path)
     store = Store(tmp_path)
     target = store.run("a")
     written(store, target, "old")
-    with pytest.raises(KeyboardInterrupt), store.making(target, stands=replaced), store.writing(target):
+    with pytest.raises(KeyboardInterrupt), store.making(target, usable=replaced), store.writing(target):
         raise KeyboardInterrupt
     assert (target / "content").read_text() == "old"
     assert finished(target)
@@ -55,11 +55,11 @@ def test_an_interrupted_replacement_keeps_its_checkpoints_whoever_asks_for_the_r
     store = Store(tmp_path)
     target = store.run("a")
     written(store, target, "old")
-    with suppress(KeyboardInterrupt), store.making(target, stands=replaced) as work:
+    with suppress(KeyboardInterrupt), store.making(target, usable=replaced) as work:
         (work / "saved.ckpt").touch()
         raise KeyboardInterrupt
     assert not written(store, target, "new")  # without rerun=true it is shown
-    with store.making(target, stands=replaced) as work:
+    with store.making(target, usable=replaced) as work:
         assert (work / "saved.ckpt").exists()
         with store.writing(target) as folder:
             (folder / "content").write_text("new")

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
+from torch import nn
 
-from supremix.experiment.stages import RunContext, learn, reference, source_config
+from supremix.data.dataset import Data
+from supremix.experiment.stages import RunContext, encoder_run_config, learn, reference
 from supremix.runtime import ranks
 from supremix.runtime.log import FILE_ONLY, kept
 from supremix.runtime.seeding import repeatable
@@ -21,8 +23,8 @@ from supremix.runtime.signals import stoppable
 from supremix.settings import identity
 from supremix.settings.build import build, contrastive_loss, loaded_data
 from supremix.settings.check import check_bins, settings_of
-from supremix.settings.provenance import other_code, present_code, stands
-from supremix.settings.schema import Contrastive
+from supremix.settings.provenance import is_usable, other_code, present_code
+from supremix.settings.schema import Contrastive, Settings
 from supremix.settings.source import data_configs
 from supremix.store.folders import Store, finished
 from supremix.store.records import Record, read_record
@@ -52,7 +54,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     present_code()  # before the work: files may change while it lasts
 
     devices = 1 if method.estimator is not None else settings.trainer.devices
-    if ranks.world_size() < devices and not (finished(directory) and stands(cfg, directory)):
+    if ranks.world_size() < devices and not (finished(directory) and is_usable(cfg, directory)):
         from supremix.runtime import spawn
 
         with stoppable():
@@ -63,28 +65,51 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     from supremix.tracking.mirror import Tracker, run_tags
 
     status = None
-    with stoppable(), store.making(directory, wait, partial(stands, cfg)) as work, kept(work):
+    with stoppable(), store.making(directory, wait, partial(is_usable, cfg)) as work, kept(work):
         if work is not None:
             if settings.trainer.threads is not None:
                 torch.set_num_threads(settings.trainer.threads)
             repeatable(settings.trainer.deterministic)
-            encoder_cfg = data_configs(cfg)[-1]
+            encoder_cfg = data_configs(cfg)[-1]  # with transfer, on the dataset that the encoder comes from
             # Before this run's own mirror: W&B has one run in work at a time.
-            source = run(source_config(encoder_cfg)) if method.source is not None else None
+            encoder_run = run(encoder_run_config(encoder_cfg)) if method.source is not None else None
             fabric = ranks.fabric(settings.trainer.accelerator, settings.trainer.precision)
             tracker = Tracker(cfg.tracking, run_id, science, run_tags(cfg))
             context = RunContext(
-                cfg, settings, science, data, criteria[0], lds, fds, store, fabric, tracker, work, source
+                cfg=cfg,
+                settings=settings,
+                science=science,
+                data=data,
+                criterion=criteria[0],
+                lds=lds,
+                fds=fds,
+                store=store,
+                fabric=fabric,
+                tracker=tracker,
+                work=work,
+                encoder_run=encoder_run,
             )
             if settings.transfer is not None:
-                origin = replace(context, settings=settings.transfer, data=loaded[1], criterion=criteria[1])
-                context = replace(context, origin=replace(origin, science=identity.scientific(encoder_cfg)))
+                context = with_transfer(context, settings.transfer, encoder_cfg, loaded[1], criteria[1])
             execute(context, run_id, started)
             status = "finished"
     report = read_record(directory)
     if settings.trainer.progress != "off" and ranks.is_first():
         record.show(report, directory, status or _found(report))
     return directory
+
+
+def with_transfer(
+    context: RunContext, settings: Settings, cfg: DictConfig, data: Data, criterion: nn.Module | None
+) -> RunContext:
+    """Return the context with that of the encoder's pre-training beside it, which reads another dataset.
+
+    Args:
+        settings, cfg, data, criterion: of the dataset that the encoder comes from.
+    """
+    science = identity.scientific(cfg)
+    encoder_context = replace(context, settings=settings, science=science, data=data, criterion=criterion)
+    return replace(context, encoder_context=encoder_context)
 
 
 def execute(context: RunContext, run_id: str, started: float) -> None:

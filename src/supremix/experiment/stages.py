@@ -19,7 +19,7 @@ from supremix.errors import UserError
 from supremix.runtime.seeding import initialising
 from supremix.settings import identity
 from supremix.settings.build import build
-from supremix.settings.provenance import other_code, present_code, stands
+from supremix.settings.provenance import is_usable, other_code, present_code
 from supremix.settings.schema import Settings
 from supremix.store import files
 from supremix.store.folders import Store
@@ -53,8 +53,8 @@ class RunContext:
     fabric: "Fabric"
     tracker: "Tracker"
     work: Path  # the claimed run's folder for checkpoints
-    source: Path | None  # the finished run whose encoder is taken, where one is
-    origin: "RunContext | None" = None  # with transfer: the same on the dataset that the encoder comes from
+    encoder_run: Path | None  # with method.source: the finished run whose encoder is taken
+    encoder_context: "RunContext | None" = None  # with transfer: the same on the dataset that the encoder comes from
 
 
 def reference(context: RunContext) -> "Outcome":
@@ -77,18 +77,18 @@ def learn(context: RunContext) -> "Outcome":
     protocol = settings.adapt
     optimizer = build("protocol.optimizer", protocol.optimizer)  # before pre-training: it may be wrong
     scheduler = build("protocol.scheduler", protocol.scheduler)
-    backbone, origin = new_backbone(context), context.origin or context
-    if context.origin is not None and shapes(new_backbone(origin)) != shapes(backbone):
+    backbone, encoder_context = new_backbone(context), context.encoder_context or context
+    if encoder_context is not context and shapes(new_backbone(encoder_context)) != shapes(backbone):
         raise UserError(
-            f"transfer={origin.settings.dataset.name}: its inputs have another form than those of "
+            f"transfer={encoder_context.settings.dataset.name}: its inputs have another form than those of "
             f"dataset={settings.dataset.name}, so its encoder cannot read them: choose another source"
         )
     accelerate(backbone, context.fabric.device, trainer.channels_last, trainer.compile)
     encoder = None
-    if context.source is not None:
-        encoder = trained_before(context.source, backbone)
-    elif origin.criterion is not None:
-        encoder = pretrained(origin, backbone, origin.criterion)
+    if context.encoder_run is not None:
+        encoder = trained_before(context.encoder_run, backbone)
+    elif encoder_context.criterion is not None:
+        encoder = pretrained(encoder_context, backbone, encoder_context.criterion)
     objects = adapt.Adaptation(backbone, optimizer, scheduler, context.lds, context.fds)
     checkpoints = checkpoints_of("adapt", context.work, trainer.checkpoint.minutes)
     with stage_progress(trainer.progress, protocol.name, protocol.epochs, mirror(context, "adapt")) as report:
@@ -108,26 +108,26 @@ def shapes(module: nn.Module) -> dict[str, torch.Size]:
     return {key: value.shape for key, value in module.state_dict().items()}
 
 
-def source_config(cfg: DictConfig) -> DictConfig:
+def encoder_run_config(cfg: DictConfig) -> DictConfig:
     """Return the config of the run that ``method.source`` names, whose encoder is taken."""
     cfg = cfg.copy()
     cfg.protocol, cfg.method = cfg.method.source.protocol, cfg.method.source.method
-    cfg.imbalance = dict.fromkeys(cfg.imbalance)  # as for a pre-trained encoder: it acts on the last stage alone
+    cfg.imbalance = dict.fromkeys(cfg.imbalance)  # LDS and FDS act on this run's adaptation, not on its encoder
     return cfg
 
 
 def trained_before(directory: Path, backbone: Any) -> Record:
-    """Give the backbone the weights that a finished run chose; return what stands for the encoder's record."""
-    source = read_record(directory)
-    files.load_weights(backbone, directory / "best.safetensors", source["weights"], "backbone.")
-    return {"id": source["id"], "code": source["code"], "pretrain": None}
+    """Give the backbone the weights that a finished run chose; return what a record says of its encoder."""
+    record = read_record(directory)
+    files.load_weights(backbone, directory / "best.safetensors", record["weights"], "backbone.")
+    return {"id": record["id"], "code": record["code"], "pretrain": None}
 
 
 def pretrained(context: RunContext, backbone: Any, criterion: nn.Module) -> Record:
-    """Give the backbone its pre-trained weights, from the store where they stand; return the encoder's record."""
+    """Give the backbone its pre-trained weights, from the store where it has them; return the encoder's record."""
     pretrain_id = identity.pretrain_id(context.science, context.data.sha256)
     directory = context.store.encoder(pretrain_id)
-    with context.store.making(directory, stands=partial(stands, context.cfg)) as work:
+    with context.store.making(directory, usable=partial(is_usable, context.cfg)) as work:
         if work is not None:
             return train_encoder(context, backbone, criterion, pretrain_id, work)
     encoder = read_record(directory)

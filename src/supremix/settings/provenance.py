@@ -53,8 +53,11 @@ def other_code(record: Record) -> str | None:
     return f"its encoder was made by other code ({encoder})" if encoder not in (None, digest) else None
 
 
-def stands(cfg: DictConfig, directory: Path) -> bool:
-    """Return whether a finished run or encoder stays: always, or with ``rerun=true`` if the present code made it."""
+def is_usable(cfg: DictConfig, directory: Path) -> bool:
+    """Decide whether a finished run or encoder is used as it is, or made anew.
+
+    It is used, except with ``rerun=true`` where other code made it.
+    """
     return not cfg.rerun or other_code(read_record(directory)) is None
 
 

@@ -78,24 +78,24 @@ class Store:
 
     @contextmanager
     def making(
-        self, target: Path, wait: bool = True, stands: Callable[[Path], bool] | None = None
+        self, target: Path, wait: bool = True, usable: Callable[[Path], bool] | None = None
     ) -> Iterator[Path | None]:
-        """Claim ``target`` unless it stands; yield its work folder, or None where it stands.
+        """Claim ``target`` unless it is finished and usable; yield its work folder, or None where it is.
 
         With several ranks, the first one claims; all get the same, and leave together once it has let go.
 
         Args:
-            stands: whether a finished ``target`` is to stay as it is; None lets each stay.
+            usable: decides whether a finished ``target`` is used as it is, or made anew; None uses each.
         """
-        stands = stands or (lambda _: True)
+        usable = usable or (lambda _: True)
         with ExitStack() as claim:
 
             def folder() -> Path | None:
-                if is_finished_and_tidy(target) and stands(target):
+                if is_finished_and_tidy(target) and usable(target):
                     return None
                 folder = claim.enter_context(self.claimed(target, wait))
                 if finished(target):  # the process that had it did it, or it is to be made anew
-                    if stands(target):
+                    if usable(target):
                         return None
                     (folder / RERUN).touch()
                 return folder

@@ -40,7 +40,8 @@ def named(name: str, jobs: int | None = None) -> Launcher:
 
     Args:
         name: a key of ``known`` below; UserError for another.
-        jobs: runs at a time; by default as many as this machine has cores, on Slurm as conf/hydra/launcher/slurm.yaml says.
+        jobs: runs at a time; by default as many as this machine has cores, on Slurm as
+            conf/hydra/launcher/slurm.yaml says.
     """
     if jobs is not None and jobs < 1:
         raise UserError(f"--jobs={jobs}: give a whole number, 1 or more")

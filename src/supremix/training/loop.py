@@ -24,7 +24,7 @@ EpochRow = dict[str, float]
 """An epoch's values by name: a row of the history."""
 
 Report = Callable[[int, EpochRow], None]
-"""Called with an epoch and its row: loss, val (when scored) and what a reader read."""
+"""Called with an epoch and its row: loss, val (when scored) and the values that the reader returned."""
 
 
 class Reader(Protocol):
@@ -50,8 +50,8 @@ class Task:
     Args:
         model: as made by ``fabric.setup``, like the optimizer.
         optimizer: of the model's parameters.
-        batches: the batches of an epoch from number ``first`` on; an epoch is the same whenever it is asked for. With
-            several ranks, each gets its share of the inputs and all labels.
+        batches: the batches of an epoch from number ``first`` on; each call gives the same batches. With several
+            ranks, each gets its share of the inputs and all labels.
         objective: from outputs and labels to the loss, ().
         stream: with the epoch it seeds torch's global generator, which dropout draws from.
         scheduler: stepped after each epoch.
@@ -97,8 +97,8 @@ NO_HOOKS = Hooks()
 class Fitted:
     """Outcome of a fit: one row an epoch, the state of the epoch with the lowest score, and histograms of logits.
 
-    While the fit lasts it also holds how far it has come: ``step`` batches of ``epoch`` are done, and ``total`` and
-    ``rows`` are theirs.
+    While the fit lasts it also is its state: ``step`` batches of ``epoch`` are done, with ``rows`` rows and the sum
+    ``total`` of their losses. A checkpoint holds these fields beside the states of model and optimizer.
     """
 
     history: list[EpochRow] = field(default_factory=list)
@@ -127,60 +127,61 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "precision": fabric.strategy.precision}
     parts |= {"scheduler": scheduler} if scheduler is not None else {}
     parts |= {"reader": reader} if reader is not None else {}
-    scaled = getattr(fabric.strategy.precision, "scaler", None) is not None  # and skips steps whose gradient overflows
+    scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
     saved = ranks.from_first(checkpoints.load) if checkpoints else None
-    at = Fitted(**restore(saved, parts, task.generators, fabric.device)) if saved else Fitted()
-    at.total = at.total.to(fabric.device)
+    state = Fitted(**restore(saved, parts, task.generators, fabric.device)) if saved else Fitted()
+    state.total = state.total.to(fabric.device)
     watch = Watch(task.ids, checkpoints.newest if checkpoints else lambda: None)
-    started = time.perf_counter() - at.seconds
+    started = time.perf_counter() - state.seconds
 
     def save() -> None:
         watch.check()
-        at.seconds = time.perf_counter() - started
+        state.seconds = time.perf_counter() - started
         if checkpoints is not None and ranks.is_first():
-            checkpoints.save(at.epoch, at.step, snapshot(parts, task.generators, fabric.device, vars(at)))
+            checkpoints.save(state.epoch, state.step, snapshot(parts, task.generators, fabric.device, vars(state)))
 
     def step(epoch: int, x: Any, y_B: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
-        seed_step(task.stream, epoch, at.step)
+        seed_step(task.stream, epoch, state.step)
         output = gather(model(x), len(y_B), task.views)
         loss = task.objective(output, y_B)
         fabric.backward(loss)
+        # A scaled gradient may overflow: its step is skipped and the scale lowered, so that only the loss is watched.
         norm = loss.detach() if scaled else largest_gradient(model.parameters())
         if settings.clip is not None:
             fabric.clip_gradients(model, optimizer, max_norm=settings.clip, error_if_nonfinite=False)
         optimizer.step()
-        at.total += loss.detach() * len(y_B)
-        at.rows += len(y_B)
-        if reader is not None and at.step % hooks.log_every == 0:
+        state.total += loss.detach() * len(y_B)
+        state.rows += len(y_B)
+        if reader is not None and state.step % hooks.log_every == 0:
             reader.read(epoch, output.detach(), y_B)
-        at.step += 1
-        watch.note(epoch, at.step, loss, norm)
+        state.step += 1
+        watch.note(epoch, state.step, loss, norm)
 
     def close(epoch: int, row: EpochRow) -> None:
         row |= reader.close() if reader is not None else {}
         if scheduler is not None:
             scheduler.step()
-        if score is not None and row["val"] < at.lowest:
-            at.lowest, at.best_epoch, at.best_state = row["val"], epoch, state_on_cpu(model)
-        at.history.append(row)
-        at.epoch, at.step, at.total, at.rows = epoch + 1, 0, torch.zeros_like(at.total), 0
+        if score is not None and row["val"] < state.lowest:
+            state.lowest, state.best_epoch, state.best_state = row["val"], epoch, state_on_cpu(model)
+        state.history.append(row)
+        state.epoch, state.step, state.total, state.rows = epoch + 1, 0, torch.zeros_like(state.total), 0
 
     try:
-        for epoch, row in enumerate(at.history, 1):
+        for epoch, row in enumerate(state.history, 1):
             hooks.report(epoch, row)
-        for epoch in range(at.epoch, settings.epochs + 1):
+        for epoch in range(state.epoch, settings.epochs + 1):
             model.train()
-            if at.step == 0:
+            if state.step == 0:
                 torch.manual_seed(derive(*task.stream, "dropout", epoch))
-            for x, y_B in task.batches(epoch, at.step):
+            for x, y_B in task.batches(epoch, state.step):
                 with unbroken():
                     step(epoch, x, y_B)
                     if checkpoints is not None and ranks.is_first() and checkpoints.due():
                         save()
                 ranks.stop_if_asked()
             watch.check()
-            row = {"loss": float(at.total) / at.rows}
+            row = {"loss": float(state.total) / state.rows}
             if score is not None:
                 model.eval()
                 row["val"] = float(score())
@@ -191,8 +192,8 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
         with unbroken():
             save()
         raise
-    at.seconds = time.perf_counter() - started
-    return at
+    state.seconds = time.perf_counter() - started
+    return state
 
 
 def state_on_cpu(model: nn.Module) -> dict[str, Tensor]:

@@ -69,7 +69,7 @@ def pretrain(
         data.to_input,
         augment,
         settings.views,
-        labels_on=torch.device("cpu"),  # there the losses work out what depends on labels alone
+        labels_on=torch.device("cpu"),  # a loss derives pairs from labels there, without waiting for a GPU
     )
     draws = generator(seed, "mixtures", device=fabric.device)
     statistics = LogitStatistics(criterion, settings.histograms)
