@@ -232,6 +232,22 @@ def test_other_age_in_the_name_is_kept_and_listed(source, main, folder):
     assert read_csv(folder / "manifest.csv")[3]["label"] == "30.0"
 
 
+def test_an_image_of_one_colour_is_kept_and_listed(source, main, folder):
+    for number, colour in ((3, (200, 30, 30)), (4, (0, 0, 0))):
+        Image.new("RGB", (30, 26), colour).save(source / "AgeDB" / name_of(number))
+    noise = np.random.default_rng(0).integers(100, 104, (26, 30, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(source / "AgeDB" / name_of(5), quality=100, subsampling=0)
+    status, out, _ = main()
+    assert status == 0
+    assert "3 kept: flat" in out
+    lines = read_csv(folder / "report.csv")
+    assert [(line["file"], line["action"], line["reason"]) for line in lines] == [
+        (f"AgeDB/{name_of(i)}", "kept", "flat") for i in (3, 4, 5)
+    ]
+    assert lines[0]["detail"] == "its colours differ by 0 of 255"
+    assert len(read_csv(folder / "manifest.csv")) == COUNT
+
+
 def test_names_that_unpackers_spell_differently_are_matched_by_number(source, main, folder):
     lines = csv_lines(COUNT)
     lines[4] = f"29,AgeDB/3_StВphaneAudran_{age_of(3)}_m.jpg,train"  # as in the published csv

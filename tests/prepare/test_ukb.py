@@ -117,11 +117,11 @@ def test_odd_grids_are_centred_too():
 
 def test_orientation_is_turned_to_right_anterior_superior():
     voxels = block(5, 6, 7)
-    expected, sizes = read_volume(nifti(voxels))
+    expected, sizes, _ = read_volume(nifti(voxels))
     assert sizes == (2, 2, 2)
     turned = np.flip(voxels.transpose(2, 0, 1), 1)  # axes: superior, left, anterior
     affine = np.array([[0, -2, 0, 8.0], [0, 0, 2, 0], [2, 0, 0, 0], [0, 0, 0, 1]])
-    found, _ = read_volume(gzip.compress(nifti(turned, affine)))
+    found, _, _ = read_volume(gzip.compress(nifti(turned, affine)))
     np.testing.assert_array_equal(found, expected)
 
 
@@ -162,7 +162,7 @@ def test_each_row_is_its_own_scan(prepared, twin):
     arrays = np.concatenate([np.load(file) for file in sorted(prepared.glob("volumes-*.npy"))])
     for i, row in enumerate(manifest(prepared)):
         with zipfile.ZipFile(twin / "ukb_tiny" / f"{row['id']}_20252_2_0.zip") as archive:
-            voxels, sizes = read_volume(archive.read("T1/T1_brain.nii.gz"))
+            voxels, sizes, _ = read_volume(archive.read("T1/T1_brain.nii.gz"))
         np.testing.assert_array_equal(arrays[i], to_unit_range(to_cube(voxels, sizes, 8, 24.0)))
 
 
@@ -292,6 +292,23 @@ def test_a_crop_that_cuts_the_brain_off_is_told(raw):
     assert len(rows) == N
     assert {row["reason"] for row in rows} == {"cut off by the crop"}
     assert {row["action"] for row in rows} == {"kept"}
+
+
+def test_doubts_of_headers_and_voxels_are_in_the_report(raw, capsys):
+    names = sorted(eids(raw))[:2]
+    for eid, pixdim in zip(names, (1, 2), strict=True):
+        content = bytearray(nifti(block(9, 9, 9 if pixdim == 1 else 2)))
+        content[80:92] = np.full(3, pixdim, "<f4").tobytes()
+        (raw / f"{eid}_20252_2_0.zip").unlink()
+        (raw / f"{eid}.nii").write_bytes(content)
+    assert run(raw.parent) == 0
+    rows = findings(raw.parent / "out" / "ukb_tiny").values()
+    assert [(row["id"], row["action"], row["reason"], row["detail"]) for row in rows] == [
+        (names[0], "kept", "header gives two voxel sizes", "sform 2 × 2 × 2 mm, which is used, pixdim 1 × 1 × 1 mm"),
+        (names[1], "kept", "a slab", "18 × 18 × 4 mm"),
+    ]
+    assert "1 kept: header gives two voxel sizes" in capsys.readouterr().out
+    assert len(manifest(raw.parent / "out" / "ukb_tiny")) == N
 
 
 def test_interrupted_preparation_goes_on(raw, monkeypatch, capsys):

@@ -13,7 +13,7 @@ from supremix.prepare.shared import cohort
 from supremix.prepare.shared.command import exit_code
 from supremix.prepare.shared.marker import MARKER, marker
 from supremix.prepare.shared.pieces import cut, make_pieces
-from supremix.prepare.shared.report import Finding, dropped, kept
+from supremix.prepare.shared.report import Finding, dropped
 from supremix.prepare.shared.sources import is_current
 from supremix.prepare.shared.stamps import stamp
 from supremix.prepare.shared.subjects import match, read_ages, read_list
@@ -41,6 +41,8 @@ The source folder holds, for each participant, EID_20252_2_0.zip as handed out, 
 the columns eid, age (years; 21003-2.0 will do) and, if the split is given, split (train, val, test). Participants
 with stroke, cancer, long-standing illness or poor health, whom the paper leaves out, are named with --exclude.
 
+Axes and voxel sizes are those of the first of sform, qform and pixdim that the header declares and that is possible;
+where these contradict each other, or a scan is nearly flat or a slab, it is kept and named in report.csv.
 Each scan is turned to right-anterior-superior axes, averaged over {VOXEL:g} mm voxels (at 1 mm: blocks of 2³), cropped
 to the {SIDE}³ voxels around its centre, zero-padded where it is smaller, divided by the 99.5th percentile of its
 positive voxels and clipped to [0, 1], and stored as float16. Without a given split, one is drawn in the paper's
@@ -74,9 +76,6 @@ def prepare(args: argparse.Namespace) -> None:
         records = make_pieces(finished, pieces, make, args.workers, "scans")
         scans = cohort.usable(pieces, records, findings, "image")
         cohort.need_three(scans, finished, findings, source)
-        for eid, file, result in scans:
-            if result["outside"] > CUT_OFF:
-                findings.append(kept(f"cut off by the crop ({result['outside']:.0%} of its intensity)", file, eid))
         eids = [eid for eid, _, _ in scans]
         split = cohort.splits_of(eids, ages, PAPER["sizes"], args.split_seed)
         years = [ages[eid].age for eid in eids]
@@ -138,11 +137,13 @@ def make_piece(
         try:
             raw = read_bytes(source / file, image)
             results[-1]["source"] = hashlib.sha256(raw).hexdigest()
-            voxels, sizes = read_volume(raw)
+            voxels, sizes, doubts = read_volume(raw)
             cube = to_cube(voxels, sizes, side, voxel_mm)
+            outside = share_outside(voxels, sizes, cube, voxel_mm)
+            if outside > CUT_OFF:
+                doubts.append(f"cut off by the crop ({outside:.0%} of its intensity)")
             cubes.append(to_unit_range(cube))
-            sha256 = hashlib.sha256(cubes[-1].tobytes()).hexdigest()
-            results[-1] |= {"sha256": sha256, "outside": share_outside(voxels, sizes, cube, voxel_mm)}
+            results[-1] |= {"sha256": hashlib.sha256(cubes[-1].tobytes()).hexdigest(), "doubts": doubts}
         except (ValueError, OSError, MemoryError) as error:
             results[-1]["reason"] = str(error) or type(error).__name__
     return (np.stack(cubes) if cubes else None), results

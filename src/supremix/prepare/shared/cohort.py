@@ -72,7 +72,7 @@ def usable(
 
     Args:
         pieces: of items that begin with subject and file.
-        records: of the pieces; an item's result holds a "reason" where it failed, else the "sha256" of its array.
+        records: of the pieces; an item's result holds a "reason" where it failed, else "sha256" and "doubts".
         what: an item's name, for the report.
     """
     rows = []
@@ -83,6 +83,7 @@ def usable(
                 findings.append(dropped(result["reason"], file, subject))
                 continue
             rows.append((subject, file, result))
+            findings += [kept(doubt, file, subject) for doubt in result.get("doubts", [])]
             other = first.setdefault(result["sha256"], subject)
             if other != subject:
                 findings.append(kept(f"same {what} as another subject's ({other})", file, subject))

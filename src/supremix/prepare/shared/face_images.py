@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from supremix.prepare.shared.archives import Place
 
 SMALLEST_SIDE = 8  # pixels; anything below holds no face
+FLAT = 8  # of 255; colours that differ by no more show no face
 
 
 def decode(content: bytes, pixels: int) -> np.ndarray:
@@ -27,6 +28,12 @@ def decode(content: bytes, pixels: int) -> np.ndarray:
         raise
     except Exception as error:  # Pillow's decoders let OSError, SyntaxError, struct.error and others through
         raise ValueError(str(error) or type(error).__name__) from error
+
+
+def doubts_of(image: np.ndarray) -> list[str]:
+    """List what makes it doubtful that an image, (pixels, pixels, 3) uint8, shows a face."""
+    spread = int(np.ptp(image.reshape(-1, 3), axis=0).max())
+    return [f"flat (its colours differ by {spread} of 255)"] if spread <= FLAT else []
 
 
 def create_array(path: Path, images: int, pixels: int) -> None:
@@ -45,11 +52,12 @@ def write_images(items: Sequence[tuple[int, Place]], *, path: Path, pixels: int)
     Args:
         items: (row, place) of each image.
 
-    Returns: None, since the array is elsewhere, and "sha256" of each file, None where it cannot be read, and "failed",
-    [row, reason] of each image that failed.
+    Returns: None, since the array is elsewhere, and "sha256" of each file, None where it cannot be read, "failed",
+    [row, reason] of each image that failed, and "doubts", [row, doubt] of each that is doubtful.
     """
     images = np.zeros((len(items), pixels, pixels, 3), dtype=np.uint8)
     failed: list[Any] = []
+    doubts: list[Any] = []
     sums: list[str | None] = []
     for image, (row, place) in zip(images, items, strict=True):
         sums.append(None)
@@ -57,13 +65,14 @@ def write_images(items: Sequence[tuple[int, Place]], *, path: Path, pixels: int)
             content = place.read()
             sums[-1] = hashlib.sha256(content).hexdigest()
             image[:] = decode(content, pixels)
+            doubts += [[row, doubt] for doubt in doubts_of(image)]
         except (OSError, ValueError) as error:
             failed.append([row, " ".join(str(error).split())])
     # Written, not mapped: a full disk is then an error and not a bus fault.
     with path.open("r+b") as file:
         file.seek(_header_bytes(path) + items[0][0] * images[0].nbytes)
         file.write(images.tobytes())
-    return None, {"failed": failed, "sha256": sums}
+    return None, {"failed": failed, "doubts": doubts, "sha256": sums}
 
 
 def _header_bytes(path: Path) -> int:

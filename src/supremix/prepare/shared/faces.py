@@ -17,7 +17,7 @@ from supremix.prepare.shared.marker import marker
 from supremix.prepare.shared.pieces import cut, make_pieces
 from supremix.prepare.shared.prepared import write_manifest, write_meta
 from supremix.prepare.shared.progress import meter
-from supremix.prepare.shared.report import Finding, compare_counts, summary_lines, write_report
+from supremix.prepare.shared.report import Finding, compare_counts, kept, summary_lines, write_report
 from supremix.prepare.shared.sources import Source, find_source, is_current, read_all, write_stamps
 from supremix.prepare.shared.working_folder import resumable_folder
 
@@ -121,7 +121,7 @@ def prepare_faces(
     decoded, with their row.
 
     Args:
-        findings: what is wrong with other inputs; images that cannot be decoded are added in report.csv.
+        findings: what is wrong with other inputs; images that fail or are doubtful are added in report.csv.
         tables: further files for the folder, name → content.
     """
     source = source_of(options, faces, findings)
@@ -129,9 +129,9 @@ def prepare_faces(
         return
     with resumable_folder(options.folder, source.listing, len(faces) * options.pixels**2 * 3) as (working, finished):
         places = [face.place for face in faces]
-        failed, contents = fill(working / ARRAY, finished, places, options.pixels, options.workers)
+        failed, doubts, contents = fill(working / ARRAY, finished, places, options.pixels, options.workers)
         unreadable = [Finding(faces[row].id, "dropped", "unreadable", failed[row]) for row in sorted(failed)]
-        every = [*findings, *unreadable]
+        every = [*findings, *unreadable, *(kept(doubt, faces[row].id) for row, doubt in doubts)]
         sizes = _split_sizes(options.name, faces, failed, every)
         _write_tables(working, faces, failed, tables or {})
         with meter("checksum", (working / ARRAY).stat().st_size) as advance:
@@ -170,10 +170,11 @@ def source_of(options: FaceOptions, faces: Sequence[Face], findings: Sequence[Fi
 
 def fill(
     array: Path, finished: Path, places: Sequence[Place], pixels: int, workers: int
-) -> tuple[dict[int, str], list[str | None]]:
+) -> tuple[dict[int, str], list[tuple[int, str]], list[str | None]]:
     """Write the images at `places` into the .npy file `array`, a row each.
 
-    Returns: failed row → reason, and the SHA-256 of each image file, None for those that cannot be read.
+    Returns: failed row → reason; rows and doubts of doubtful images; and the SHA-256 of each image file, None for those
+    that cannot be read.
 
     Args:
         finished: folder of the records of what is done, so that a second call with the same arguments does the rest.
@@ -188,8 +189,10 @@ def fill(
     pieces = cut(list(enumerate(places)), PER_PIECE, pixels)
     make = partial(write_images, path=array, pixels=pixels)
     records = make_pieces(finished, pieces, make, workers, "decoding faces")
-    failed = {row: reason for record in records for row, reason in record["result"]["failed"]}
-    return failed, [sha256 for record in records for sha256 in record["result"]["sha256"]]
+    results = [record["result"] for record in records]
+    failed = {row: reason for result in results for row, reason in result["failed"]}
+    doubts = [(row, doubt) for result in results for row, doubt in result["doubts"]]
+    return failed, doubts, [sha256 for result in results for sha256 in result["sha256"]]
 
 
 def _split_sizes(

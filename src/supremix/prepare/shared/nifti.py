@@ -6,18 +6,40 @@ Axes D, H, W of a cube are those of the scanner turned to right, anterior, super
 import gzip
 import math
 import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from supremix.prepare.shared.nifti_header import read_geometry
+
 LONGEST_AXIS = 1024
 PERCENTILE = 99.5
+HEADER_BYTES = 348
+FLAT = 1e-3  # of the largest voxel; a smaller spread is lost in the cube's 16 bits
+FAINT = 0.1  # of the largest voxel
+FEW = 0.01  # of all voxels
+THIN = 0.25  # of the longest side
 
 
-def read_volume(raw: bytes) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Read voxels (D, H, W) float32 in RAS order and their sizes in mm from a .nii or .nii.gz file's content.
+class Scan(NamedTuple):
+    """A volume that was read.
 
-    Raises ValueError that names the fault: empty, truncated, no NIfTI, not one volume, no sizes, NaN, or blank.
+    Attributes:
+        voxels_DHW: float32, axes to right, anterior, superior.
+        sizes: of voxels along each axis, mm.
+        doubts: "reason (detail)" of each, in header and content.
+    """
+
+    voxels_DHW: np.ndarray
+    sizes: tuple[float, ...]
+    doubts: list[str]
+
+
+def read_volume(raw: bytes) -> Scan:
+    """Read the scan in a .nii or .nii.gz file's content.
+
+    Raises ValueError that names the fault: empty, truncated, no NIfTI, not one volume, no sizes, voxels that are no
+    finite numbers of one channel, or blank.
     """
     import nibabel as nib  # slow to import, and only preparation needs it
 
@@ -30,26 +52,56 @@ def read_volume(raw: bytes) -> tuple[np.ndarray, tuple[float, ...]]:
             raise ValueError(f"truncated or damaged gzip ({error})") from None
     image: Any
     try:
-        image = nib.Nifti1Image.from_bytes(raw)
+        with nib.imageglobals.LoggingOutputSuppressor():  # of what it corrects in the header, which is not used
+            image = nib.Nifti1Image.from_bytes(raw)
         shape = image.shape
     except Exception as error:  # nibabel raises a dozen kinds on bytes that are no NIfTI
         raise ValueError(f"not a NIfTI-1 file ({_first_line(error)})") from None
-    if len(shape) < 3 or math.prod(shape[3:]) != 1 or max(shape) > LONGEST_AXIS or min(shape) < 2:
+    if len(shape) < 3 or math.prod(shape[3:]) != 1 or max(shape) > LONGEST_AXIS or min(shape[:3]) < 2:
         raise ValueError(f"not one volume ({'×'.join(map(str, shape))} voxels)")
-    sizes = image.header.get_zooms()[:3]
-    if not all(math.isfinite(size) and 0.1 <= size <= 20 for size in sizes) or not np.isfinite(image.affine).all():
-        raise ValueError(f"no usable voxel size ({' × '.join(f'{size:g}' for size in sizes)} mm)")
+    kind = image.get_data_dtype().kind
+    if kind not in "iuf":
+        raise ValueError(f"voxels that are no single numbers ({'complex' if kind == 'c' else 'RGB'})")
+    geometry = read_geometry(raw[:HEADER_BYTES])
     try:
-        image = nib.as_closest_canonical(image)
-        voxels_DHW = np.asarray(image.dataobj, dtype=np.float32)
-    except Exception as error:  # truncated data, and an affine without directions
+        stored = np.asanyarray(image.dataobj)
+    except Exception as error:  # of truncated data
         raise ValueError(f"truncated or damaged NIfTI ({_first_line(error)})") from None
-    voxels_DHW = voxels_DHW.reshape(voxels_DHW.shape[:3])
-    if not np.isfinite(voxels_DHW).all():
+    axes = nib.io_orientation(geometry.affine)
+    voxels_DHW = _single(nib.apply_orientation(stored.reshape(shape[:3]), axes))
+    sizes = tuple(geometry.sizes[stored_axis] for stored_axis in np.argsort(axes[:, 0]))
+    return Scan(voxels_DHW, sizes, [*geometry.doubts, *_doubts(voxels_DHW, sizes)])
+
+
+def _single(stored_DHW: np.ndarray) -> np.ndarray:
+    """Convert voxels to float32; raise ValueError where one is not finite, or all are as good as equal."""
+    low, high = stored_DHW.min(), stored_DHW.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("voxels that are NaN or infinite")
-    if voxels_DHW.min() == voxels_DHW.max():
+    if low == high:
         raise ValueError("blank: all voxels are equal")
-    return voxels_DHW, tuple(float(size) for size in image.header.get_zooms()[:3])
+    largest = max(abs(float(low)), abs(float(high)))
+    if not float(np.finfo(np.float32).tiny) / FLAT <= largest <= float(np.finfo(np.float32).max):
+        raise ValueError(f"voxels beyond single precision (the largest {largest:.3g})")
+    if float(high) - float(low) <= FLAT * largest:
+        raise ValueError(f"blank but for rounding (voxels from {low:.6g} to {high:.6g})")
+    return np.asarray(stored_DHW, dtype=np.float32)
+
+
+def _doubts(voxels_DHW: np.ndarray, sizes: tuple[float, ...]) -> list[str]:
+    """List what makes it doubtful that this is a scan of a head: hardly any contrast, or a slab."""
+    doubts = []
+    low, high = float(voxels_DHW.min()), float(voxels_DHW.max())
+    if high - low <= FAINT * max(abs(low), abs(high)):
+        doubts.append(f"nearly flat (voxels from {low:.6g} to {high:.6g})")
+    else:
+        differs = float((np.abs(voxels_DHW - np.median(voxels_DHW)) > FLAT * (high - low)).mean())
+        if differs < FEW:
+            doubts.append(f"nearly flat (only {differs:.2%} of the voxels differ from the median)")
+    extents = [length * size for length, size in zip(voxels_DHW.shape, sizes, strict=True)]
+    if min(extents) < THIN * max(extents):
+        doubts.append(f"a slab ({' × '.join(f'{extent:.0f}' for extent in extents)} mm)")
+    return doubts
 
 
 def to_cube(voxels_DHW: np.ndarray, sizes: tuple[float, ...], side: int, voxel: float) -> np.ndarray:
