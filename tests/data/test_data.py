@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from supremix.data import tabular
-from supremix.data.dataset import Data, Split, TargetScale
+from supremix.data.dataset import Data, Split, TargetScale, check_trainable
 from supremix.data.splits import draw_split
 from supremix.errors import UserError
 
@@ -428,6 +429,24 @@ def test_single_training_label(tmp_path):
 
 def test_bin_that_swallows_every_label(folder):
     fails(folder, "bin_size=1000", "one bin", bin_size=1000.0)
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+@pytest.mark.parametrize(("label", "bin_size"), [(1e16, 1.0), (-1e300, 1.0), (1.0, 1e-16), (5.0, 5e-324)])
+def test_a_label_that_no_bin_number_holds_is_refused(split, label, bin_size):
+    parts = {name: Split(np.array(["a", "b"]), np.array([0.0, bin_size]), lambda index_B: index_B) for name in SIZES}
+    parts[split] = Split(np.array(["a", "b"]), np.array([0.0, label]), lambda index_B: index_B)
+    data = Data("toy", **parts, bin_size=bin_size, target=TargetScale(0, 1), input_spec={}, sha256="0", synthetic=True)
+    said = rf"toy: bin_size={bin_size:g}: label {re.escape(f'{label:g}')} is 2\^50 or more bins from 0, .* choose"
+    with pytest.raises(UserError, match=said):
+        check_trainable(data)
+    with pytest.raises(UserError, match=said):
+        data.label_bins(parts[split].y)
+
+
+def test_bins_are_exact_up_to_where_they_are_refused():
+    numbers = np.array([2.0**50 - 1, 2.0**50 - 2, 1 - 2.0**50])
+    np.testing.assert_array_equal(make_data(bin_size=1.0).label_bins(numbers), numbers)
 
 
 @pytest.mark.parametrize("bin_size", [0.0, -1.0, float("nan"), float("inf")])

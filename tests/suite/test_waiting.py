@@ -94,7 +94,7 @@ def test_a_probe_step_reads_nothing_back(monkeypatch):
 def test_weights_and_calibration_against_imbalance_read_nothing_back(monkeypatch):
     bins = Bins(LABELS, 1.0)
     fds = FDS("gaussian", 3, 1.0, 0.9, 0, 0)
-    model = on_device(lambda: CalibratedRegressor(nn.Linear(4, 3), RunningFDS(fds, bins.count, 3), regressor(3)))
+    model = on_device(lambda: CalibratedRegressor(nn.Linear(4, 3), RunningFDS(fds, bins, 3), regressor(3)))
     monkeypatch.setattr(model.fds, "start", lambda epoch: None)  # once an epoch, so it may wait
     of_target = OfTarget(LABELS, bins.of_row)
     batches = labelled(batches_of(Items(rows(4), LABELS), BATCH, Stream(0, "t"), DEVICE), model.fds, of_target)

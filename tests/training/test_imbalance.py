@@ -23,7 +23,7 @@ from supremix.suite.reading import load
 from supremix.tables.render import markdown
 from supremix.tables.results import collect
 from supremix.training import adapt
-from supremix.training.imbalance.bins import Bins, OfTarget, kernel_window, smooth, training_bins
+from supremix.training.imbalance.bins import Bins, OfTarget, Smoothing, kernel_window, training_bins
 from supremix.training.imbalance.fds import FDS, merged, moments
 from supremix.training.imbalance.lds import LDS, REWEIGHT, weighted
 from supremix.training.imbalance.running import CalibratedRegressor, Labelled, RunningFDS, labelled
@@ -52,11 +52,13 @@ def by_channel(z_ND, column):
 
 def test_bins_count_training_rows_and_know_labels_outside():
     bins = Bins(LABELS, 1.0)
-    assert (bins.lowest, bins.count) == (3, 28)
+    assert bins.number.tolist() == [3, 4, 6, 7, 12, 30]
+    assert bins.count == 6
     assert bins.rows.sum() == len(LABELS)
     np.testing.assert_array_equal(bins.rows_at(np.array([2.0, 3, 4, 5, 30, 31, -100])), [0, 3, 5, 0, 1, 0, 0])
     tenths = Bins(np.array([0.1, 0.2, 0.3, 0.30000000000000004, 4.3]), 0.1)
-    np.testing.assert_array_equal(tenths.of_row, [0, 1, 2, 2, 42])
+    np.testing.assert_array_equal(tenths.of_row, [0, 1, 2, 2, 3])
+    assert tenths.number.tolist() == [1, 2, 3, 43]
 
 
 @pytest.mark.parametrize("scale", [TargetScale(0.0, 1.0), TargetScale(0.0, 5.0), TargetScale(7.3, 0.37)])
@@ -78,7 +80,43 @@ def test_windows_and_smoothing_are_the_kernels(kernel, size, sigma):
     np.testing.assert_allclose(window, expected, rtol=1e-12)
     values = features(6, 2)
     loop = [sum(reference.kernel(kernel, j - i, size, sigma) * values[j] for j in range(6)) for i in range(6)]
-    np.testing.assert_allclose(smooth(values, window), torch.stack(loop), rtol=1e-12)
+    smooth = Smoothing(Bins(np.arange(6.0), 1.0), window)
+    np.testing.assert_allclose(smooth(values), torch.stack(loop), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("kernel", "size", "sigma"), SETTINGS)
+def test_smoothing_of_the_bins_that_occur_has_the_bits_of_smoothing_over_all(kernel, size, sigma):
+    """Over all bins: a sum of shifted copies, in which bins without a row are zeros."""
+    bins, window = Bins(LABELS, 1.0), kernel_window(kernel, size, sigma)
+    values = features(bins.count, 3)
+    place_K = torch.from_numpy(bins.number - bins.number[0])
+    padded = torch.zeros(28 + 2 * (size // 2), 3, dtype=values.dtype)
+    padded[place_K + size // 2] = values
+    dense = torch.stack([weight * padded[k : k + 28] for k, weight in enumerate(window.tolist())]).sum(0)
+    assert torch.equal(Smoothing(bins, window)(values), dense[place_K])
+
+
+@pytest.mark.parametrize("apart", [1e3, 1e9, 1e14])
+def test_cost_follows_the_rows_and_not_the_range_of_their_labels(apart):
+    """Bins up to 4e15 from each other: an array over their range would be no array."""
+    wide = np.where(LABELS > 10, LABELS * apart, LABELS) * np.where(LABELS > 20, -1, 1)
+    bins, z_ND = Bins(wide, 1.0), features(len(LABELS))
+    np.testing.assert_array_equal(bins.rows_at(np.array([3.0, 12 * apart, -30 * apart, 5, 1e15])), [3, 3, 1, 0, 0])
+    assert [mask.tolist() for mask in shots(wide, bins).values()][2] == [True] * len(LABELS)
+    labels = wide.astype(np.int64).tolist()
+    weight_N = LDS(*YANG, "sqrt_inv").row_weights(bins)
+    np.testing.assert_allclose(weight_N, reference.lds_weights(labels, *YANG, "sqrt_inv"), rtol=1e-6)
+
+    def loop(z):
+        return reference.fds_calibrated(z, labels, reference.own_statistics(z, labels), *YANG)
+
+    expected = by_channel(z_ND, loop)
+    np.testing.assert_allclose(FDS(*YANG, 0.9, 0, 1).calibrated(z_ND, bins), expected, rtol=1e-9, atol=1e-9)
+    running = RunningFDS(FDS(*YANG, 0.0, 0, 1), bins, 4)
+    for epoch in (1, 2):
+        running.start(epoch)
+        got = running(z_ND.float(), bin_numbers(bins))
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("reweight", REWEIGHT)
@@ -132,7 +170,7 @@ def test_fixed_features_are_calibrated_as_the_loop_says(kernel, size, sigma, at_
     bins, z_ND = Bins(LABELS, 1.0), features(len(LABELS))
     z_ND[:3, 1] *= 100  # a variance whose ratio is clamped, below and, beside it, above
     z_ND[3:8, 2] = 5.0  # a channel that is constant in a bin
-    got = FDS(kernel, size, sigma, 0.9, 0, 1).calibrated(z_ND, bin_numbers(bins), bins.count)
+    got = FDS(kernel, size, sigma, 0.9, 0, 1).calibrated(z_ND, bins)
     labels = LABELS.astype(int).tolist()
 
     def loop(z):
@@ -144,7 +182,7 @@ def test_fixed_features_are_calibrated_as_the_loop_says(kernel, size, sigma, at_
 
 def test_a_bin_alone_stays_as_it_is_and_one_row_takes_its_neighbours_mean():
     bins, z_ND = Bins(LABELS, 1.0), features(len(LABELS))
-    got = FDS("gaussian", 3, 1.0, 0.9, 0, 1).calibrated(z_ND, bin_numbers(bins), bins.count)
+    got = FDS("gaussian", 3, 1.0, 0.9, 0, 1).calibrated(z_ND, bins)
     torch.testing.assert_close(got[11:], z_ND[11:])  # labels 12 and 30: no other bin within the window
     pair = z_ND[8:10].mean(0)  # label 6 beside the single row of label 7
     beside = math.exp(-0.5)
@@ -156,7 +194,7 @@ def test_a_bin_alone_stays_as_it_is_and_one_row_takes_its_neighbours_mean():
 )
 def test_running_statistics_follow_the_loop_over_epochs(start_update, start_smooth, momentum):
     bins, labels = Bins(LABELS, 1.0), LABELS.astype(int).tolist()
-    running = RunningFDS(FDS(*YANG, momentum, start_update, start_smooth), bins.count, 2)
+    running = RunningFDS(FDS(*YANG, momentum, start_update, start_smooth), bins, 2)
     before = [None, None]
     for epoch in range(1, 6):
         running.start(epoch)
@@ -175,7 +213,7 @@ def test_running_statistics_follow_the_loop_over_epochs(start_update, start_smoo
 
 def test_statistics_are_of_features_before_calibration_and_have_no_gradient():
     bins = Bins(LABELS, 1.0)
-    runs = [RunningFDS(FDS(*YANG, 0.0, 0, start), bins.count, 3) for start in (1, 99)]  # calibrating, and not
+    runs = [RunningFDS(FDS(*YANG, 0.0, 0, start), bins, 3) for start in (1, 99)]  # calibrating, and not
     for epoch in (1, 2, 3):
         for running in runs:
             running.start(epoch)
@@ -192,7 +230,7 @@ def test_a_saved_state_goes_on_as_if_not_interrupted():
     bins = Bins(LABELS, 1.0)
 
     def fresh():
-        return RunningFDS(FDS(*YANG, 0.9, 0, 1), bins.count, 3)
+        return RunningFDS(FDS(*YANG, 0.9, 0, 1), bins, 3)
 
     def epoch(running, number):
         running.start(number)
@@ -209,7 +247,7 @@ def test_a_saved_state_goes_on_as_if_not_interrupted():
 
 def test_evaluation_is_never_calibrated_and_training_is():
     bins = Bins(LABELS, 1.0)
-    running = RunningFDS(FDS(*YANG, 0.9, 0, 1), bins.count, 4)
+    running = RunningFDS(FDS(*YANG, 0.9, 0, 1), bins, 4)
     model = CalibratedRegressor(nn.Identity(), running, nn.Linear(4, 1))
     bin_of = OfTarget(LABELS, bins.of_row)
     x = features(len(LABELS)).float()
@@ -337,6 +375,21 @@ def test_shots_are_recorded_for_every_variant_and_an_empty_one_is_null(tmp_path)
         assert sum(parts) / 88 == pytest.approx(np.abs(arrays["test_y"] - arrays[f"test_{variant}"]).mean())
 
 
+@pytest.mark.parametrize("options", [("method=random",), ("method=vanilla", "protocol=end_to_end")])
+def test_a_run_whose_labels_span_billions_of_bins_is_measured(tmp_path, options):
+    directory, record = run_small(tmp_path, *options, "imbalance=lds_fds", "dataset.load.bin_size=1e-9")
+    assert record["data"]["groups"]["test"] == {"many": 0, "medium": 0, "few": 88}
+    assert np.isfinite(np.load(directory / "predictions.npz")["test_last"]).all()
+
+
+def test_labels_beyond_what_a_bin_number_holds_are_refused_before_training(tmp_path):
+    with pytest.raises(
+        UserError, match=r"^diabetes: bin_size=1e-13: label \d+ is 2\^50 or more bins from 0, more than "
+    ):
+        run_small(tmp_path, "method=random", "dataset.load.bin_size=1e-13")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_without_bins_there_are_no_shots_and_no_imbalance_config(tmp_path):
     _, record = run_small(tmp_path, "method=constant", "dataset.load.bin_size=null")
     assert set(record["metrics"]["test"]["best"]) == set(METRICS)
@@ -384,7 +437,7 @@ def test_a_vanilla_encoder_is_trained_without_and_probed_with_it(tmp_path):
 def test_table_7_shows_an_empty_shot_as_a_dash():
     spec = load(CONF / "table" / "7.yaml")
     values = {column.split("/")[1]: 7.0 for column in spec.metrics} | {"mae_few": None, "gm_few": None}
-    record = {"synthetic": False, "metrics": {"test": {"best": values}}}
+    record = {"schema": 1, "synthetic": False, "metrics": {"test": {"best": values}}}
     found = [(Cell("", row.name, seed, []), record) for _, row in spec.cells() for seed in spec.seeds]
     lines = markdown(collect(spec, found)).splitlines()
     line = next(line for line in lines if line.startswith("| SupReMix + LDS + FDS |"))

@@ -14,6 +14,9 @@ import numpy as np
 from supremix.data.prepared.folder import SPLITS
 from supremix.errors import UserError
 
+BINS_AT_MOST = 2.0**50
+"""Numbers of bins below it, and their halves, are exact after rounding to six digits in float64."""
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -116,11 +119,22 @@ class Data:
         return {split: len(getattr(self, split)) for split in SPLITS}
 
     def label_bins(self, y: np.ndarray) -> np.ndarray:
-        """Round labels to the nearest multiple of ``bin_size``, halves upwards; keep them if it is None."""
+        """Round labels to the nearest multiple of ``bin_size``, halves upwards; keep them if it is None.
+
+        Raises:
+            UserError: a label is so many bins from 0 that float64 does not hold their number.
+        """
         if self.bin_size is None:
             return y
+        label_N = np.asarray(y)
+        far_N = ~(np.abs(label_N) < BINS_AT_MOST * self.bin_size)
+        if far_N.any():
+            raise UserError(
+                f"{self.name}: bin_size={self.bin_size:g}: label {label_N[far_N][0]:g} is 2^50 or more bins from 0, "
+                "more than a bin number holds: choose a larger bin_size, or another unit of the labels"
+            )
         # Rounded to 6 digits first: 0.15 / 0.1 is 1.4999999999999998 in float64 and belongs in the upper bin.
-        return np.floor(np.round(np.asarray(y) / self.bin_size, 6) + 0.5) * self.bin_size
+        return np.floor(np.round(label_N / self.bin_size, 6) + 0.5) * self.bin_size
 
 
 def read_ahead(data: Data, workers: int) -> Data:
@@ -158,7 +172,8 @@ def check_trainable(data: Data) -> None:
             f"{data.name}: all {len(data.train)} training rows have the label {data.train.y[0]:g}: "
             "regression needs at least two different labels in the training split"
         )
-    if np.ptp(data.label_bins(data.train.y)) == 0:
+    bins = {split: data.label_bins(getattr(data, split).y) for split in SPLITS}
+    if np.ptp(bins["train"]) == 0:
         raise UserError(
             f"{data.name}: bin_size={data.bin_size:g} puts all training labels into one bin "
             f"(they span {data.label_range:g}): choose a smaller bin_size"

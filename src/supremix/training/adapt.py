@@ -79,7 +79,7 @@ def adapt(
         if objects.fds is not None:
             inputs = replace(inputs, train=on_calibrated(inputs.train, objects.fds, training_bins(data)))
     elif objects.fds is not None:
-        running = RunningFDS(objects.fds, training_bins(data).count, backbone.out_dim)
+        running = RunningFDS(objects.fds, training_bins(data), backbone.out_dim)
         model = CalibratedRegressor(backbone, running, head)
     stream = Stream(seed, "adapt")
     items = Items(inputs.train, target_N, inputs.to_input, inputs.training_views)

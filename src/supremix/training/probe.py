@@ -38,7 +38,7 @@ def on_calibrated(train: Split, fds: FDS, bins: Bins) -> Split:
 
     def features_ND() -> Tensor:
         z_ND = train.fetch(np.arange(len(train)))
-        return fds.calibrated(z_ND, torch.from_numpy(bins.of_row).to(z_ND.device), bins.count)
+        return fds.calibrated(z_ND, bins)
 
     return cached(train, features_ND)
 

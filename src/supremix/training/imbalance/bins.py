@@ -1,4 +1,7 @@
-"""Label bins of training rows, and smoothing over neighbouring bins. K bins from lowest to highest training label."""
+"""Label bins of training rows, and smoothing over neighbouring bins. K bins that have a training row, ascending.
+
+Bins without a training row are nowhere counted or kept, so that labels may be far apart.
+"""
 
 import math
 
@@ -18,22 +21,29 @@ class Bins:
         binned_N: training labels rounded to their bins, multiples of ``bin_size``.
         bin_size: width of a bin, label units.
 
-    ``of_row``: (N,) bin number of each training row, 0 to ``count`` − 1. ``rows``: (K,) training rows of each bin.
+    ``number``: (K,) bins by label, in widths from 0, ascending. ``of_row``: (N,) each training row's bin, as its place
+    among them. ``rows``: (K,) training rows of each bin.
     """
 
     def __init__(self, binned_N: np.ndarray, bin_size: float) -> None:
-        number_N = np.rint(binned_N / bin_size).astype(np.int64)
         self.bin_size = bin_size
-        self.lowest = int(number_N.min())
-        self.of_row = number_N - self.lowest
-        self.rows = np.bincount(self.of_row)
-        self.count = len(self.rows)
+        self.number, self.of_row, self.rows = np.unique(
+            self._numbers(binned_N), return_inverse=True, return_counts=True
+        )
+        self.count = len(self.number)
 
     def rows_at(self, binned_M: np.ndarray) -> np.ndarray:
-        """Return (M,) numbers of training rows in the bins of labels rounded to their bins; 0 outside the range."""
-        number_M = np.rint(binned_M / self.bin_size).astype(np.int64) - self.lowest
-        inside_M = (number_M >= 0) & (number_M < self.count)
-        return np.where(inside_M, self.rows[np.clip(number_M, 0, self.count - 1)], 0)
+        """Return (M,) numbers of training rows in the bins of labels rounded to their bins; 0 in other bins."""
+        return np.append(self.rows, 0)[self.places(self._numbers(binned_M))]
+
+    def places(self, number_X: np.ndarray) -> np.ndarray:
+        """Return the places of bins given by their numbers, in their shape; K for those without a training row."""
+        place_X = np.searchsorted(self.number, number_X)
+        known_X = self.number[np.minimum(place_X, self.count - 1)] == number_X
+        return np.where(known_X, place_X, self.count)
+
+    def _numbers(self, binned_N: np.ndarray) -> np.ndarray:
+        return np.rint(binned_N / self.bin_size).astype(np.int64)
 
 
 def training_bins(data: Data) -> Bins:
@@ -81,10 +91,23 @@ def kernel_window(kernel: str, size: int, sigma: float) -> Tensor:
     return torch.exp(-d / sigma) if kernel == "laplace" else 1 - d / ((size + 1) / 2)
 
 
-def smooth(values_KX: Tensor, window: Tensor) -> Tensor:
-    """Return each bin's sum over its neighbours, weighted by the window; (K, …) like the input. Zero outside."""
-    # A sum of shifted copies: a convolution may be computed in TensorFloat-32 on a GPU, to three digits only.
-    outside = values_KX.new_zeros(len(window) // 2, *values_KX.shape[1:])
-    padded = torch.cat([outside, values_KX, outside])
-    shifted = (weight * padded[k : k + len(values_KX)] for k, weight in enumerate(window.tolist()))
-    return torch.stack(list(shifted)).sum(0)
+class Smoothing:
+    """Sums over the neighbours of each bin, weighted by a window.
+
+    Args:
+        bins: K bins.
+        window: (size,) weights of a bin and its neighbours, as `kernel_window` gives them.
+    """
+
+    def __init__(self, bins: Bins, window: Tensor) -> None:
+        beside_S1 = np.arange(len(window))[:, None] - len(window) // 2
+        self.weights = window.tolist()
+        self.place_SK = torch.from_numpy(bins.places(bins.number + beside_S1))
+
+    def __call__(self, values_KX: Tensor) -> Tensor:
+        """Return the sums, (K, …) like the values; bins without a training row add nothing."""
+        # A sum of copies: a convolution may be computed in TensorFloat-32 on a GPU, to three digits only.
+        padded = torch.cat([values_KX, values_KX.new_zeros(1, *values_KX.shape[1:])])
+        place_SK = self.place_SK.to(values_KX.device, non_blocking=True)
+        beside = (weight * padded[place_K] for weight, place_K in zip(self.weights, place_SK, strict=True))
+        return torch.stack(list(beside)).sum(0)

@@ -2,7 +2,7 @@
 
 A training row's features z of bin b become (z − μ_b)·√(σ̃²_b/σ²_b) + μ̃_b, channel by channel, where μ̃ and σ̃² are the
 means and variances of the bins around b, weighted by the kernel. Validation and test features are never touched: their
-labels are not known. K bins, D channels.
+labels are not known. K bins that have a training row, D channels.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from supremix.training.imbalance.bins import kernel_window, smooth
+from supremix.training.imbalance.bins import Bins, Smoothing, kernel_window
 
 RATIO_LEAST, RATIO_MOST = 0.1, 10.0  # of variances, smoothed to own (Yang et al.)
 ROWS_AT_ONCE = 4096
@@ -43,17 +43,18 @@ class FDS:
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ValueError(f"{name}={value}: give a whole number, 0 or more")
 
-    def window(self) -> Tensor:
-        """Return the kernel's weights (size,)."""
-        return kernel_window(self.kernel, self.size, self.sigma)
+    def smoothing(self, bins: Bins) -> Smoothing:
+        """Return the kernel's sums over neighbouring bins."""
+        return Smoothing(bins, kernel_window(self.kernel, self.size, self.sigma))
 
-    def calibrated(self, z_ND: Tensor, bin_N: Tensor, bins: int) -> Tensor:
-        """Return fixed features (N, D), calibrated by statistics of themselves."""
+    def calibrated(self, z_ND: Tensor, bins: Bins) -> Tensor:
+        """Return fixed features (N, D) of the training rows, calibrated by statistics of themselves."""
+        bin_N = torch.from_numpy(bins.of_row).to(z_ND.device)
         parts = list(zip(z_ND.split(ROWS_AT_ONCE), bin_N.split(ROWS_AT_ONCE), strict=True))
-        whole = moments(*parts[0], bins)
+        whole = moments(*parts[0], bins.count)
         for z_BD, bin_B in parts[1:]:
-            whole = merged(whole, moments(z_BD, bin_B, bins))
-        by_bin = calibration(whole.rows_K, whole.mean_KD, variance(whole), self.window())
+            whole = merged(whole, moments(z_BD, bin_B, bins.count))
+        by_bin = calibration(whole.rows_K, whole.mean_KD, variance(whole), self.smoothing(bins))
         return torch.cat([by_bin(z_BD, bin_B) for z_BD, bin_B in parts])
 
 
@@ -95,7 +96,7 @@ class Calibration(NamedTuple):
         return z_ND * self.scale_KD[bin_N] + self.shift_KD[bin_N]
 
 
-def calibration(rows_K: Tensor, mean_KD: Tensor, variance_KD: Tensor, window: Tensor) -> Calibration:
+def calibration(rows_K: Tensor, mean_KD: Tensor, variance_KD: Tensor, smooth: Smoothing) -> Calibration:
     """Return the map that smooths the statistics of each bin.
 
     A mean is known from one row on and a variance from two; smoothing takes the known ones alone, so that an empty bin
@@ -104,8 +105,8 @@ def calibration(rows_K: Tensor, mean_KD: Tensor, variance_KD: Tensor, window: Te
     """
 
     def smoothed(values_KD: Tensor, known_K1: Tensor) -> Tensor:
-        weight_K1 = smooth(known_K1.to(values_KD.dtype), window)
-        return smooth(torch.where(known_K1, values_KD, 0), window) / weight_K1.clamp(min=torch.finfo().tiny)
+        weight_K1 = smooth(known_K1.to(values_KD.dtype))
+        return smooth(torch.where(known_K1, values_KD, 0)) / weight_K1.clamp(min=torch.finfo().tiny)
 
     known_K1, spread_K1 = rows_K[:, None] > 0, rows_K[:, None] > 1
     ratio_KD = (smoothed(variance_KD, spread_K1) / variance_KD).clamp(RATIO_LEAST, RATIO_MOST)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.training.imbalance.bins import Bins, kernel_window, smooth
+from supremix.training.imbalance.bins import Bins, Smoothing, kernel_window
 
 REWEIGHT = ("sqrt_inv", "inverse")
 
@@ -31,7 +31,8 @@ class LDS:
     def row_weights(self, bins: Bins) -> np.ndarray:
         """Return (N,) float32 weights of the training rows, of mean 1."""
         rows_K = torch.as_tensor(bins.rows, dtype=torch.float64)
-        density_N = smooth(rows_K, kernel_window(self.kernel, self.size, self.sigma)).numpy()[bins.of_row]
+        smooth = Smoothing(bins, kernel_window(self.kernel, self.size, self.sigma))
+        density_N = smooth(rows_K).numpy()[bins.of_row]
         weight_N = 1 / (np.sqrt(density_N) if self.reweight == "sqrt_inv" else density_N)
         return (weight_N / weight_N.mean()).astype(np.float32)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from supremix.runtime.sharding import gather, shard
 from supremix.runtime.signals import unbroken
+from supremix.training.imbalance.bins import Bins
 from supremix.training.imbalance.fds import FDS, Calibration, Moments, calibration, merged, moments, variance
 
 
@@ -30,14 +31,14 @@ class RunningFDS(nn.Module):
     epoch_squares: Tensor
     epoch: Tensor
 
-    def __init__(self, fds: FDS, bins: int, channels: int) -> None:
+    def __init__(self, fds: FDS, bins: Bins, channels: int) -> None:
         super().__init__()
-        self.fds = fds
+        self.fds, self.bins = fds, bins
         for name in ("", "epoch_"):
-            self.register_buffer(f"{name}rows", torch.zeros(bins))
-            self.register_buffer(f"{name}mean", torch.zeros(bins, channels))
-        self.register_buffer("variance", torch.zeros(bins, channels))
-        self.register_buffer("epoch_squares", torch.zeros(bins, channels))
+            self.register_buffer(f"{name}rows", torch.zeros(bins.count))
+            self.register_buffer(f"{name}mean", torch.zeros(bins.count, channels))
+        self.register_buffer("variance", torch.zeros(bins.count, channels))
+        self.register_buffer("epoch_squares", torch.zeros(bins.count, channels))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))  # the one in work
         self.current: Calibration | None = None
 
@@ -53,7 +54,9 @@ class RunningFDS(nn.Module):
                     buffer.zero_()
                 self.epoch.fill_(epoch)
         known = bool(self.rows.any()) and epoch > self.fds.start_smooth
-        self.current = calibration(self.rows, self.mean, self.variance, self.fds.window()) if known else None
+        self.current = (
+            calibration(self.rows, self.mean, self.variance, self.fds.smoothing(self.bins)) if known else None
+        )
 
     def _update(self, epoch: Moments) -> None:
         first_K1 = self.rows[:, None] == 0
