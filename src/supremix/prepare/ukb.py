@@ -1,7 +1,6 @@
 """Prepare UK Biobank: T1 scans in bulk NIfTI files and a table of ages become a folder of 2 mm volumes."""
 
 import argparse
-import re
 import zipfile
 from collections.abc import Sequence
 from functools import partial
@@ -11,13 +10,14 @@ from typing import Any
 from supremix.errors import UserError, needs
 from supremix.prepare.shared import cohort
 from supremix.prepare.shared.command import exit_code
-from supremix.prepare.shared.marker import MARKER, marker
+from supremix.prepare.shared.marker import marker
 from supremix.prepare.shared.pieces import cut, make_pieces
-from supremix.prepare.shared.report import Finding, dropped
+from supremix.prepare.shared.report import Finding
 from supremix.prepare.shared.sources import is_current
 from supremix.prepare.shared.stamps import stamp
 from supremix.prepare.shared.subjects import match, read_ages, read_list
 from supremix.prepare.shared.working_folder import resumable_folder
+from supremix.prepare.ukb_files import AGE_COLUMNS, ID_COLUMNS, find_files
 
 NAME = "ukb"
 URL = "https://biobank.ndph.ox.ac.uk/showcase/field.cgi?id=20252"
@@ -26,9 +26,6 @@ PAPER: dict[str, Any] = {"sizes": {"train": 19509, "val": 2434, "test": 2431}, "
 SIDE, VOXEL = 100, 2.0
 PER_PIECE = 16  # 32 MB; few enough for an interruption to lose seconds
 CUT_OFF = 0.02
-ID_COLUMNS = ("eid", "subject")
-AGE_COLUMNS = {"age": 1.0, "21003-2.0": 1.0}
-FILE = re.compile(r"(?P<eid>\d+)(?:_20252_(?P<visit>\d)_\d(?:\.zip|\.nii(?:\.gz)?)|(?:\D.*)?\.nii(?:\.gz)?)")
 ABOUT = f"""\
 Prepare UK Biobank's T1-weighted brain scans for training.
 
@@ -37,9 +34,10 @@ terms:  an approved application, and the material transfer agreement: no scan or
         participants who withdrew must be left out (--exclude takes UK Biobank's list of withdrawals as it is)
 
 The source folder holds, for each participant, EID_20252_2_0.zip as handed out, of which the first imaging visit's
-{IMAGE} is read (--image names another file of the zip), or a NIfTI file EID*.nii.gz or EID*.nii; and ages.csv with
-the columns eid, age (years; 21003-2.0 will do) and, if the split is given, split (train, val, test). Participants
-with stroke, cancer, long-standing illness or poor health, whom the paper leaves out, are named with --exclude.
+{IMAGE} is read (--image names another file of the zip), or a NIfTI file EID*.nii.gz or EID*.nii, whose name is of no
+other field, visit or kind of image; and ages.csv with the columns eid, age (years; or 21003-2.0, or p21003_i2) and,
+if the split is given, split (train, val, test). Participants with stroke, cancer, long-standing illness or poor health,
+whom the paper leaves out, are named with --exclude.
 
 Axes and voxel sizes are those of the first of sform, qform and pixdim that the header declares and that is possible;
 where these contradict each other, or a scan is nearly flat or a slab, it is kept and named in report.csv.
@@ -100,24 +98,6 @@ def prepare(args: argparse.Namespace) -> None:
         )
     what = f"volumes of {settings['side']}³ voxels, {settings['voxel_mm']:g} mm"
     cohort.print_summary(folder, what, split, years, findings, PAPER)
-
-
-def find_files(source: Path, others: set[str], findings: list[Finding]) -> dict[str, list[str]]:
-    """Map participants to the names of their files; add what is no scan of the first visit to `findings`."""
-    if not source.is_dir():
-        raise UserError(f"{source}: no such folder: put the bulk files there, or name their folder with --source")
-    files: dict[str, list[str]] = {}
-    for path in sorted(source.iterdir()):
-        if path.name in others or path.name == MARKER or path.name.startswith("."):
-            continue
-        named = FILE.fullmatch(path.name)
-        if named is None or not path.is_file():
-            findings.append(dropped("no EID_20252_2_0.zip, EID*.nii.gz or EID*.nii", path.name))
-        elif named["visit"] not in (None, "2"):
-            findings.append(dropped("scan of another visit than the first", path.name, named["eid"]))
-        else:
-            files.setdefault(named["eid"], []).append(path.name)
-    return files
 
 
 def make_piece(

@@ -32,8 +32,8 @@ def read_ages(
     table itself is unusable, or a split is none of train, val and test.
 
     Args:
-        id_columns: names of the column of subjects; the first that is there counts.
-        age_columns: name of the column of ages → what one unit is in years; the first that is there counts.
+        id_columns: names that the column of subjects may have; one must be there.
+        age_columns: names that the column of ages may have → what one unit is in years; one must be there.
     """
     header, rows = _read_table(path)
     id_column = _column(path, header, id_columns, "the subject")
@@ -90,13 +90,13 @@ def match(
     """Pair subjects that have an age with their files: (subject, file), sorted; add the others to `findings`.
 
     Args:
-        files: subject → the names of its files; the first by name is taken.
+        files: subject → the names of its files; the first is taken.
         excluded: subjects to leave out.
     """
     excluded = set(excluded)
     pairs = []
     for subject in sorted(files.keys() | subjects.keys()):
-        names = sorted(files.get(subject, ()))
+        names = list(files.get(subject, ()))
         if subject in excluded:
             findings.append(dropped(EXCLUDED, ", ".join(names), subject))
         elif not names:
@@ -130,10 +130,16 @@ def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _column(path: Path, header: Sequence[str], names: Sequence[str], what: str) -> int:
-    for name in names:
-        if name in header:
-            return header.index(name)
-    raise UserError(f"{path}: no column for {what}: name it {' or '.join(names)} (found: {', '.join(header)[:100]})")
+    there = [name for name in names if name in header]
+    if len(there) > 1:
+        raise UserError(f"{path}: {len(there)} columns for {what}: {', '.join(there)}: leave the one that is meant")
+    if not there:
+        raise UserError(f"{path}: no column for {what}: name it {' or '.join(names)} (found: {_shown(header)})")
+    return header.index(there[0])
+
+
+def _shown(header: Sequence[str]) -> str:
+    return ", ".join(header)[:100]
 
 
 def _years(text: str, unit: float) -> float | None:
