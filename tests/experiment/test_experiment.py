@@ -151,7 +151,6 @@ def test_the_loss_gets_the_training_labels_range_and_binned_labels(tmp_path, mon
             return super().forward(z_ND, y_N, lam_NN, generator)
 
     monkeypatch.setattr("supremix.losses.SupReMixLoss", Spy)
-    monkeypatch.setattr("supremix.training.pretrain.SupReMixLoss", Spy)
     _, record = run_small(tmp_path, "method=supremix")
     assert {label_range for label_range, _ in seen} == {record["data"]["label_range"]}
     assert all((y_N % 10 == 0).all() for _, y_N in seen)
@@ -224,8 +223,10 @@ def test_an_interrupted_run_leaves_nothing_that_looks_finished(tmp_path, monkeyp
     monkeypatch.setattr("supremix.experiment.record.np.savez_compressed", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_small(tmp_path)
-    runs = tmp_path / "runs"
-    assert [path.name for path in runs.iterdir()] == ["encoders"]
+    left = sorted(path for path in (tmp_path / "runs").iterdir() if path.name != "encoders")
+    assert [path.suffix for path in left] == [".partial"]
+    assert not list(left[0].rglob("DONE"))
+    assert "KeyboardInterrupt" in (left[0] / "run.log").read_text()
 
 
 @pytest.mark.parametrize(

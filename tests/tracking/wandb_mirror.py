@@ -8,12 +8,14 @@ import sys
 import time
 from types import SimpleNamespace
 
+from supremix.runtime import log
 from supremix.tracking.mirror import Tracker
 
 FINISH_TIMEOUT = 1.0
 
 
 def main(mode: str, folder: str, run_id: str) -> None:
+    log.show()
     about = {"project": "supremix", "group": "g", "job_type": "j"}
     settings = SimpleNamespace(mode=mode, dir=folder, finish_timeout=FINISH_TIMEOUT, **about)
     tracker = Tracker(settings, run_id, {"seed": 0}, ["a tag"])
