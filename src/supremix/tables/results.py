@@ -112,7 +112,7 @@ def collect(
 
 def digests(record: dict[str, Any]) -> list[str]:
     """Return the digests of the code that made a run and its encoder; UNSTATED for a record that does not name it."""
-    if "code" not in record:  # as in schema 1
+    if record.get("schema", 1) == 1:  # which names no code; a line without a schema names none either
         return [UNSTATED]
     made = [record["code"]["digest"], record["pretrain_code"]]
     return list(dict.fromkeys(digest for digest in made if digest))
