@@ -170,7 +170,8 @@ def test_a_compiled_training_step_equals_the_plain_one(name):
         losses = [step(x, y_N), step(x[:5], y_N[:5]), step(x, y_N.tolist())]
         return torch.stack([*losses, net.weight.detach().sum()])
 
-    assert torch.equal(fitted(compiled=True), fitted(compiled=False))
+    # Rounding, since TorchDynamo of 2.11 takes the optimizer's step in another order of operations than eager code.
+    torch.testing.assert_close(fitted(compiled=True), fitted(compiled=False), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", LOSSES)
