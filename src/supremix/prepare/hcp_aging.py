@@ -1,7 +1,6 @@
 """Prepare HCP-Aging: parcel time series, a file for each subject, and a table of ages become a prepared folder."""
 
 import argparse
-import io
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,22 +20,24 @@ from supremix.prepare.shared.working_folder import resumable_folder
 NAME = "hcp_aging"
 URL = "https://www.humanconnectome.org/study/hcp-lifespan-aging"
 PAPER: dict[str, Any] = {"sizes": {"train": 456, "val": 100, "test": 100}, "ages": (36, 100)}
-PARCELS = 400
-SHORTEST = 32
 PER_PIECE = 16
 ID_COLUMNS = ("subject", "src_subject_id")
 AGE_COLUMNS = {"age": 1.0, "interview_age": 1 / 12}
 ENDINGS = (".npy", ".csv", ".tsv", ".txt")
 ABOUT = f"""\
-Prepare HCP-Aging's resting-state fMRI time series of {PARCELS} parcels for training.
+Prepare HCP-Aging's resting-state fMRI time series of 400 parcels for training.
 
 source: Lifespan Human Connectome Project in Aging, {URL},
-        preprocessed with the CBIG pipeline and averaged over the {PARCELS} parcels of Schaefer et al. (2018)
+        preprocessed with the CBIG pipeline and averaged over the 400 parcels of Schaefer et al. (2018)
 terms:  an approved application and its data use certification: no subject's data may be passed on
 
-The source folder holds one file a subject, SUBJECT.npy, .csv (commas) or .tsv, .txt (tabs or spaces; no header), a
-table of {PARCELS} parcels × frames or frames × {PARCELS} parcels, of any length from {SHORTEST} frames; and ages.csv
+The source folder holds one file a subject, SUBJECT.npy, .csv (commas) or .tsv, .txt (tabs or spaces), a table of
+400 parcels × frames or frames × 400 parcels, of any length from 32 frames; and ages.csv
 with the columns subject, age (years; or interview_age, months) and, if the split is given, split (train, val, test).
+
+--parcels-in states which way the tables lie. Without it, they lie so that there are 400 parcels; what may as well
+be a matrix of another atlas is refused. A header line and an index column, names or numbers that count or are whole
+where the others are not, are left out and named in report.csv.
 
 Each parcel's series is standardised over its frames to mean 0 and standard deviation 1, and stored as float32. Without
 a given split, one is drawn in the paper's proportions. What is damaged, missing or double is left out and named in
@@ -50,6 +51,8 @@ examples:
 
 def prepare(args: argparse.Namespace) -> None:
     """Make the prepared folder, or go on with an unfinished one; one that is there and whole is left as it is."""
+    from supremix.prepare.hcp_series import PARCELS, check_axes
+
     folder, source = args.out / args.name, args.source or args.data / args.name
     findings: list[Finding] = []
     ages_file = args.ages or source / "ages.csv"
@@ -57,16 +60,20 @@ def prepare(args: argparse.Namespace) -> None:
     ages = read_ages(ages_file, ID_COLUMNS, AGE_COLUMNS, findings)
     excluded = read_list(args.exclude, ID_COLUMNS) if args.exclude else set()
     items = [(subject, file, stamp(source / file)) for subject, file in match(ages, files, excluded, findings)]
-    made_from = cohort.source_of(items, ages, (args.split_seed,), lambda file: (source / file).read_bytes())
+    made_from = cohort.source_of(
+        items, ages, (args.split_seed, args.parcels_in), lambda file: (source / file).read_bytes()
+    )
     if is_current(folder, args.name, made_from, cohort.check_arrays):
         print(f"{folder}: already prepared, left as it is")
         return
-    pieces = cut(items, PER_PIECE, "standardised")
-    make = partial(make_piece, source=source)
+    pieces = cut(items, PER_PIECE, ["standardised", args.parcels_in])
+    make = partial(make_piece, source=source, parcels_in=args.parcels_in)
     with resumable_folder(folder, "") as (working, finished):
         records = make_pieces(finished, pieces, make, args.workers, "series")
         series = cohort.usable(pieces, records, findings, "series")
         cohort.need_three(series, finished, findings, source)
+        if args.parcels_in is None:
+            check_axes(series, findings)
         subjects, frames = [subject for subject, _, _ in series], [result["frames"] for _, _, result in series]
         split = cohort.splits_of(subjects, ages, PAPER["sizes"], args.split_seed)
         years = [ages[subject].age for subject in subjects]
@@ -107,11 +114,13 @@ def find_files(source: Path, others: set[str], findings: list[Finding]) -> dict[
     return files
 
 
-def make_piece(items: Sequence[Any], *, source: Path) -> tuple[Any, list[dict[str, Any]]]:
+def make_piece(items: Sequence[Any], *, source: Path, parcels_in: str | None) -> tuple[Any, list[dict[str, Any]]]:
     """Standardise series: frames of the usable, (sum of T, parcels) float32, or None; and the result of each."""
     import hashlib
 
     import numpy as np
+
+    from supremix.prepare.hcp_series import read_series, standardised
 
     series = []
     results: list[dict[str, Any]] = []
@@ -120,55 +129,20 @@ def make_piece(items: Sequence[Any], *, source: Path) -> tuple[Any, list[dict[st
         try:
             raw = (source / file).read_bytes()
             results[-1]["source"] = hashlib.sha256(raw).hexdigest()
-            series.append(standardised(read_series(raw, Path(file).suffix)))
+            frames_TP, axis, doubts = read_series(raw, Path(file).suffix, parcels_in)
+            series.append(standardised(frames_TP))
             sha256 = hashlib.sha256(series[-1].tobytes()).hexdigest()
-            results[-1] |= {"frames": len(series[-1]), "sha256": sha256}
+            results[-1] |= {"frames": len(frames_TP), "parcels_in": axis, "doubts": doubts, "sha256": sha256}
         except (ValueError, OSError, MemoryError) as error:
             results[-1]["reason"] = str(error) or type(error).__name__
     return (np.concatenate(series) if series else None), results
 
 
-def read_series(raw: bytes, suffix: str) -> Any:
-    """Read a file's content as (T, parcels) float64, finite; raise ValueError that names its fault."""
-    import numpy as np
-
-    if not raw:
-        raise ValueError("the file is empty")
-    try:
-        if suffix == ".npy":
-            table = np.load(io.BytesIO(raw), allow_pickle=False)
-        else:
-            table = np.loadtxt(io.BytesIO(raw), delimiter="," if suffix == ".csv" else None, ndmin=2)
-        table = np.asarray(table).astype(np.float64, casting="same_kind")
-    except Exception as error:  # np.load and np.loadtxt raise many kinds on damaged files
-        raise ValueError(f"not readable as a table of numbers ({str(error)[:120]})") from None
-    if table.ndim != 2 or PARCELS not in table.shape:
-        raise ValueError(f"no {PARCELS} parcels ({'×'.join(map(str, table.shape))} values)")
-    if table.shape == (PARCELS, PARCELS):
-        raise ValueError(f"parcels and frames cannot be told apart ({PARCELS}×{PARCELS} values)")
-    table = table.T if table.shape[0] == PARCELS else table
-    if len(table) < SHORTEST:
-        raise ValueError(f"fewer than {SHORTEST} frames ({len(table)})")
-    if not np.isfinite(table).all():
-        frame, parcel = np.argwhere(~np.isfinite(table))[0]
-        raise ValueError(f"values that are NaN or infinite (the first: parcel {parcel + 1}, frame {frame + 1})")
-    return table
-
-
-def standardised(series_TP: Any) -> Any:
-    """Scale each parcel to mean 0 and standard deviation 1 over its frames, float32; ValueError for a constant."""
-    import numpy as np
-
-    constant = np.flatnonzero(np.ptp(series_TP, axis=0) == 0)
-    if constant.size:
-        shown = ", ".join(str(parcel + 1) for parcel in constant[:5])
-        raise ValueError(
-            f"constant parcels ({constant.size} of {PARCELS}: {shown}{', …' if constant.size > 5 else ''})"
-        )
-    return ((series_TP - series_TP.mean(axis=0)) / series_TP.std(axis=0)).astype(np.float32)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run ``supremix prepare NAME`` and return the exit code."""
-    args = cohort.parser(NAME, ABOUT).parse_args(arguments)
+    parser = cohort.parser(NAME, ABOUT)
+    parser.add_argument(
+        "--parcels-in", choices=["rows", "columns"], help="which way the tables lie (default: see above)"
+    )
+    args = parser.parse_args(arguments)
     return exit_code(lambda: prepare(args))
