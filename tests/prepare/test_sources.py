@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from supremix.prepare import agedb_dir, hcp_aging, imdb_wiki, stsb_dir, uci_airfoil, ukb
+from supremix.prepare import agedb_dir, hcp_aging, hcp_series, imdb_wiki, stsb_dir, uci_airfoil, ukb
 from supremix.prepare.shared import archives, stamps
 from supremix.prepare.twins import command as make_twin
 from tests.prepare.raw_faces import write_agedb, zipped
@@ -204,7 +204,7 @@ def test_an_interrupted_preparation_takes_no_piece_of_other_content(tmp_path, mo
     """Stopped in the second piece; then a series of the first one is replaced by one of the same size and time."""
     case = series(tmp_path)
     monkeypatch.setattr(hcp_aging, "PER_PIECE", 8)
-    standardised, calls = hcp_aging.standardised, []
+    standardised, calls = hcp_series.standardised, []
 
     def interrupted(series_TP):
         calls.append(len(series_TP))
@@ -212,7 +212,7 @@ def test_an_interrupted_preparation_takes_no_piece_of_other_content(tmp_path, mo
             raise KeyboardInterrupt
         return standardised(series_TP)
 
-    monkeypatch.setattr(hcp_aging, "standardised", interrupted)
+    monkeypatch.setattr(hcp_series, "standardised", interrupted)
     assert case.run() == 130
     before = case.changes.stat()
     table = np.load(case.changes)
