@@ -139,7 +139,7 @@ def write_encoder(
         "pretrain": {
             "epochs": len(fitted.history),
             "final_loss": last["loss"],
-            "anchors_without_positive": last["anchors_without_positive"],
+            "anchors_without_positive": last.get("anchors_without_positive"),
             "seconds": fitted.seconds,
         },
     }

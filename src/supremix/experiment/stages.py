@@ -146,9 +146,12 @@ def train_encoder(context: RunContext, backbone: Any, criterion: nn.Module, pret
     from supremix.experiment import record
     from supremix.training import pretrain
     from supremix.training.loop import Hooks
+    from supremix.training.preflight import check_positives
     from supremix.training.progress import stage_progress
 
     settings, method = context.settings, context.settings.contrastive
+    transferred = "" if context.cfg.transfer is None else "transfer."
+    check_positives(criterion, context.data, method, settings.seed, transferred)
     projection: nn.Module = nn.Identity()
     if method.projection_head:
         with initialising(settings.seed, "init", "projection"):

@@ -4,6 +4,7 @@ No mixture is materialised. A mixture is a combination of two embeddings, so its
 norm follow from inner products between embeddings: see `contrast`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,14 @@ class SupReMixLoss(nn.Module):
 
     def count_positives(self, y_N: Any) -> Tensor:
         """Return the number of positives of each anchor, real and mixed, (N,)."""
+        return self._counted(y_N, lambda windows: windows.count_positives(self.mix_pos))
+
+    def count_mix_pos(self, y_N: Any) -> Tensor:
+        """Return the number of Mix-pos of each anchor, (N,); zeros without ``mix_pos``."""
+        return self._counted(y_N, lambda windows: windows.triplets_N * self.mix_pos)
+
+    def _counted(self, y_N: Any, count: Callable[[mixtures.Windows], np.ndarray]) -> Tensor:
         windows = mixtures.find_windows(read_labels(y_N), self.window, self.window_inclusive)
         count_N = np.empty_like(windows.order_N)
-        count_N[windows.order_N] = windows.count_positives(self.mix_pos)
+        count_N[windows.order_N] = count(windows)
         return torch.from_numpy(count_N).to(device_of(y_N))

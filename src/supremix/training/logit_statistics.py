@@ -30,7 +30,8 @@ class LogitStatistics:
     def read(self, epoch: int, z: Tensor, y_B: Tensor) -> None:
         """Take in the embeddings (B, D) of a batch and its labels; of other embeddings, (B, 2, D), labels only."""
         self._add("batches", torch.ones((), device=z.device))
-        self._add("without_positive", (self.criterion.count_positives(y_B) == 0).float().mean())
+        if hasattr(self.criterion, "count_positives"):  # which a user's own loss may lack
+            self._add("without_positive", (torch.as_tensor(self.criterion.count_positives(y_B)) == 0).float().mean())
         if z.ndim != 2:
             return
         with torch.autocast(z.device.type, enabled=False):
@@ -45,11 +46,14 @@ class LogitStatistics:
     def close(self) -> EpochRow:
         """Return the epoch's row, and start anew: means over the batches read, and over their pairs.
 
-        ``anchors_without_positive`` is the share of anchors that the loss leaves out; ``positive_logit`` and
-        ``negative_logit`` are the mean logits of equal and of different labels, NaN where no such pair was read.
+        ``anchors_without_positive`` is the share of anchors that the loss leaves out; a loss that does not count its
+        positives has none. ``positive_logit`` and ``negative_logit`` are the mean logits of equal and of different
+        labels, NaN where no such pair was read.
         """
         sums = {name: self.state.pop(name) for name in list(self.state) if "/" not in name}
-        row = {"anchors_without_positive": sums["without_positive"] / sums["batches"]}
+        row = {}
+        if "without_positive" in sums:
+            row["anchors_without_positive"] = sums["without_positive"] / sums["batches"]
         for name in ("positive", "negative"):
             if f"{name}_sum" in sums:
                 row[f"{name}_logit"] = sums[f"{name}_sum"] / sums[f"{name}_count"]

@@ -16,6 +16,7 @@ from supremix.runtime.sharding import synchronised
 from supremix.training.batches import Items, Stream, batch_ids, batches_of
 from supremix.training.logit_statistics import LogitStatistics
 from supremix.training.loop import NO_HOOKS, Fitted, Hooks, Task, fit
+from supremix.training.preflight import labels_of
 from supremix.training.settings import MethodSettings
 
 
@@ -65,7 +66,7 @@ def pretrain(
     augment = data.contrastive_views if settings.views > 1 else None
     items = Items(
         data.train,
-        data.train.y if method.labels == "raw" else data.label_bins(data.train.y),
+        labels_of(data, method),
         data.to_input,
         augment,
         settings.views,

@@ -1,0 +1,144 @@
+"""Tell before pre-training, from the labels alone, whether a contrastive loss finds positives in its batches."""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from supremix.data.dataset import BINS_AT_MOST, Data
+from supremix.errors import UserError
+from supremix.runtime import ranks
+from supremix.runtime.log import FILE_ONLY
+from supremix.training.batches import Stream, order
+from supremix.training.settings import MethodSettings
+
+log = logging.getLogger(__name__)
+
+BATCHES = 32
+"""Batches that are looked at: the first of pre-training."""
+
+FEW = 0.2
+"""Share of anchors with a positive below which a warning is given."""
+
+ENOUGH = 0.5
+"""Share of anchors with a positive that a suggested width of bins gives."""
+
+BINS_PER_WINDOW = 5
+"""Width of a suggested window, in bins: that of the paper for ages."""
+
+
+@dataclass(frozen=True)
+class Positives:
+    """What a loss finds in some batches.
+
+    Attributes:
+        share: part of the anchors that have a positive.
+        mix_pos: mean number of an anchor's Mix-pos; None for a loss without.
+    """
+
+    share: float
+    mix_pos: float | None
+
+
+def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: int, prefix: str = "") -> None:
+    """Raise UserError where no anchor has a positive, so that nothing would be learnt; warn where few have one.
+
+    A loss without ``count_positives`` is passed over. Nothing is drawn from a generator that training uses.
+
+    Args:
+        criterion: the loss.
+        data: the dataset of the pre-training.
+        method: its settings.
+        seed: of the run; with it the batches are those that training will see.
+        prefix: of the dataset's keys in messages.
+    """
+    if not hasattr(criterion, "count_positives"):
+        return
+    places = first_batches(len(data.train), method, Stream(seed, "pretrain"))
+    views = method.pretrain.views if data.contrastive_views is not None else 1
+
+    def batches(data: Data) -> list[np.ndarray]:
+        label_N = labels_of(data, method)
+        return [np.tile(label_N[index_B], views) for index_B in places]
+
+    found = count(criterion, batches(data))
+    anchors = f"the anchors of {len(places)} batches of {method.pretrain.batch_size} rows"
+    mixed = "" if found.mix_pos is None else f"; {found.mix_pos:.3g} Mix-pos an anchor"
+    log.info("%s", f"{found.share:.3g} of {anchors} have a positive{mixed}", extra=FILE_ONLY)
+    if found.share >= FEW and found.mix_pos != 0:
+        return
+    wider = wider_bins(criterion, data, batches) if found.share < FEW and method.labels == "binned" else None
+    values = [] if wider is None else [f"{prefix}dataset.load.bin_size={wider.bin_size:g}"]
+    if found.mix_pos is not None:
+        values.append(f"method.window={window_of(batches(wider or data), (wider or data).bin_size or 0.0):g}")
+    way_out = (
+        f"set {' and '.join(values)}" if values else "change the labels, method.loss or method.pretrain.batch_size"
+    )
+    bins = "without bins" if data.bin_size is None or method.labels == "raw" else f"in bins of {data.bin_size:g}"
+    labels = f"labels from {data.train.y.min():g} to {data.train.y.max():g} {bins}"
+    if found.share == 0:
+        raise UserError(f"none of {anchors} has a positive, so pre-training would learn nothing ({labels}): {way_out}")
+    few = (
+        f"only {found.share:.2g} of {anchors} have a positive"
+        if found.share < FEW
+        else f"none of {anchors} has a Mix-pos"
+    )
+    if ranks.is_first():
+        log.warning("%s (%s): %s", few, labels, way_out)
+
+
+def labels_of(data: Data, method: MethodSettings) -> np.ndarray:
+    """Return the training labels as the loss sees them, (N,)."""
+    return data.train.y if method.labels == "raw" else data.label_bins(data.train.y)
+
+
+def first_batches(rows: int, method: MethodSettings, stream: Stream) -> list[np.ndarray]:
+    """Return the row numbers of the first batches of pre-training, as `batches_of` has them."""
+    size = method.pretrain.batch_size
+    epochs = range(1, min(method.pretrain.epochs, -(-BATCHES * size // rows)) + 1)
+    return [index_B.numpy() for epoch in epochs for index_B in order(rows, stream, epoch).split(size)][:BATCHES]
+
+
+def count(criterion: Any, batches: list[np.ndarray]) -> Positives:
+    """Count what the loss finds in batches of labels (B,)."""
+    labels = [torch.from_numpy(label_B) for label_B in batches]
+    has = torch.cat([torch.as_tensor(criterion.count_positives(label_B)) > 0 for label_B in labels])
+    if not getattr(criterion, "mix_pos", False) or not hasattr(criterion, "count_mix_pos"):
+        return Positives(has.double().mean().item(), None)
+    mix_pos = torch.cat([criterion.count_mix_pos(label_B) for label_B in labels])
+    return Positives(has.double().mean().item(), mix_pos.double().mean().item())
+
+
+def wider_bins(criterion: Any, data: Data, batches: Callable[[Data], list[np.ndarray]]) -> Data | None:
+    """Return the data in the narrowest bins of a round width, wider than its own, that give enough anchors a positive.
+
+    Args:
+        criterion: the loss.
+        data: the dataset.
+        batches: from data to its batches of labels, as the loss sees them.
+    """
+    least = max(1e-6 * data.label_range, data.bin_size or 0.0, float(np.abs(data.train.y).max()) / BINS_AT_MOST)
+    first = math.floor(math.log10(least))
+    for width in (step * 10.0**power for power in range(first, first + 8) for step in (1, 2, 5)):
+        wider = replace(data, bin_size=width)
+        if least < width < data.label_range and count(criterion, batches(wider)).share >= ENOUGH:
+            return wider
+    return None
+
+
+def window_of(batches: list[np.ndarray], bin_size: float) -> float:
+    """Return a round window within which half of the labels of a batch have neighbours on both sides, 5 bins at least.
+
+    Args:
+        batches: of labels (B,).
+        bin_size: label units.
+    """
+    gaps = [np.diff(np.unique(label_B)) for label_B in batches]
+    reach = [np.maximum(gap_U[1:], gap_U[:-1]) for gap_U in gaps if len(gap_U) > 1]
+    needed = max(BINS_PER_WINDOW * bin_size, float(np.median(np.concatenate(reach))) if reach else 0.0) or 1.0
+    power = 10.0 ** math.floor(math.log10(needed))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= needed * (1 - 1e-9))

@@ -1,0 +1,174 @@
+"""What labels alone say before pre-training: positives of anchors, and errors and warnings with values to set."""
+
+import logging
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from supremix.data.dataset import Data, Split, TargetScale
+from supremix.errors import UserError
+from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.training.batches import Items, Stream, batches_of
+from supremix.training.preflight import BATCHES, check_positives, first_batches, labels_of
+from tests.running import run_small
+from tests.stages import method
+
+PRICES = np.random.default_rng(0).lognormal(12, 0.4, 1500).round(2)
+AGES = np.random.default_rng(1).integers(20, 80, 1500).astype(float)
+
+
+class Own(nn.Module):
+    """A user's loss, which does not count its positives."""
+
+    def forward(self, z_ND, y_N):
+        return torch.cdist(z_ND, z_ND).mean()
+
+
+def data(y_N, bin_size, augment=None):
+    split = Split(np.arange(len(y_N)).astype(str), y_N, lambda index_B: torch.from_numpy(y_N[index_B])[:, None])
+    return Data(
+        "toy", split, split, split, bin_size=bin_size, target=TargetScale(0, 1), input_spec={}, sha256="0",
+        synthetic=True, contrastive_views=augment,
+    )  # fmt: skip
+
+
+def warnings(caplog):
+    """The warnings since the last call."""
+    messages = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    caplog.clear()
+    return messages
+
+
+def values(message):
+    """The values that a message says to set, by key."""
+    return {key: float(value) for key, value in re.findall(r"(dataset\.load\.bin_size|method\.window)=(\S+)", message)}
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("bin_size", [1.0, None])
+@pytest.mark.parametrize("name", ["supcon", "supremix"])
+def test_labels_that_never_meet_are_an_error_with_values_that_mend_it(name, bin_size, scale, caplog):
+    """Prices with airfoil's bin and window: in any unit the values to set are those that work."""
+
+    def loss(window):
+        return SupConLoss(0.5) if name == "supcon" else SupReMixLoss(0.5, window)
+
+    toy = data(PRICES * scale, bin_size and bin_size * scale)
+    with pytest.raises(UserError) as error:
+        check_positives(loss(7.0 * scale), toy, method(), 0)
+    message = str(error.value)
+    start = (
+        r"none of the anchors of 32 batches of 32 rows has a positive, so pre-training would learn nothing \(labels "
+    )
+    assert re.match(start + rf"from \S+ to \S+ {'in bins of' if bin_size else 'without bins'}", message)
+    to_set = values(message)
+    assert set(to_set) == {"dataset.load.bin_size"} | ({"method.window"} if name == "supremix" else set())
+    window = to_set.get("method.window", 0.0)
+    check_positives(loss(window), data(PRICES * scale, to_set["dataset.load.bin_size"]), method(), 0)
+    assert not warnings(caplog)
+
+
+def test_few_positives_are_a_warning_that_says_how_many(caplog):
+    y_N = PRICES.copy()
+    y_N[:500] = y_N[0]
+    check_positives(SupConLoss(0.5), data(y_N, 1.0), method(), 0)
+    assert not warnings(caplog), "a third of the rows with one label is no few"
+    y_N = PRICES.copy()
+    y_N[:60] = y_N[0]
+    check_positives(SupConLoss(0.5), data(y_N, 1.0), method(), 0, "transfer.")
+    (message,) = warnings(caplog)
+    share = float(re.search(r"^only (\S+) of the anchors of 32 batches of 32 rows have a positive", message)[1])
+    seen = [
+        np.unique(y_N[at_B], return_counts=True)[1] for at_B in first_batches(1500, method(), Stream(0, "pretrain"))
+    ]
+    assert share == pytest.approx(sum(n[n > 1].sum() for n in seen) / sum(n.sum() for n in seen), rel=0.05)
+    assert ": set transfer.dataset.load.bin_size=" in message
+
+
+def test_a_window_that_reaches_no_label_is_a_warning_with_one_that_does(caplog):
+    toy = data(AGES, 1.0)
+    check_positives(SupReMixLoss(0.5, 0.5), toy, method(), 0)
+    (message,) = warnings(caplog)
+    assert message.startswith("none of the anchors of 32 batches of 32 rows has a Mix-pos (labels from 20 to 79")
+    window = values(message)
+    assert window == {"method.window": 5.0}
+    check_positives(SupReMixLoss(0.5, 5.0), toy, method(), 0)
+    check_positives(SupReMixLoss(0.5, 0.5, mix_pos=False), toy, method(), 0)
+    assert not warnings(caplog)
+
+
+def test_labels_in_order_are_said_in_the_log_of_the_run_alone(caplog):
+    with caplog.at_level(logging.INFO):
+        check_positives(SupReMixLoss(0.5, 5.0), data(AGES, 1.0), method(), 0)
+    (record,) = caplog.records
+    assert record.file_only
+    share, mixed = re.fullmatch(
+        r"(\S+) of the anchors of 32 batches of 32 rows have a positive; (\S+) Mix-pos an anchor", record.message
+    ).groups()
+    seen = [AGES[index_B] for index_B in first_batches(1500, method(), Stream(0, "pretrain"))]
+    gaps = [(y_B - y_B[:, None]) for y_B in seen]
+    pairs = [((gap > 0) & (gap <= 5)).sum(1) * ((gap < 0) & (gap >= -5)).sum(1) for gap in gaps]
+    assert float(mixed) == pytest.approx(np.concatenate(pairs).mean(), rel=0.01)
+    has = [(pair > 0) | ((gap == 0).sum(1) > 1) for pair, gap in zip(pairs, gaps, strict=True)]
+    assert float(share) == pytest.approx(np.concatenate(has).mean(), rel=0.01)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 50])
+@pytest.mark.parametrize("labels", ["raw", "binned"])
+def test_the_batches_are_those_that_training_sees_first(labels, epochs):
+    toy, stage = data(np.arange(200.0), 3.0), method(labels=labels, epochs=epochs)
+    items = Items(toy.train, labels_of(toy, stage), labels_on=torch.device("cpu"))
+    trained = batches_of(items, 32, Stream(5, "pretrain"), torch.device("cpu"))
+    seen = [y_B for epoch in range(1, epochs + 1) for _, y_B in trained(epoch)]
+    looked_at = first_batches(200, stage, Stream(5, "pretrain"))
+    assert len(looked_at) == min(BATCHES, 7 * epochs)
+    for index_B, y_B in zip(looked_at, seen, strict=False):
+        np.testing.assert_array_equal(labels_of(toy, stage)[index_B], y_B)
+
+
+def test_two_views_of_a_row_are_each_others_positives(caplog):
+    def views(x, uniform_BP):
+        return x
+
+    views.draws = 1
+    check_positives(SupConLoss(0.5), data(PRICES, 1.0, views), method(views=2), 0)
+    check_positives(SupCRLoss(), data(PRICES, 1.0), method(labels="raw"), 0)
+    assert not warnings(caplog)
+    with pytest.raises(UserError, match="none of the anchors"):
+        check_positives(SupConLoss(0.5), data(PRICES, 1.0), method(views=2), 0)
+
+
+def test_without_bins_to_widen_the_message_says_what_else_there_is():
+    with pytest.raises(UserError, match=r"from 0 to 1\.5 without bins\): change the labels, method\.loss or "):
+        check_positives(SimCSELoss(0.5), data(np.linspace(0, 1.5, 50), None), method(labels="raw"), 0)
+
+
+def test_no_generator_that_training_uses_is_drawn_from():
+    state = torch.get_rng_state()
+    check_positives(SupReMixLoss(0.5, 5.0), data(AGES, 1.0), method(), 0)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", ["supcon", "supremix"])
+def test_a_run_that_would_learn_nothing_ends_before_it_trains(tmp_path, name):
+    with pytest.raises(UserError, match=r"would learn nothing \(labels from .* in bins of 1e-09\): set dataset\.load"):
+        run_small(
+            tmp_path,
+            f"method={name}",
+            "dataset.load.bin_size=1e-9",
+            "dataset.recipe.window=0",
+            "dataset.subset.train_size=12",
+        )
+    assert not list((tmp_path / "runs").rglob("*.ckpt"))
+
+
+def test_a_loss_that_does_not_count_its_positives_trains_and_is_recorded(tmp_path):
+    own = (f"method.loss._target_={__name__}.Own", "~method.loss.temperature")
+    directory, record = run_small(tmp_path, "method=supcon", *own, "dataset.load.bin_size=1e-9")
+    assert record["pretrain"]["anchors_without_positive"] is None
+    (history,) = (tmp_path / "runs" / "encoders").glob("*/history.csv")
+    assert history.read_text().splitlines()[0] == "epoch,loss,positive_logit,negative_logit"
+    assert directory.exists()
