@@ -208,6 +208,31 @@ def test_selection_can_follow_a_metric_that_is_better_when_higher():
     assert adapt.validation_score(np.ones(4), y, "pearson") == float("inf")
 
 
+INF = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [([3, 1, 2], 2), ([1, 1, 1], 1), ([INF, 5, INF, 4, 6], 4), ([INF, INF, 5], 3), ([INF, INF, INF], 3), ([INF], 1)],
+)
+def test_the_best_epoch_is_the_lowest_defined_one_and_the_last_where_none_is(scores, best):
+    rows, left, states = data().train, iter(scores), []
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    wrapped, optimizer = fabric.setup(model, adam(model.parameters()))
+
+    def score():
+        states.append(model[0].weight.detach().clone())
+        return next(left)
+
+    batches = batches_of(Items(rows, rows.y), 16, Stream(0, "test"), CPU)
+    task = Task(wrapped, optimizer, batches, nn.functional.mse_loss, Stream(0, "t"), score=score)
+    fitted = fit(fabric, task, fit_settings(epochs=len(scores)))
+    assert fitted.best_epoch == best
+    assert torch.equal(fitted.best_state["0.weight"], states[best - 1])
+
+
 def test_apply_keeps_the_order_and_leaves_no_dropout():
     rows = data().test
     model = nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.5))

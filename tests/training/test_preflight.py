@@ -37,7 +37,7 @@ def data(y_N, bin_size, augment=None):
 
 def warnings(caplog):
     """The warnings since the last call."""
-    messages = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     caplog.clear()
     return messages
 

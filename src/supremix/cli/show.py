@@ -43,7 +43,7 @@ def described(record: dict[str, Any], folder: Path) -> list[str]:
         lines += [
             "",
             f"best: epoch {selection['best_epoch']} of {selection['epochs']}, chosen by {selection['split']} "
-            f"{selection['metric']}; last: the last epoch",
+            f"{selection['metric']}{', undefined in every epoch' * ('undefined' in selection)}; last: the last epoch",
         ]
     for title in ("data", "seconds", "code", "environment"):
         lines += ["", f"{title}:", *(f"  {key}: {value}" for key, value in flat(record.get(title, {})).items())]

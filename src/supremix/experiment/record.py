@@ -1,5 +1,6 @@
 """What a finished run leaves on disk, and how it is shown at the terminal."""
 
+import math
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from supremix.store.folders import Store
 from supremix.store.records import RECORD_SCHEMA, Record, write_json
 from supremix.training.adapt import Adapted
 from supremix.training.loop import Fitted, state_on_cpu
+
+LEARNT_BELOW = 0.99
+"""Part of a constant's MAE from which on a run is no better: choosing the epoch on validation may gain as much."""
 
 BETA_MEAN = "method/beta_mean"  # of the Beta distribution that a mixture's share of its anchor is drawn from
 
@@ -60,9 +64,12 @@ def compose(
     facts["groups"] = {
         split: {name: int(mask_N.sum()) for name, mask_N in groups_in(arrays, split).items()} for split in SPLITS
     }
-    selection = {"split": "val", "metric": cfg.protocol.select} if adapted else None
+    facts["constant_mae"] = constant_mae(data)
+    selection: Record | None = {"split": "val", "metric": cfg.protocol.select} if adapted else None
     if adapted and selection:
         selection |= {"best_epoch": adapted.best_epoch, "epochs": len(adapted.history)}
+        if math.isinf(adapted.history[adapted.best_epoch - 1]["val"]):
+            selection["undefined"] = True  # in every epoch, so that the last one was taken
     return {
         "schema": RECORD_SCHEMA,
         "id": run_id,
@@ -80,6 +87,32 @@ def compose(
         "selection": selection,
         "pretrain": encoder["pretrain"] if encoder else None,
     }
+
+
+def constant_mae(data: Data) -> float:
+    """Return the validation MAE of the mean or the median of the training labels, the lower one."""
+    constants = np.mean(data.train.y), np.median(data.train.y)
+    return min(float(np.abs(data.val.y - constant).mean()) for constant in constants)
+
+
+def doubts(report: Record) -> list[str]:
+    """Return what a network's run says at its end of its own worth: a choice by nothing, nothing learnt."""
+    selection, found = report["selection"], []
+    if selection is None:
+        return []
+    run = f"dataset={report['dataset']} method={report['method']} seed={report['seed']}"
+    if selection.get("undefined"):
+        found.append(
+            f"{run}: the validation {selection['metric']} was undefined in every epoch, since the predictions were all "
+            "equal, so the last epoch counts as the best: lower the learning rate, or choose by protocol.select=mae"
+        )
+    mae, constant = report["metrics"]["val"]["best"]["mae"], report["data"]["constant_mae"]
+    if mae >= LEARNT_BELOW * constant:
+        found.append(
+            f"{run}: nothing was learnt: the validation MAE is {mae:.4g}, and that of a constant, the mean or median "
+            f"of the training labels, {constant:.4g}: train longer, change the rate, or check inputs and labels"
+        )
+    return found
 
 
 def environment(fabric: Fabric) -> dict[str, Any]:
@@ -182,5 +215,6 @@ def show(report: Record, directory: Path, status: str) -> None:
     if selection := report["selection"]:
         extreme = "lowest" if selection["metric"] in LOWER_IS_BETTER else "highest"
         chosen = "best: epoch {best_epoch} of {epochs}, {extreme} {split} {metric}".format(**selection, extreme=extreme)
+        chosen += ", undefined in every epoch" if selection.get("undefined") else ""
         print(f"  {chosen}; last: last epoch")
     print(f"  record: {directory / 'record.json'}")

@@ -22,7 +22,7 @@ from supremix.runtime.seeding import repeatable
 from supremix.runtime.signals import stoppable
 from supremix.settings import identity
 from supremix.settings.build import build, contrastive_loss, loaded_data
-from supremix.settings.check import check_bins, settings_of
+from supremix.settings.check import check_bins, check_selection, settings_of
 from supremix.settings.provenance import is_usable, other_code, present_code
 from supremix.settings.schema import Contrastive, Settings
 from supremix.settings.source import data_configs
@@ -47,6 +47,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
     data = replace(loaded[0], synthetic=any(part.synthetic for part in loaded))
     criteria = [contrastive_loss(method, part) if isinstance(method, Contrastive) else None for part in loaded]
     check_bins(settings, data.bin_size)
+    check_selection(settings, data.val.y)
     lds, fds = build("imbalance.lds", settings.imbalance.lds), build("imbalance.fds", settings.imbalance.fds)
     store = Store(settings.paths.runs)
     run_id = identity.run_id(science, *(part.sha256 for part in loaded))
@@ -130,6 +131,8 @@ def execute(context: RunContext, run_id: str, started: float) -> None:
     except BaseException:
         context.tracker.finish(None, exit_code=1)
         raise
+    for doubt in record.doubts(report):
+        log.warning("%s", doubt)
     context.tracker.finish(record.mirrored(report) | {"record": str(store.run(run_id).absolute())})
 
 

@@ -47,8 +47,8 @@ def regression_metrics(y: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
             raise ValueError(f"{bad} of {len(values)} {what} are not finite")
 
     mse = float(mean_squared_error(y_N, prediction_N))
-    constant_y = _constant(y_N)
-    uncorrelated = constant_y or _constant(prediction_N)
+    constant_y = is_constant(y_N)
+    uncorrelated = constant_y or is_constant(prediction_N)
     return {
         "mae": float(mean_absolute_error(y_N, prediction_N)),
         "rmse": math.sqrt(mse),
@@ -79,6 +79,6 @@ def grouped(y: np.ndarray, prediction: np.ndarray, masks: dict[str, np.ndarray])
     return values
 
 
-def _constant(values: np.ndarray) -> bool:
-    # Equal up to float64's rounding, whose pattern is no signal to correlate.
+def is_constant(values: np.ndarray) -> bool:
+    """Return whether values are equal up to float64's rounding, whose pattern is no signal to correlate."""
     return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())

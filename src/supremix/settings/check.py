@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from supremix.errors import UserError, one_line
+from supremix.metrics.regression import HIGHER_IS_BETTER, LOWER_IS_BETTER, is_constant
 from supremix.runtime import ranks
 from supremix.settings.fields import sentence
 from supremix.settings.schema import Contrastive, NoTraining, Settings
@@ -46,6 +48,21 @@ def check_bins(settings: Settings, bin_size: float | None) -> None:
         raise UserError(
             f"{settings.against_imbalance[0]} compares rows by label bin, and dataset={settings.dataset.name} has "
             "none: set dataset.load.bin_size or use imbalance=none"
+        )
+
+
+def check_selection(settings: Settings, y_N: np.ndarray) -> None:
+    """Raise UserError where the metric that chooses the epoch is undefined whatever the predictions.
+
+    Args:
+        settings: of the run.
+        y_N: validation labels.
+    """
+    if settings.method.estimator is None and settings.adapt.select in HIGHER_IS_BETTER and is_constant(y_N):
+        labels = f"all {len(y_N)} validation labels" if len(y_N) > 1 else "the only validation label"
+        raise UserError(
+            f"protocol.select={settings.adapt.select}: {labels} of dataset={settings.dataset.name} being {y_N[0]:g}, "
+            f"it is undefined: choose the epoch by one of {', '.join(LOWER_IS_BETTER)}, or validate on other rows"
         )
 
 

@@ -1,5 +1,6 @@
 """The one optimisation loop, used by pre-training, by end-to-end training and by the linear probe."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +56,8 @@ class Task:
         objective: from outputs and labels to the loss, ().
         stream: with the epoch it seeds torch's global generator, which dropout draws from.
         scheduler: stepped after each epoch.
-        score: validation value after an epoch, lower is better; its best epoch's state is kept on the CPU.
+        score: validation value after an epoch, lower is better, infinity where it is undefined; its best epoch's state
+            is kept on the CPU.
         generators: what ``objective`` draws from beside torch's global generator.
         ids: row ids of the batch of an epoch and a step, both from 1, for messages.
         views: of each item in a batch, all first ones before the second ones.
@@ -162,7 +164,8 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
         row |= reader.close() if reader is not None else {}
         if scheduler is not None:
             scheduler.step()
-        if score is not None and row["val"] < state.lowest:
+        # While the score is undefined, which is infinity, the last epoch stands in for the best.
+        if score is not None and (row["val"] < state.lowest or math.isinf(state.lowest)):
             state.lowest, state.best_epoch, state.best_state = row["val"], epoch, state_on_cpu(model)
         state.history.append(row)
         state.epoch, state.step, state.total, state.rows = epoch + 1, 0, torch.zeros_like(state.total), 0
