@@ -108,6 +108,27 @@ def mse_of_one_type(prediction_B, target_B):
     return ((prediction_B - target_B) ** 2).mean()
 
 
+class Drawn(nn.Module):
+    """A user's loss that draws from torch's global generator."""
+
+    def forward(self, z_ND, y_N):
+        return (z_ND * torch.rand_like(z_ND)).mean()
+
+
+def save_drawn(folder):
+    torch.set_default_dtype(torch.float64)
+    with mock.patch.dict(LOSSES, drawn=Drawn()):
+        torch.save(one_gradient("drawn", 1), folder / f"{ranks.rank()}.pt")
+
+
+def test_a_loss_that_draws_is_one_loss_on_all_ranks(tmp_path):
+    """Two losses would give each rank another value, and the weights a mean of two gradients."""
+    spawn.start(2, save_drawn, tmp_path)
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    assert torch.equal(first, second)
+    assert first[-2:].abs().min() > 1e-3
+
+
 def outcomes():
     found = {(name, views): one_gradient(name, views) for name in LOSSES for views in (1, 2)}
     with mock.patch.object(nn.functional, "mse_loss", mse_of_one_type):

@@ -86,3 +86,13 @@ def seed_step(stream: tuple[int, str], epoch: int, step: int) -> None:
     """
     if ranks.world_size() > 1:
         torch.manual_seed(derive(*stream, "dropout", epoch, step, ranks.rank()))
+
+
+def seed_loss(stream: tuple[int, str], epoch: int, step: int) -> None:
+    """With several ranks, seed torch's global generator alike on all, since a loss that draws must be one on all.
+
+    Args:
+        stream, epoch, step: as of `seed_step`, which seeds the next step anew.
+    """
+    if ranks.world_size() > 1:
+        torch.manual_seed(derive(*stream, "loss", epoch, step))

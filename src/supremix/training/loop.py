@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from supremix.errors import Stopped
 from supremix.runtime import ranks
 from supremix.runtime.seeding import derive
-from supremix.runtime.sharding import gather, seed_step
+from supremix.runtime.sharding import gather, seed_loss, seed_step
 from supremix.runtime.signals import unbroken
 from supremix.training.batches import Batch, Stream
 from supremix.training.checkpoint import Checkpoints, restore, snapshot
@@ -146,6 +146,7 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
         optimizer.zero_grad(set_to_none=True)
         seed_step(task.stream, epoch, state.step)
         output = gather(model(x), len(y_B), task.views)
+        seed_loss(task.stream, epoch, state.step)
         loss = task.objective(output, y_B)
         fabric.backward(loss)
         # A scaled gradient may overflow: its step is skipped and the scale lowered, so that only the loss is watched.
