@@ -29,3 +29,8 @@ def run_small(tmp_path: Path, *overrides: str) -> tuple[Path, dict[str, Any]]:
     """Run it; the run's directory and record."""
     directory = run(config(tmp_path, *overrides))
     return directory, read_record(directory)
+
+
+def without_verdict(text: str) -> list[str]:
+    """The lines of an output, less the warning of a run too short to learn anything."""
+    return [line for line in text.splitlines() if "nothing was learnt" not in line]

@@ -24,7 +24,7 @@ from supremix.training.batches import Stream
 from supremix.training.checkpoint import Checkpoints, restore, snapshot
 from supremix.training.loop import Hooks, Task, fit
 from tests import processes
-from tests.running import SMALL, config
+from tests.running import SMALL, config, without_verdict
 from tests.stages import fit_settings
 
 BATCHES = 9  # of an epoch: 266 rows in batches of 32
@@ -138,7 +138,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, undi
         bytes_[len(bytes_) // 2] ^= 1
         path.write_bytes(bytes_)
     experiment.run(cfg)
-    warnings = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning")]
+    warnings = [line for line in without_verdict(capfd.readouterr().err) if line.startswith("warning")]
     assert len(warnings) == damaged
     for path, line in zip(newest_first, warnings, strict=False):
         assert str(path) in line
