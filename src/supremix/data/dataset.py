@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from supremix.data.prepared.folder import SPLITS
+from supremix.data.transforms import Transform
 from supremix.errors import UserError
 
 BINS_AT_MOST = 2.0**50
@@ -43,18 +44,25 @@ class Split:
 
 @dataclass(frozen=True)
 class TargetScale:
-    """Affine map from label units to the units of the regression head; mean 0 and std 1 change nothing."""
+    """Map from label units to the units of the regression head; mean 0, std 1 and no transform change nothing.
+
+    Args:
+        mean, std: of the training labels, transformed ones where there is a transform.
+        transform: applied first.
+    """
 
     mean: float
     std: float
+    transform: Transform | None = None
 
     def encode(self, y):
         """Map label units to head units, elementwise."""
-        return (y - self.mean) / self.std
+        return ((y if self.transform is None else self.transform.encode(y)) - self.mean) / self.std
 
     def decode(self, prediction):
         """Map head units to label units, elementwise; the inverse of `encode`."""
-        return prediction * self.std + self.mean
+        scaled = prediction * self.std + self.mean
+        return scaled if self.transform is None else self.transform.decode(scaled)
 
 
 class Augment(Protocol):
@@ -68,6 +76,33 @@ class Augment(Protocol):
     draws: int
 
     def __call__(self, x: Any, uniform_BP: Any) -> Any: ...
+
+
+class RowReader(Protocol):
+    """Turns new rows, as the user has them, into what the backbone takes: all that was fitted on the training rows.
+
+    A run stores it as plain values (`supremix.data.own.stored`), never as code. Each kind is a class that is listed
+    there, with a class method ``from_state(state)`` that makes it again.
+
+    Attributes:
+        kind: name of the class in a stored run.
+    """
+
+    kind: str
+
+    def read(self, rows: Any) -> Any:
+        """Return what the backbone takes, a tensor with first dimension B or a dict of such tensors.
+
+        Args:
+            rows: B rows in order: a DataFrame with the columns of the training file, whatever else it has; for a kind
+                that reads one column, also a list of that column's values (paths, texts).
+
+        Raises:
+            UserError: a column is missing, or a row cannot be read; names it.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """Return all that `read` needs: a dict of JSON values, NumPy arrays, and dicts of these."""
 
 
 def unchanged(x: Any) -> Any:
@@ -90,6 +125,8 @@ class Data:
         to_input: maps what ``fetch`` returns to what the backbone takes.
         contrastive_views, training_views: random views in pre-training and in adaptation; None for none.
         flatten: maps what ``fetch`` returns to (B, F), for regressors on the raw input.
+        reader: makes inputs of new rows, as ``to_input`` and ``fetch`` make them of these; None where only the prepared
+            rows can be read.
         extras: facts for a run's record, JSON values only.
     """
 
@@ -106,6 +143,7 @@ class Data:
     contrastive_views: Augment | None = None
     training_views: Augment | None = None
     flatten: Callable[[Any], Any] = unchanged
+    reader: RowReader | None = None
     extras: dict[str, Any] = field(default_factory=dict)
 
     @property
