@@ -15,7 +15,6 @@ def main() -> None:
     import bench_cost
     import bench_input
     import bench_loss
-    import bench_phases
     import bench_probe
     import bench_step
     import torch
@@ -33,9 +32,6 @@ def main() -> None:
     print(bench_probe.table(measured["probe"]), flush=True)
     measured["input"] = bench_input.measure_input(options.rounds)
     print(bench_input.table(measured["input"]), flush=True)
-    if torch.cuda.is_available():
-        measured["phases"] = bench_phases.measure_phases(torch.device("cuda"))
-        print(bench_phases.table(measured["phases"]))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(measured, indent=2) + "\n")
     bench_cost.draw(measured["cost"], options.out.with_name("cost"))

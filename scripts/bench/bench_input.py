@@ -1,4 +1,4 @@
-"""How fast inputs are read and augmented: random views against torchvision's, reading ahead from disk, a GPU's share.
+"""How fast inputs are read and augmented: random views against torchvision's, reading ahead from disk.
 
 Faces are random bytes, 8-bit, in an array on disk that the system has in memory by the time it is measured: what is
 measured is the path from there, not the disk. Views are those of contrastive training and of regression.
@@ -34,7 +34,7 @@ COLOURS, TALEB = (
     build("dataset.load.views", composed(CONF, [f"dataset={name}"]).dataset.load.views) for name in ("agedb_dir", "ukb")
 )
 VIEWS: dict[str, Augment] = {"crop, colours": COLOURS, "shift, flip": ShiftedViews(16, flip=0.5)}
-FACES, FACES_ON_GPU = 1024, 4096
+FACES = 1024
 VOLUMES, SIDE, VOLUMES_AT_ONCE = 32, 100, 8
 
 
@@ -44,11 +44,9 @@ def faces(count: int, pixels: int) -> np.ndarray:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock seconds of a call, and of what it left to a GPU."""
+    """Wall-clock seconds of a call."""
     started = time.perf_counter()
     work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
     return time.perf_counter() - started
 
 
@@ -124,9 +122,9 @@ def stored_volumes(folder: Path) -> Split:
     return Split(np.arange(VOLUMES).astype(str), np.arange(VOLUMES) % 40.0, read, on_disk=True, workers=WORKERS)
 
 
-def items_per_second(split: Split, batch_size: int, rounds: int, device: str = "cpu", **views: Any) -> float:
+def items_per_second(split: Split, batch_size: int, rounds: int, **views: Any) -> float:
     """Median items a second of shuffled epochs; no step is made of the batches."""
-    batches = batches_of(Items(split, split.y, **views), batch_size, Stream(0, "bench"), torch.device(device))
+    batches = batches_of(Items(split, split.y, **views), batch_size, Stream(0, "bench"), torch.device("cpu"))
 
     def epoch(number: int) -> None:
         for _ in batches(number):
@@ -134,50 +132,6 @@ def items_per_second(split: Split, batch_size: int, rounds: int, device: str = "
 
     epoch(1)
     return statistics.median(len(split) / seconds(partial(epoch, 2 + i)) for i in range(rounds))
-
-
-def measure_gpu(split: Split, rounds: int) -> dict:
-    """A ResNet-50's contrastive step in bfloat16, fed from disk, against the same step on one batch on the GPU."""
-    from supremix.losses import SupReMixLoss
-    from supremix.models.heads import ProjectionHead
-    from supremix.models.resnet2d import ResNet2d
-
-    device, augment = torch.device("cuda"), COLOURS
-    model = torch.nn.Sequential(ResNet2d(50, 64), ProjectionHead(2048, 2048, 128)).to(device)
-    model = model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    criterion = SupReMixLoss(temperature=0.5, window=5.0, label_range=89.0)
-    batches = batches_of(Items(split, split.y, augment=augment, views=2), BATCH, Stream(0, "bench"), device)
-
-    def step(x: Tensor, y_N: Tensor) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cuda", torch.bfloat16):
-            z_ND = model(x)
-        criterion(z_ND.float(), y_N).backward()
-        optimizer.step()
-
-    def fed(epoch: int) -> None:
-        for batch in batches(epoch):
-            step(*batch)
-
-    resident = next(batches(1))
-
-    def unfed() -> None:
-        for _ in range(len(split) // BATCH):
-            step(*resident)
-
-    fed(1)
-    unfed()
-    pairs = [(seconds(partial(fed, 2 + i)), seconds(unfed)) for i in range(rounds)]
-    views = items_per_second(split, BATCH, rounds, "cuda", augment=augment, views=2)
-    per_second = statistics.median(len(split) / fed for fed, _ in pairs)
-    return {
-        "gpu": torch.cuda.get_device_name(),
-        "input_images_per_second": views,
-        "step_images_per_second": per_second,
-        "input_share": statistics.median(1 - unfed / fed for fed, unfed in pairs),
-        "views_share": per_second / views,
-    }
 
 
 def measure_input(rounds: int = 5) -> dict:
@@ -192,9 +146,6 @@ def measure_input(rounds: int = 5) -> dict:
         measured["volume_views_per_second"] = items_per_second(
             split, VOLUMES_AT_ONCE, max(1, rounds // 3), augment=TALEB, views=1
         )
-    if torch.cuda.is_available():
-        with tempfile.TemporaryDirectory() as folder:
-            measured["gpu"] = measure_gpu(stored_faces(Path(folder), FACES_ON_GPU), rounds)
     return measured | {"workers": WORKERS, "torch": torch.__version__}
 
 
@@ -213,13 +164,4 @@ def table(measured: dict) -> str:
         f"  volumes, {SIDE}³, float16 {measured['volumes_read_per_second']:10.0f} a second",
         f"  … and one view of each {measured['volume_views_per_second']:10.1f} a second, 1 thread",
     ]
-    if "gpu" in measured:
-        gpu = measured["gpu"]
-        lines += [
-            f"ResNet-50 in bfloat16, batch {BATCH} × 2 views, on {gpu['gpu']}",
-            f"  input alone, 2 views   {gpu['input_images_per_second']:10.0f} images a second",
-            f"  training from disk     {gpu['step_images_per_second']:10.0f} images a second",
-            f"  of that step           {gpu['input_share']:10.1%} more than one batch over and over takes"
-            f" (views alone {gpu['views_share']:.1%})",
-        ]
     return "\n".join(lines)

@@ -66,38 +66,40 @@ def fabric(accelerator: str, precision: Any) -> "Fabric":
         UserError: the accelerator is missing, lacks the precision, or has fewer devices than ranks.
     """
     from lightning_fabric import Fabric
-    from lightning_fabric.plugins.environments import TorchElasticEnvironment
-    from lightning_fabric.strategies import DDPStrategy
     from lightning_fabric.utilities.exceptions import MisconfigurationException
     from torch.accelerator import is_available
-    from torch.cuda import device_count
-    from torch.nn.parallel import DistributedDataParallel
 
     if precision == "16-mixed" and (accelerator == "cpu" or not is_available()):  # Fabric would take bfloat16
         raise UserError("trainer.precision=16-mixed needs a GPU: use bf16-mixed or 32-true on a processor")
     try:
         if world_size() == 1:
             return Fabric(accelerator=accelerator, devices=1, precision=precision)
-        here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), device_count()
-        if accelerator != "cpu" and 0 < gpus < here:  # Fabric does not check this under torchrun
-            raise ValueError(f"GPUs on this machine: {gpus}")
-        # Buffers are the same everywhere: batch norm is synchronised, and FDS sees the whole batch.
-        renamed = "forward_sync_buffers" in signature(DistributedDataParallel).parameters  # in torch 2.14
-        buffers: dict[str, Any] = {"forward_sync_buffers" if renamed else "broadcast_buffers": False}
-        strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment(), **buffers)
-        made = Fabric(
-            accelerator=accelerator,
-            devices=here,
-            num_nodes=world_size() // here,
-            strategy=strategy,
-            precision=precision,
-        )
+        made = _of_ranks(accelerator, precision)
     except (ValueError, TypeError, RuntimeError, ImportError, MisconfigurationException) as error:
         chosen = f"trainer.accelerator={accelerator} trainer.precision={precision}, {world_size()} ranks"
         raise UserError(f"{chosen}: {error}; trainer.accelerator=cpu trainer.precision=32-true always works") from error
     _control()
     made.launch()
     return made
+
+
+def _of_ranks(accelerator: str, precision: Any) -> "Fabric":
+    """Return Fabric with DistributedDataParallel for the ranks that the environment describes."""
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments import TorchElasticEnvironment
+    from lightning_fabric.strategies import DDPStrategy
+    from torch.cuda import device_count
+    from torch.nn.parallel import DistributedDataParallel
+
+    here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), device_count()
+    if accelerator != "cpu" and 0 < gpus < here:  # Fabric does not check this under torchrun
+        raise ValueError(f"GPUs on this machine: {gpus}")
+    # Buffers are the same everywhere: batch norm is synchronised, and FDS sees the whole batch.
+    renamed = "forward_sync_buffers" in signature(DistributedDataParallel).parameters  # in torch 2.14
+    buffers: dict[str, Any] = {"forward_sync_buffers" if renamed else "broadcast_buffers": False}
+    strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment(), **buffers)
+    nodes = int(os.environ["WORLD_SIZE"]) // here
+    return Fabric(accelerator=accelerator, devices=here, num_nodes=nodes, strategy=strategy, precision=precision)
 
 
 def close() -> None:

@@ -43,10 +43,11 @@ def gather(part: Tensor, rows: int, views: int = 1) -> Tensor:
     Returns:
         (rows, …), in the order of the whole batch.
     """
-    world = ranks.world_size()
-    if world == 1:
-        return part
-    items = rows // views
+    return _gathered(part, rows, views) if ranks.world_size() > 1 else part
+
+
+def _gathered(part: Tensor, rows: int, views: int) -> Tensor:
+    world, items = ranks.world_size(), rows // views
     part = part.unflatten(0, (views, -1))
     missing = -(-items // world) - part.shape[1]
     padded = torch.cat([part, part.new_zeros(views, missing, *part.shape[2:])], dim=1)
