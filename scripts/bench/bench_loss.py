@@ -53,7 +53,7 @@ def materialised_loss(
     log_denominator_N = weighted_NM.masked_fill(~pair_NM, -torch.inf).logsumexp(dim=1)
     count_N = positive_NM.sum(dim=1)
     mean_positive_N = logits_NM.masked_fill(~positive_NM, 0).sum(dim=1) / count_N.clamp(min=1)
-    return (log_denominator_N - mean_positive_N)[count_N > 0].mean()
+    return (count_N.to(z_ND) / (gap_NN == 0).sum(dim=1) * (log_denominator_N - mean_positive_N)).sum()
 
 
 def column_supcr(z_ND: Tensor, y_N: Tensor, temperature: float) -> Tensor:

@@ -14,6 +14,7 @@ from tests.reference.supcr import supcr_loss
 
 LOSSES = {
     "supremix": SupReMixLoss(0.5, 2.0, mix_neg=False),  # the one part that draws
+    "supremix l2": SupReMixLoss(0.5, 2.0, mix_neg=False, similarity="l2"),
     "supcon": SupConLoss(0.5),
     "supcr": SupCRLoss(2.0),
     "simcse": SimCSELoss(0.5),

@@ -41,16 +41,19 @@ def every_flag_combination():
     """All that differ: without mixtures nothing about mixing matters, without Mix-pos the window does not."""
     for neg, pos, weight, reduction in itertools.product([0, 1], [0, 1], [0, 1], ["mean", "label_sum"]):
         flags = {"mix_neg": bool(neg), "mix_pos": bool(pos), "weight": bool(weight), "reduction": reduction}
-        how = itertools.product(["embedding", "sphere"], [True, False], [True, False]) if neg or pos else [()]
-        for mixing, inclusive in itertools.product(how, [True, False] if pos else [True]):
-            names = ["mix_space", "renormalise", "detach_mixtures"][: len(mixing)]
-            yield flags | dict(zip(names, mixing, strict=True)) | {"window_inclusive": inclusive}
+        spaces = itertools.product(["embedding", "sphere"], [True, False])
+        how = (
+            [{"mix_space": space, "renormalise": renormalise} for space, renormalise in spaces] if neg or pos else [{}]
+        )
+        for mixing, inclusive in itertools.product([*how, {"similarity": "l2"}], [True, False] if pos else [True]):
+            for detached in [True, False] if neg or pos else [False]:
+                yield flags | mixing | {"detach_mixtures": detached, "window_inclusive": inclusive}
 
 
 def compare_supremix(labels, z_ND, tolerance, **options):
     y_N, lam_NN = torch.tensor(labels, dtype=torch.float64), draws(len(labels))
     assert_agrees(
-        lambda z: SupReMixLoss(**options)(z, y_N, lam_NN.to(z.dtype)),
+        lambda z: SupReMixLoss(**options, on_no_positive="zero")(z, y_N, lam_NN.to(z.dtype)),
         lambda z: reference.supremix_loss(z, y_N, lam_NN.to(z_ND.dtype), **options),
         z_ND,
         tolerance,
@@ -62,13 +65,15 @@ def test_supremix_every_flag_combination(flags):
     compare_supremix([3, 1, 0, 3, 2, 5, 2], embeddings(7), 1e-10, temperature=0.3, window=2.0, **flags)
 
 
+@pytest.mark.parametrize("similarity", ["cosine", "l2"])
 @pytest.mark.parametrize("reduction", ["mean", "label_sum"])
 @pytest.mark.parametrize("label_range", [None, 100.0])
 @pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS, ids=["float64", "float32"])
 @pytest.mark.parametrize("name", BATCHES)
-def test_supremix_batches(name, dtype, tolerance, label_range, reduction):
+def test_supremix_batches(name, dtype, tolerance, label_range, reduction, similarity):
     labels, window = BATCHES[name]
     options = {"temperature": 0.5, "window": window, "label_range": label_range, "reduction": reduction}
+    options["similarity"] = similarity
     compare_supremix(labels, embeddings(len(labels), dtype=dtype), tolerance, **options)
 
 
@@ -96,9 +101,9 @@ def test_supremix_every_triplet_of_a_larger_batch(detach_mixtures):
 
 
 @pytest.mark.parametrize("detach_mixtures", [False, True])
-@pytest.mark.parametrize("triplets_at_once", [1, 7, 50, 10_000])
-def test_supremix_in_chunks(monkeypatch, triplets_at_once, detach_mixtures):
-    monkeypatch.setattr("supremix.losses.supremix.TRIPLETS_AT_ONCE", triplets_at_once)
+@pytest.mark.parametrize("pairs_at_once", [1, 60, 300, 10_000])
+def test_supremix_in_blocks(monkeypatch, pairs_at_once, detach_mixtures):
+    monkeypatch.setattr("supremix.losses.definition.PAIRS_AT_ONCE", pairs_at_once)
     labels = np.random.default_rng(1).integers(0, 9, 13).tolist()
     options = {"temperature": 0.2, "window": 3.0, "detach_mixtures": detach_mixtures}
     compare_supremix(labels, embeddings(13), 1e-10, **options)
@@ -117,6 +122,19 @@ def test_the_benchmark_times_the_same_loss(n):
         1e-10,
     )
     assert measure_loss(n, 4, rounds=1)["ratio"] > 0
+
+
+@pytest.mark.parametrize("detach_mixtures", [False, True])
+def test_distances_of_embeddings_that_are_equal_or_far_from_the_origin(detach_mixtures):
+    """Rows 1 and 3 are equal to the mixture between them, and row 5 to row 4: distances of 0 pass no gradient on."""
+    z_ND = embeddings(7)
+    z_ND[3], z_ND[5] = z_ND[1], z_ND[4]
+    z_ND[2] = z_ND[1]
+    options = {"temperature": 0.5, "window": 3.0, "similarity": "l2", "detach_mixtures": detach_mixtures}
+    compare_supremix([3.0, 1.0, 2.0, 3.0, 2.0, 5.0, 2.0], z_ND, 1e-7, **options)
+    compare_supremix([3.0, 1.0, 0.0, 3.0, 2.0, 5.0, 2.0], embeddings(7) + 1e3, 1e-9, **options)
+    near = (1e-3 * embeddings(7) + 100).float()  # of which a float32 Gram matrix would leave no digit
+    compare_supremix([3.0, 1.0, 0.0, 3.0, 2.0, 5.0, 2.0], near, 1e-5, **options)
 
 
 @pytest.mark.parametrize("weight", [True, False])
@@ -169,11 +187,17 @@ def test_binned_labels_count_like_integers(dtype, inclusive):
 
 
 @pytest.mark.parametrize(
-    "loss", [SupReMixLoss(0.5, 5.0), SupReMixLoss(0.5, 5.0, reduction="label_sum"), SupConLoss(0.5)]
+    ("loss", "settings"),
+    [(SupReMixLoss, {"window": 5.0}), (SupReMixLoss, {"window": 5.0, "reduction": "mean"}), (SupConLoss, {})],
 )
-def test_a_batch_without_a_positive_is_zero_and_passes_no_gradient(loss):
+def test_a_batch_without_a_positive_is_a_mistake_or_zero_and_passes_no_gradient(loss, settings):
     y_N = torch.tensor([0.0, 200.0, 100.0])
-    value, gradient_ND = value_and_gradient(lambda z: loss(z, y_N), embeddings(3))
+    with pytest.raises(
+        ValueError, match=r"^no anchor of the 3 rows has a positive, labels 0 to 200: use labels in wide"
+    ):
+        loss(0.5, **settings)(embeddings(3), y_N)
+    criterion = loss(0.5, **settings, on_no_positive="zero")
+    value, gradient_ND = value_and_gradient(lambda z: criterion(z, y_N), embeddings(3))
     assert value.item() == 0
     assert torch.equal(gradient_ND, torch.zeros(3, 5, dtype=torch.float64))
 
@@ -185,7 +209,7 @@ def test_supcon(name, dtype, tolerance):
     z_ND = embeddings(len(y_N), dtype=dtype)
     for temperature in (0.1, 2.0):
         reference_loss = functools.partial(supcon_loss, y_N=y_N, temperature=temperature)
-        assert_agrees(lambda z, t=temperature: SupConLoss(t)(z, y_N), reference_loss, z_ND, tolerance)
+        assert_agrees(lambda z, t=temperature: SupConLoss(t, "zero")(z, y_N), reference_loss, z_ND, tolerance)
 
 
 @pytest.mark.parametrize("name", BATCHES)
@@ -199,9 +223,10 @@ def test_supcon_counts_positives(name):
 @pytest.mark.parametrize("name", BATCHES)
 def test_supremix_without_its_three_parts_is_supcon(name):
     y_N = torch.tensor(BATCHES[name][0])
-    bare = SupReMixLoss(temperature=0.3, window=2.0, mix_neg=False, mix_pos=False, weight=False)
+    without = {"mix_neg": False, "mix_pos": False, "weight": False, "on_no_positive": "zero"}
+    bare = SupReMixLoss(temperature=0.3, window=2.0, reduction="mean", **without)
     value, gradient_ND = value_and_gradient(lambda z: bare(z, y_N), embeddings(len(y_N)))
-    expected, expected_ND = value_and_gradient(lambda z: SupConLoss(0.3)(z, y_N), embeddings(len(y_N)))
+    expected, expected_ND = value_and_gradient(lambda z: SupConLoss(0.3, "zero")(z, y_N), embeddings(len(y_N)))
     assert torch.equal(value, expected)
     assert torch.equal(gradient_ND, expected_ND)
 

@@ -8,8 +8,9 @@ import scipy.stats
 import torch
 
 from supremix.losses import SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.losses.beta import sample_beta
 from supremix.losses.labels import read_labels
-from supremix.losses.mixtures import chunks, find_windows, sample_beta
+from supremix.losses.windows import blocks, find_windows
 from tests.reference import supremix as reference
 from tests.reference.agreement import assert_agrees, draws, embeddings
 from tests.reference.supcr import supcr_loss
@@ -18,12 +19,12 @@ LABELS = torch.tensor([43.0, 41.0, 40.0, 43.0, 42.0, 45.0, 42.0], dtype=torch.fl
 
 
 @pytest.mark.parametrize("detach_mixtures", [False, True])
-@pytest.mark.parametrize(("pairs_at_once", "triplets_at_once"), [(1, 1), (40, 30), (65, 10_000), (1000, 200)])
-def test_blocks_of_anchors_change_nothing(monkeypatch, pairs_at_once, triplets_at_once, detach_mixtures):
-    monkeypatch.setattr("supremix.losses.contrast.PAIRS_AT_ONCE", pairs_at_once)
-    monkeypatch.setattr("supremix.losses.supremix.TRIPLETS_AT_ONCE", triplets_at_once)
+@pytest.mark.parametrize("similarity", ["cosine", "l2"])
+@pytest.mark.parametrize("pairs_at_once", [1, 100, 300, 1000])
+def test_blocks_of_anchors_change_nothing(monkeypatch, pairs_at_once, similarity, detach_mixtures):
+    monkeypatch.setattr("supremix.losses.definition.PAIRS_AT_ONCE", pairs_at_once)
     y_N, lam_NN = torch.from_numpy(np.random.default_rng(1).integers(0, 6, 13)), draws(13)
-    options = {"temperature": 0.2, "window": 3.0, "detach_mixtures": detach_mixtures}
+    options = {"temperature": 0.2, "window": 3.0, "detach_mixtures": detach_mixtures, "similarity": similarity}
     assert_agrees(
         lambda z: SupReMixLoss(**options)(z, y_N, lam_NN),
         lambda z: reference.supremix_loss(z, y_N, lam_NN, **options),
@@ -32,29 +33,35 @@ def test_blocks_of_anchors_change_nothing(monkeypatch, pairs_at_once, triplets_a
     )
 
 
-@pytest.mark.parametrize("at_once", [1, 50, 700, 1 << 17])
+@pytest.mark.parametrize("at_once", [1, 500, 7000, 1 << 17])
 @pytest.mark.parametrize("window", [0.0, 2.0, float("inf")])
-def test_chunks_hold_every_triplet_once(window, at_once):
+def test_blocks_hold_every_anchor_once_and_what_it_mixes(window, at_once):
     y_N = torch.from_numpy(np.random.default_rng(2).integers(0, 12, 60))
     found = find_windows(read_labels(y_N), window, inclusive=True)
-    seen = []
-    for start, stop in ((0, 23), (23, 60)):
-        for chunk in chunks(found, start, stop, at_once):
-            (a, b, c), pieces = chunk.widths, chunk.index_WG.shape[1]
-            assert pieces * a * b * c <= at_once or pieces * a == 1
-            for g in range(pieces):
-                parts = np.split(np.arange(a + b + c), [a, a + b])
-                i, j, k = (chunk.index_WG[part, g][chunk.has_WG[part, g]].tolist() for part in parts)
-                assert all(start <= row < stop for row in i)
-                seen += itertools.product(i, j, k)
-    y = found.label_N
-    rows = range(len(y))
-    expected = [
-        (i, j, k)
-        for i, j, k in itertools.product(rows, rows, rows)
-        if y[j] < y[i] < y[k] and y[i] - y[j] <= window and y[k] - y[i] <= window
-    ]
-    assert sorted(seen) == expected
+    anchors = []
+    for block in blocks(found, True, at_once):
+        anchors += range(block.start, block.stop)
+        rows = block.stop - block.start
+        assert rows == 1 or rows * (2 * 60 + block.below * block.above) <= at_once
+        for i in range(block.start, block.stop):
+            below, above = found.same_N[i] - found.low_N[i], found.end_N[i] - found.high_N[i]
+            assert 0 <= below <= block.below
+            assert 0 <= above <= block.above
+            assert block.low <= found.low_N[i]
+            assert found.end_N[i] <= block.end
+    assert anchors == list(range(60))
+
+
+def test_windows_are_those_of_the_labels():
+    for window in (0.0, 2.0, float("inf")):
+        found = find_windows(read_labels(np.random.default_rng(2).integers(0, 12, 60)), window, inclusive=True)
+        for y, *bounds in zip(found.label_N, *found[3:], strict=True):
+            inside = [np.flatnonzero(mask).tolist() for mask in (
+                (found.label_N < y) & (found.label_N >= y - window),
+                found.label_N == y,
+                (found.label_N > y) & (found.label_N <= y + window),
+            )]  # fmt: skip
+            assert [list(range(*part)) for part in itertools.pairwise(bounds)] == inside
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 300.0, 1e6])
@@ -74,9 +81,8 @@ def test_supcr_in_float32_keeps_the_digits_of_small_distances():
 
 LOSSES = {
     "supremix": lambda z: SupReMixLoss(0.5, 2.0)(z, LABELS, draws(7)),
-    "supremix as released": lambda z: SupReMixLoss(
-        0.5, 2.0, mix_space="sphere", renormalise=False, window_inclusive=False, reduction="label_sum"
-    )(z, LABELS, draws(7)),
+    "supremix as released": lambda z: SupReMixLoss.as_released(0.5, 2.0, detach_mixtures=False)(z, LABELS, draws(7)),
+    "supremix on distances": lambda z: SupReMixLoss(0.5, 2.0, similarity="l2")(z, LABELS, draws(7)),
     "supcon": lambda z: SupConLoss(0.5)(z, LABELS),
     "supcr": lambda z: SupCRLoss()(z, LABELS),
 }
@@ -88,10 +94,8 @@ def test_gradients_are_those_of_finite_differences(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_second_derivative_is_refused(name):
-    z_ND = embeddings(7).requires_grad_()
-    with pytest.raises(RuntimeError, match="second derivative"):
-        torch.autograd.grad(LOSSES[name](z_ND), z_ND, create_graph=True)
+def test_second_derivatives_are_those_of_finite_differences(name):
+    assert torch.autograd.gradgradcheck(LOSSES[name], embeddings(7).requires_grad_())
 
 
 @pytest.mark.parametrize(

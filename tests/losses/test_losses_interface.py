@@ -1,11 +1,13 @@
 """What callers of the losses rely on beside the numbers: draws, precisions, invariances, errors."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
 import torch
+import yaml
 
 from supremix.losses import SupConLoss, SupCRLoss, SupReMixLoss
 from tests.reference.agreement import draws, embeddings, value_and_gradient
@@ -13,9 +15,8 @@ from tests.reference.agreement import draws, embeddings, value_and_gradient
 LABELS = torch.tensor([43.0, 41.0, 40.0, 43.0, 42.0, 45.0, 42.0])
 LOSSES = {
     "supremix": SupReMixLoss(0.5, 2.0),
-    "supremix release": SupReMixLoss(
-        0.5, 2.0, mix_space="sphere", renormalise=False, detach_mixtures=True, window_inclusive=False
-    ),
+    "supremix release": SupReMixLoss.as_released(0.5, 2.0),
+    "supremix l2": SupReMixLoss(0.5, 2.0, similarity="l2"),
     "supcon": SupConLoss(0.5),
     "supcr": SupCRLoss(2.0),
 }
@@ -171,7 +172,7 @@ def test_draws_have_the_beta_distribution(beta, dtype):
 
 def test_draws_are_independent_for_every_pair():
     """At a high temperature the loss is linear in the mean λ of the 800 pairs, whose variance tells."""
-    mixing = {"mix_pos": False, "mix_space": "sphere", "renormalise": False}
+    mixing = {"mix_pos": False, "mix_space": "sphere", "renormalise": False, "reduction": "mean"}
     loss = SupReMixLoss(1e4, 1.0, (2.0, 8.0), weight=False, **mixing)
     z_ND = torch.eye(2, dtype=torch.float64).repeat_interleave(20, 0)
     y_N = torch.arange(2.0).repeat_interleave(20)
@@ -181,6 +182,28 @@ def test_draws_are_independent_for_every_pair():
     mean_lam = ((losses - math.log(59)) * 1e4 * 59 - 19 + 59) / 20
     assert mean_lam.mean() == pytest.approx(0.2, abs=2e-3)
     assert mean_lam.var() == pytest.approx(0.2 * 0.8 / 11 / 800, rel=0.3)
+
+
+def test_the_text_of_a_loss_has_all_its_settings():
+    assert repr(SupReMixLoss(0.5, 2.0)) == (
+        "SupReMixLoss(temperature=0.5, window=2.0, beta=(2.0, 8.0), label_range=None, mix_neg=True, mix_pos=True, "
+        "weight=True, similarity='cosine', mix_space='embedding', renormalise=True, detach_mixtures=False, "
+        "window_inclusive=True, reduction='label_sum', on_no_positive='raise')"
+    )
+    assert repr(SupConLoss(0.5, "zero")) == "SupConLoss(temperature=0.5, on_no_positive='zero')"
+    assert repr(SupCRLoss()) == "SupCRLoss(temperature=2.0)"
+
+
+def test_the_paper_and_the_release_are_read_as_their_configs_do():
+    for name, criterion in (
+        ("paper", SupReMixLoss.as_written(0.5, 5, label_range=9.0)),
+        ("release", SupReMixLoss.as_released(0.5, 5, label_range=9.0)),
+    ):
+        text = (Path(__file__).parents[2] / "conf" / "method" / "fidelity" / f"{name}.yaml").read_text()
+        settings = {key: value for key, value in yaml.safe_load(text).items() if key != "name"}
+        assert repr(criterion) == repr(SupReMixLoss(0.5, 5, label_range=9.0, **settings))
+    assert repr(SupReMixLoss.as_written(0.5, 5)) == repr(SupReMixLoss(0.5, 5))
+    assert SupReMixLoss.as_released(0.5, 5, detach_mixtures=False).detach_mixtures is False
 
 
 ARGUMENTS = {"temperature": 0.5, "window": 2.0}
@@ -198,6 +221,8 @@ ARGUMENTS = {"temperature": 0.5, "window": 2.0}
         ("beta", (2.0, -8.0)),
         ("mix_space", "spheres"),
         ("reduction", "sum"),
+        ("similarity", "euclidean"),
+        ("on_no_positive", "skip"),
         ("label_range", 0.0),
         ("label_range", -5.0),
     ],

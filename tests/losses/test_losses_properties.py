@@ -40,7 +40,13 @@ LABELS = st.one_of(
 TEMPERATURES = st.one_of(st.sampled_from([0.01, 0.1, 1.0, 10.0]), st.floats(0.01, 10.0))
 WINDOWS = st.sampled_from([float("inf"), 2.0, 1.0, 0.5, 0.0])
 PAPER = {"label_range": 6.0, "reduction": "label_sum"}
-RELEASE = {"mix_space": "sphere", "renormalise": False, "detach_mixtures": True, "window_inclusive": False}
+RELEASE = {
+    "mix_space": "sphere",
+    "renormalise": False,
+    "detach_mixtures": True,
+    "window_inclusive": False,
+    "reduction": "mean",
+}
 ANY_FLAGS = st.fixed_dictionaries(
     {
         "mix_neg": st.booleans(),
@@ -135,7 +141,7 @@ def test_supremix(dtype, data):
     largest_logit = (norm_N.max().item() if unbounded else float((norm_N == 0).any())) / options["temperature"]
     lam_NN = draws(len(batch.y_N), data.draw(st.integers(0, 100))).to(torch.promote_types(dtype, torch.float32))
     check(
-        lambda z, y, order: SupReMixLoss(**options)(z, y, lam_NN[order][:, order]),
+        lambda z, y, order: SupReMixLoss(**options, on_no_positive="zero")(z, y, lam_NN[order][:, order]),
         lambda z: reference.supremix_loss(z, batch.y_N, lam_NN.double(), **options),
         batch,
         largest_logit,
@@ -148,7 +154,7 @@ def test_supremix(dtype, data):
 def test_supcon(dtype, data, temperature):
     batch = data.draw(batches(dtype, SCALES[dtype]))
     check(
-        lambda z, y, order: SupConLoss(temperature)(z, y),
+        lambda z, y, order: SupConLoss(temperature, "zero")(z, y),
         lambda z: supcon_loss(z, batch.y_N, temperature=temperature),
         batch,
     )

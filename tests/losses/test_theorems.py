@@ -82,7 +82,7 @@ def test_theorem_1_the_weight_magnifies_the_farther_negative(reduction):
     seed=st.integers(0, 1000),
 )
 def test_lemma_1_no_batch_falls_below_the_bound(y, window, temperature, label_range, mix_space, seed):
-    loss = SupReMixLoss(temperature, window, label_range=label_range, mix_space=mix_space, reduction="label_sum")
+    loss = SupReMixLoss(temperature, window, label_range=label_range, mix_space=mix_space, on_no_positive="zero")
     y_N = torch.tensor(y, dtype=torch.float64)
     value = loss(embeddings(len(y), d=3, seed=seed), y_N, draws(len(y), seed))
     bound = lower_bound(loss, y_N, label_range)

@@ -60,9 +60,20 @@ def anchor_pairs(
     renormalise: bool = True,
     detach_mixtures: bool = False,
     window_inclusive: bool = True,
+    similarity: str = "cosine",
 ) -> list[Pair]:
     """Every pair of anchor i: the real ones, then its Mix-neg (eq. 1), then its Mix-pos (eq. 3)."""
-    anchor_D, near = unit(z_ND[i]), tolerance(y)
+    near = tolerance(y)
+    if similarity == "l2":  # of embeddings as they are, whatever the other settings
+        mix_space, renormalise = "embedding", False
+
+    def compared(row_D: Tensor) -> Tensor:
+        if similarity == "cosine":
+            return unit(z_ND[i]) @ row_D
+        distance = (z_ND[i] - row_D).norm()
+        # Rounding makes a direction of what is no distance.
+        return -distance if distance > 1e-14 * z_ND[i].norm() else (0 * row_D).sum()
+
     how = {"space": mix_space, "renormalise": renormalise, "detach": detach_mixtures}
     others = [k for k in range(len(y)) if k != i]
 
@@ -72,13 +83,15 @@ def anchor_pairs(
     pairs = []
     for k in others:
         same = abs(y[i] - y[k]) <= near
-        pairs.append(Pair(anchor_D @ unit(z_ND[k]), weight_of(y[i] if same else y[k]), same))
+        pairs.append(
+            Pair(compared(z_ND[k] if similarity == "l2" else unit(z_ND[k])), weight_of(y[i] if same else y[k]), same)
+        )
     if mix_neg:
         for k in others:
             if abs(y[i] - y[k]) > near:
                 lam = float(lam_NN[i, k])
                 mixture_D = mix(z_ND[i], z_ND[k], lam, **how)
-                pairs.append(Pair(anchor_D @ mixture_D, weight_of(lam * y[i] + (1 - lam) * y[k]), False))
+                pairs.append(Pair(compared(mixture_D), weight_of(lam * y[i] + (1 - lam) * y[k]), False))
     if mix_pos:
         for j in others:
             for k in others:
@@ -87,7 +100,7 @@ def anchor_pairs(
                     continue
                 if all(in_window(gap, window, window_inclusive, near) for gap in (below, above)):
                     mixture_D = mix(z_ND[j], z_ND[k], above / (y[k] - y[j]), **how)
-                    pairs.append(Pair(anchor_D @ mixture_D, weight_of(y[i]), True))
+                    pairs.append(Pair(compared(mixture_D), weight_of(y[i]), True))
     return pairs
 
 
@@ -98,7 +111,7 @@ def supremix_loss(
     *,
     temperature: float,
     label_range: float | None = None,
-    reduction: str = "mean",
+    reduction: str = "label_sum",
     **options,
 ) -> Tensor:
     """Eq. (6) for `label_sum`; for `mean`, the mean over an anchor's positives, then over anchors with one.

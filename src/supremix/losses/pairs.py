@@ -6,10 +6,11 @@ Shapes: N rows in a batch (two views of B items are N = 2B rows), D features.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
+from inspect import signature
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from supremix.losses.labels import Labels, read_labels
 
@@ -64,26 +65,13 @@ def full_precision(device: torch.device) -> AbstractContextManager:
 
 def unit_rows(z_ND: Tensor) -> Tensor:
     """Scale rows to norm 1; a row of norm below the smallest normal number becomes zeros, with a zero gradient."""
-    norm_N1 = norms(z_ND)[:, None]
-    zero_N1 = norm_N1 < torch.finfo(z_ND.dtype).tiny  # False for NaN, which must show
-    return torch.where(zero_N1, 0.0, z_ND / torch.where(zero_N1, 1.0, norm_N1))
+    return unit_and_norm(z_ND.to(exact_dtype(z_ND.device)), torch.finfo(z_ND.dtype).tiny)[0].to(z_ND.dtype)
 
 
-def norms(z_ND: Tensor) -> Tensor:
-    """Return the norms of rows, (N,), summed in float64: squares of float32 numbers leave the range of float32."""
-    return torch.linalg.vector_norm(z_ND, dim=1, dtype=exact_dtype(z_ND.device)).to(z_ND.dtype)
-
-
-def times_saved(ctx: Any, upstream: Tensor) -> Tensor:
-    """Return the gradient (N, D) saved in the forward pass, times the derivative by the loss.
-
-    Raises:
-        RuntimeError: a second derivative is asked for, which would silently be wrong.
-    """
-    if torch.is_grad_enabled():
-        raise RuntimeError("this loss has no second derivative: leave out create_graph=True")
-    (gradient_ND,) = ctx.saved_tensors
-    return upstream * gradient_ND
+def unit_and_norm(z_ND: Tensor, tiny: float) -> tuple[Tensor, Tensor]:
+    """Return rows of norm 1, zeros where the norm is below ``tiny``, and the norms, (N, 1)."""
+    norm_N1 = torch.linalg.vector_norm(z_ND, dim=1, keepdim=True)
+    return z_ND / norm_N1.masked_fill(norm_N1 < tiny, torch.inf), norm_N1  # NaN is not below, and shows
 
 
 def real_logits(z_ND: Tensor, y_N: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,3 +104,15 @@ def number(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         return float("nan")
+
+
+def one_of(name: str, value: Any, *choices: str) -> str:
+    """Return the value; raise ValueError naming the argument unless it is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
+    return value
+
+
+def settings_of(loss: nn.Module) -> str:
+    """Return the arguments of a loss as text, for its ``repr``."""
+    return ", ".join(f"{name}={getattr(loss, name)!r}" for name in signature(type(loss)).parameters)

@@ -28,6 +28,10 @@ class SimCSELoss(nn.Module):
         self.temperature = pairs.positive_number("temperature", temperature)
         self.threshold = float(threshold)
 
+    def extra_repr(self) -> str:
+        """Show all settings."""
+        return pairs.settings_of(self)
+
     @pairs.without_compiling
     def forward(self, z_N2D: Tensor, y_N: Any) -> Tensor:
         """Return the loss of a batch, a scalar.

@@ -2,31 +2,29 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from supremix.losses import pairs
 from supremix.losses.supremix import SupReMixLoss
 
 
-class SupConLoss(nn.Module):
+class SupConLoss(SupReMixLoss):
     """Contrast rows of the same label with all other rows.
 
     Anchors without a positive give no gradient (paper, appendix C.1). SupCon is SupReMix without its three components
-    (paper, table 9), and computed as such. There is no second derivative.
+    (paper, table 9), and computed as such.
 
     Args:
         temperature: τ > 0, divides every logit. The loss is not multiplied by τ / τ_base as in the authors' code.
+        on_no_positive: "raise", or "zero": what a batch without any positive gives.
     """
 
     registered_name = "loss/supcon"
 
-    def __init__(self, temperature: float) -> None:
-        super().__init__()
-        self._bare = SupReMixLoss(temperature, window=0.0, mix_neg=False, mix_pos=False, weight=False)
-        self.temperature = self._bare.temperature
+    def __init__(self, temperature: float, on_no_positive: str = "raise") -> None:
+        without: dict[str, Any] = {"mix_neg": False, "mix_pos": False, "weight": False}
+        super().__init__(temperature, window=0.0, reduction="mean", on_no_positive=on_no_positive, **without)
 
-    @pairs.without_compiling
-    def forward(self, z_ND: Tensor, y_N: Any) -> Tensor:
+    def forward(self, z_ND: Tensor, y_N: Any) -> Tensor:  # type: ignore[override]
         """Return the loss of a batch, a scalar.
 
         Args:
@@ -34,10 +32,6 @@ class SupConLoss(nn.Module):
             y_N: labels, a tensor, an array or a list; rows of the same label are positives.
 
         Raises:
-            ValueError: the shapes are not those of one batch, or a label is not finite.
+            ValueError: the shapes are not those of one batch, a label is not finite, or no anchor has a positive.
         """
-        return self._bare(z_ND, y_N)
-
-    def count_positives(self, y_N: Any) -> Tensor:
-        """Return the number of positives of each anchor, (N,)."""
-        return self._bare.count_positives(y_N)
+        return super().forward(z_ND, y_N)

@@ -64,4 +64,7 @@ def loaded_data(settings: "Settings") -> Data:
 def contrastive_loss(method: "Contrastive", data: Data) -> nn.Module:
     """Build the method's loss; ``label_range: train`` in its config stands for the range of the training labels."""
     derived = {"label_range": data.label_range} if method.loss.get("label_range") == "train" else {}
-    return build("method.loss", method.loss, **derived)
+    criterion = build("method.loss", method.loss, **derived)
+    if hasattr(criterion, "on_no_positive") and "on_no_positive" not in method.loss:
+        criterion.on_no_positive = "zero"  # a single batch may have none; `preflight` stops a run where no batch has
+    return criterion

@@ -16,6 +16,9 @@ from supremix.settings.targets import with_stable_names
 SCHEMA = 2
 """Version of the config schema; raised when the meaning of a key changes, or the way to identify code."""
 
+CAME_LATER = {"similarity": "cosine"}
+"""Keys that came later, and what earlier code had fixed there. With that value a key is left out: older ids stay."""
+
 ADAPT = ("protocol", "imbalance")
 """Parts of the scientific config that pre-training does not see."""
 
@@ -67,7 +70,7 @@ def _content(dataset: dict[str, Any]) -> dict[str, Any]:
 def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
         kept = {str(key): _canonical(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item is not None and item != {}}
+        return {k: item for k, item in kept.items() if item not in (None, {}) and CAME_LATER.get(k, ...) != item}
     if isinstance(value, list | tuple):
         return [_canonical(item) for item in value]
     if isinstance(value, float) and value.is_integer():

@@ -1,0 +1,110 @@
+"""Sort a batch by label, and find the rows that each anchor mixes (paper section 3.1).
+
+Labels are small beside embeddings, so the host computes all that depends on labels alone.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from supremix.losses.labels import Labels
+
+
+class Windows(NamedTuple):
+    """The batch in ascending label order, with the window of each row as ranges of positions in that order.
+
+    Attributes:
+        order_N: position → row of the batch.
+        label_N: labels, ascending, float64.
+        tolerance: distance up to which labels are the same.
+        low_N, same_N, high_N, end_N: rows in the window below are [low, same), rows with the same label [same, high),
+            rows in the window above [high, end).
+    """
+
+    order_N: np.ndarray
+    label_N: np.ndarray
+    tolerance: float
+    low_N: np.ndarray
+    same_N: np.ndarray
+    high_N: np.ndarray
+    end_N: np.ndarray
+
+    @property
+    def span(self) -> float:
+        """Range of the labels, label units; 1 if they are all the same."""
+        span = float(self.label_N[-1] - self.label_N[0])
+        return span if span > self.tolerance else 1.0
+
+    def count_mix_pos(self, mix_pos: bool = True) -> np.ndarray:
+        """Count the Mix-pos of each row, k⁺ of eq. (4); none without ``mix_pos``."""
+        return (self.same_N - self.low_N) * (self.end_N - self.high_N) * mix_pos
+
+    def count_positives(self, mix_pos: bool) -> np.ndarray:
+        """Count the positives of each row: other rows with its label and, with ``mix_pos``, its Mix-pos."""
+        return self.high_N - self.same_N - 1 + self.count_mix_pos(mix_pos)
+
+    def in_batch_order(self, value_N: np.ndarray) -> np.ndarray:
+        """Return values of the sorted rows in the order in which the batch has them."""
+        given_N = np.empty_like(value_N)
+        given_N[self.order_N] = value_N
+        return given_N
+
+
+def find_windows(labels: Labels, window: float, inclusive: bool) -> Windows:
+    """Find the rows near each row in label, on either side, those with the same label excluded.
+
+    Args:
+        labels: of the batch, in any order.
+        window: γ, label units.
+        inclusive: whether a row at exactly γ counts.
+    """
+    order_N = np.argsort(labels.y_N, kind="stable")
+    label_N = labels.y_N[order_N]
+    reach = window + labels.tolerance if inclusive else window - labels.tolerance
+    gap_21 = np.array([[labels.tolerance], [reach]])
+    same_N, low_N = np.searchsorted(label_N, label_N - gap_21)
+    high_N, end_N = np.searchsorted(label_N, label_N + gap_21, side="right")
+    low_N, end_N = np.minimum(low_N, same_N), np.maximum(end_N, high_N)
+    return Windows(order_N, label_N, labels.tolerance, low_N, same_N, high_N, end_N)
+
+
+def anchor_weights(windows: Windows, loss: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Compute how often each anchor's log(denominator) counts, and how often each of its positives does.
+
+    ``reduction="mean"`` averages over an anchor's positives, then over the anchors that have one (Khosla et al. 2020,
+    L_out). ``"label_sum"`` is eq. (6), Σ_i 1/k_{y_i} Σ_p, k the rows with that label. Without a positive both are 0.
+    """
+    count_N = windows.count_positives(loss.mix_pos)
+    if loss.reduction == "mean":
+        pull_N = (count_N > 0) / (np.maximum(count_N, 1) * max(np.count_nonzero(count_N), 1))
+    else:
+        pull_N = (count_N > 0) / (windows.high_N - windows.same_N)
+    return pull_N * count_N, pull_N
+
+
+class Block(NamedTuple):
+    """Anchors [start, stop), whose windows lie in [low, end); no window has more rows below or above."""
+
+    start: int
+    stop: int
+    low: int
+    end: int
+    below: int
+    above: int
+
+
+def blocks(windows: Windows, mix_pos: bool, at_once: int) -> Iterator[Block]:
+    """Divide the anchors so that a block has at most ``at_once`` pairs, padded to its widest window, or one anchor."""
+    below_N, above_N = windows.same_N - windows.low_N, windows.end_N - windows.high_N
+
+    def halves(start: int, stop: int) -> Iterator[Block]:
+        below, above = int(below_N[start:stop].max()) * mix_pos, int(above_N[start:stop].max()) * mix_pos
+        if stop - start > 1 and (stop - start) * (2 * len(below_N) + below * above) > at_once:
+            middle = (start + stop) // 2
+            yield from halves(start, middle)
+            yield from halves(middle, stop)
+        else:
+            yield Block(start, stop, int(windows.low_N[start]), int(windows.end_N[stop - 1]), below, above)
+
+    return halves(0, len(below_N))
