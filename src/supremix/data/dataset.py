@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from supremix.data.geometry import Geometry, in_bins
 from supremix.data.prepared.folder import SPLITS
 from supremix.data.transforms import Transform
 from supremix.errors import UserError
@@ -125,6 +126,7 @@ class Data:
         to_input: maps what ``fetch`` returns to what the backbone takes.
         contrastive_views, training_views: random views in pre-training and in adaptation; None for none.
         flatten: maps what ``fetch`` returns to (B, F), for regressors on the raw input.
+        geometry: how contrastive losses see labels, found from them; None where they see bins of ``bin_size``.
         reader: makes inputs of new rows, as ``to_input`` and ``fetch`` make them of these; None where only the prepared
             rows can be read.
         extras: facts for a run's record, JSON values only.
@@ -143,6 +145,7 @@ class Data:
     contrastive_views: Augment | None = None
     training_views: Augment | None = None
     flatten: Callable[[Any], Any] = unchanged
+    geometry: Geometry | None = None
     reader: RowReader | None = None
     extras: dict[str, Any] = field(default_factory=dict)
 
@@ -152,9 +155,20 @@ class Data:
         return float(np.ptp(self.train.y)) or 1.0
 
     @property
+    def contrast_range(self) -> float:
+        """Range of the training labels as contrastive losses see them, before they are put into bins."""
+        return 100.0 if self.geometry is not None and self.geometry.ranks is not None else self.label_range
+
+    @property
     def sizes(self) -> dict[str, int]:
         """Number of rows in each split."""
         return {split: len(getattr(self, split)) for split in SPLITS}
+
+    def contrast_labels(self, y: np.ndarray) -> np.ndarray:
+        """Return labels as contrastive losses on bins see them: in bins of label units, or of percent of the ranks."""
+        if self.geometry is not None and self.geometry.ranks is not None:
+            return self.geometry.ranks(np.asarray(y))
+        return self.label_bins(y)
 
     def label_bins(self, y: np.ndarray) -> np.ndarray:
         """Round labels to the nearest multiple of ``bin_size``, halves upwards; keep them if it is None.
@@ -171,8 +185,7 @@ class Data:
                 f"{self.name}: bin_size={self.bin_size:g}: label {label_N[far_N][0]:g} is 2^50 or more bins from 0, "
                 "more than a bin number holds: choose a larger bin_size, or another unit of the labels"
             )
-        # Rounded to 6 digits first: 0.15 / 0.1 is 1.4999999999999998 in float64 and belongs in the upper bin.
-        return np.floor(np.round(label_N / self.bin_size, 6) + 0.5) * self.bin_size
+        return in_bins(label_N, self.bin_size)
 
 
 def read_ahead(data: Data, workers: int) -> Data:

@@ -62,8 +62,15 @@ def loaded_data(settings: "Settings") -> Data:
 
 
 def contrastive_loss(method: "Contrastive", data: Data) -> nn.Module:
-    """Build the method's loss; ``label_range: train`` in its config stands for the range of the training labels."""
-    derived = {"label_range": data.label_range} if method.loss.get("label_range") == "train" else {}
+    """Build the method's loss; values in its config that stand for what follows from the training labels get it.
+
+    These are ``label_range: train``, the labels' range, and ``window: auto``, the window of the data's geometry.
+    """
+    derived = {"label_range": data.contrast_range} if method.loss.get("label_range") == "train" else {}
+    if method.loss.get("window") == "auto":
+        if data.geometry is None:
+            raise UserError(f"method.window=auto: dataset={data.name} has a window of its own: give a number")
+        derived |= {"window": data.geometry.window}
     criterion = build("method.loss", method.loss, **derived)
     if hasattr(criterion, "on_no_positive") and "on_no_positive" not in method.loss:
         criterion.on_no_positive = "zero"  # a single batch may have none; `preflight` stops a run where no batch has

@@ -76,6 +76,9 @@ def composed(conf: Path, overrides: list[str]) -> "DictConfig":
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
+    from supremix.settings import resolvers
+
+    resolvers.register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf)):
         return compose("config", overrides=[*search_path(), *overrides])

@@ -15,6 +15,7 @@ from supremix.errors import MISTAKES, UserError, one_line
 from supremix.runtime import ranks
 from supremix.runtime.entry import entry_point
 from supremix.runtime.log import show
+from supremix.settings import resolvers
 from supremix.settings.compose import own_folder
 from supremix.settings.overrides import NOT_SCIENCE, check_added_keys
 
@@ -26,6 +27,7 @@ _began = False  # whether a job of the driver did
 def driving() -> Iterator[None]:
     """Frame the driver's jobs: a mistake of the user ends them with one line on stderr and exit code 1."""
     global _began
+    resolvers.register()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise, instead of printing its own report
     _began = False
     try:
@@ -44,6 +46,7 @@ def check_job(cfg: DictConfig, job: HydraConf) -> None:
     """Refuse what Hydra lets through: keys that nothing reads, and a sweep on the ranks of one run."""
     global _began
     _began = True
+    resolvers.register()
     show()  # a launcher may have started a process for the job
     if job.mode == RunMode.MULTIRUN:
         try:

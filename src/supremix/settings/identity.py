@@ -63,8 +63,8 @@ def of_pretraining(science: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(dataset: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in dataset.items() if key != "recipe"}
-    return kept | {"load": {key: value for key, value in dataset["load"].items() if key != "folder"}}
+    kept = {key: value for key, value in dataset.items() if key not in ("recipe", "path")}
+    return kept | {"load": {key: value for key, value in dataset["load"].items() if key not in ("folder", "path")}}
 
 
 def _canonical(value: Any) -> Any:

@@ -93,7 +93,7 @@ def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: in
 
 def labels_of(data: Data, method: MethodSettings) -> np.ndarray:
     """Return the training labels as the loss sees them, (N,)."""
-    return data.train.y if method.labels == "raw" else data.label_bins(data.train.y)
+    return data.train.y if method.labels == "raw" else data.contrast_labels(data.train.y)
 
 
 def first_batches(rows: int, method: MethodSettings, stream: Stream) -> list[np.ndarray]:

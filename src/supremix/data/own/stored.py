@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from supremix.data.dataset import Data, RowReader, TargetScale
+from supremix.data.own.features import TableReader
 from supremix.data.transforms import restored_transform
 from supremix.errors import UserError
 
-READERS: dict[str, Any] = {}
+READERS: dict[str, Any] = {reader.kind: reader for reader in (TableReader,)}
 """Kind → class of all readers of rows."""
 
 JSON_FILE, ARRAYS_FILE = "data.json", "data.npz"

@@ -1,0 +1,211 @@
+"""Read text files of rows: encoding, delimiter, quotes and header are found, and lines that do not fit are named."""
+
+import csv
+import gzip
+import io
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from supremix.data.own.problems import Problem
+from supremix.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SAMPLE = 200
+"""Lines from which the delimiter is found."""
+MISSING = ["?", "-", "--", ".", "missing", "Missing"]
+"""Words for a missing value, besides pandas' own (empty, NA, NaN, null, None and the like)."""
+RAGGED_AT_MOST = 0.2
+"""Part of lines with too many or too few fields above which the file is refused."""
+BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+@dataclass(frozen=True, eq=False)
+class Delimited:
+    """What was read; see `sheet.Sheet`."""
+
+    frame: "pd.DataFrame"
+    facts: list[str]
+    problems: list[Problem]
+    decimal_comma: bool
+
+
+class Form(NamedTuple):
+    """How lines become fields, and the lines (N,) and numbers of fields (N,) that follow from it."""
+
+    delimiter: str
+    quotes: bool
+    line_N: np.ndarray
+    fields_N: np.ndarray
+
+    @property
+    def ragged(self) -> int:
+        """Number of records that differ from the most frequent number of fields."""
+        return int((self.fields_N != most_frequent(self.fields_N)).sum())
+
+
+def read_delimited(path: Path, raw: bytes, columns: Sequence[str] | None) -> Delimited:
+    """Read a text file's content; see `sheet.read_sheet`."""
+    from supremix.data.own.sheet_columns import header_of
+
+    text, encoding = decoded(path, raw)
+    form = form_of(path, text)
+    header = header_of(path, next(records(text, form)), form.fields_N, columns)
+    width = most_frequent(form.fields_N[header.lines :]) if len(form.fields_N) > header.lines else len(header.names)
+    names = header.names_for(path, width)
+    body_N = np.arange(len(form.line_N)) >= header.lines
+    wrong_N = body_N & (form.fields_N != width)
+    facts = [
+        f"{encoding}, separated by {DELIMITERS[form.delimiter]}"
+        f"{'' if form.quotes else ', quotes are ordinary characters'}, {header.fact}"
+    ]
+    if wrong_N.sum() > RAGGED_AT_MOST * max(body_N.sum(), 1):
+        at = int(wrong_N.argmax())
+        raise UserError(
+            f"{path}: {wrong_N.sum():,} of {body_N.sum():,} lines have not {width} fields, such as line "
+            f"{form.line_N[at]} with {form.fields_N[at]}: put fields that contain {form.delimiter!r} into quotes"
+        )
+    problems = [
+        Problem(f"line {form.line_N[at]}", f"{form.fields_N[at]} fields in place of {width}", "", True)
+        for at in np.flatnonzero(wrong_N)
+    ]
+    kept_N = body_N & ~wrong_N
+    frame = _parsed(text, form, kept_N, header.lines, names)
+    again_N = _is_header(frame, names)
+    problems += [Problem(place, "the header again", "", True) for place in frame.index[again_N]]
+    if again_N.any():  # the columns' types have to be found without these lines
+        kept_N[np.flatnonzero(kept_N)[again_N]] = False
+        frame = _parsed(text, form, kept_N, header.lines, names)
+    facts.append(f"{len(frame):,} rows of {len(names):,} columns")
+    return Delimited(frame, facts, problems, form.delimiter == ";")
+
+
+def decoded(path: Path, raw: bytes) -> tuple[str, str]:
+    """Return a file's text and its encoding in words."""
+    if raw[:2] == b"\x1f\x8b":
+        try:
+            raw = gzip.decompress(raw)
+        except (EOFError, OSError, zlib.error) as error:
+            raise UserError(f"{path}: truncated or damaged gzip ({error}): get the file again") from None
+    for bom, name in BOMS.items():
+        if raw.startswith(bom):
+            return raw.decode(name, errors="replace"), f"{'UTF-8' if name == 'utf-8-sig' else 'UTF-16'} with a mark"
+    if b"\x00" in raw[:4096]:
+        raise UserError(f"{path}: not a text file: give a CSV, TSV, Parquet or Excel file with a row for each item")
+    try:
+        return raw.decode("utf-8"), "UTF-8"
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace"), "not UTF-8, read as Windows-1252"
+
+
+def form_of(path: Path, text: str) -> Form:
+    """Find delimiter and quoting.
+
+    The delimiter is that by which most of the first lines have as many fields as the first one, and of those that with
+    most fields. Quotes count as ordinary characters where lines fit better so: a quote that is never closed would
+    swallow the lines up to the next one.
+    """
+    head = [line for line in text[: 1 << 20].splitlines()[:SAMPLE] if line.strip()]
+
+    def fit(delimiter: str) -> tuple[float, int]:
+        counts = [len(fields) for fields in csv.reader(head, delimiter=delimiter)]
+        return (float(np.mean([count == counts[0] for count in counts])), counts[0]) if counts[0] > 1 else (0.0, 1)
+
+    try:
+        delimiter = max(DELIMITERS, key=fit)
+    except csv.Error:
+        delimiter = ","
+    plain = scan(text, delimiter, quotes=False)
+    if '"' not in text:
+        return plain._replace(quotes=True)
+    try:
+        quoted = scan(text, delimiter, quotes=True)
+    except csv.Error:  # a field without end
+        return plain
+    fits_better = (plain.ragged, -len(plain.line_N)) < (quoted.ragged, -len(quoted.line_N))
+    return plain if fits_better else quoted
+
+
+def scan(text: str, delimiter: str, quotes: bool) -> Form:
+    """Count the fields of every record that is not blank, and note the line on which it begins."""
+    lines, counts, line = [], [], 1
+    reader = _reader(text, delimiter, quotes)
+    for fields in reader:
+        if any(field.strip() for field in fields):
+            lines.append(line)
+            counts.append(len(fields))
+        line = reader.line_num + 1
+    return Form(delimiter, quotes, np.array(lines), np.array(counts))
+
+
+def records(text: str, form: Form) -> Iterator[list[str]]:
+    """Yield the fields of every record that is not blank."""
+    for fields in _reader(text, form.delimiter, form.quotes):
+        if any(field.strip() for field in fields):
+            yield fields
+
+
+def most_frequent(fields_N: np.ndarray) -> int:
+    """Return the most frequent number of fields."""
+    return Counter(fields_N.tolist()).most_common(1)[0][0]
+
+
+def _reader(text: str, delimiter: str, quotes: bool) -> Any:
+    return csv.reader(_lines(text), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE)
+
+
+def _lines(text: str) -> io.StringIO:
+    return io.StringIO(text, newline="")
+
+
+def _parsed(text: str, form: Form, kept_N: np.ndarray, skipped: int, names: Sequence[str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    frame = None
+    if kept_N[skipped:].all():
+        frame = _by_pandas(_lines(text), form, skipped, names)
+    if frame is None or len(frame) != kept_N.sum():  # pandas and csv disagree on a line, or some are to be left out
+        clean = io.StringIO(newline="")
+        rows = (fields for fields, kept in zip(records(text, form), kept_N, strict=True) if kept)
+        csv.writer(clean, delimiter=form.delimiter, quoting=csv.QUOTE_MINIMAL).writerows(rows)
+        frame = _by_pandas(io.StringIO(clean.getvalue(), newline=""), form._replace(quotes=True), 0, names)
+    frame.index = pd.Index([f"line {line}" for line in form.line_N[kept_N]])
+    return frame
+
+
+def _by_pandas(file: io.StringIO, form: Form, skipped: int, names: Sequence[str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        return pd.read_csv(
+            file,
+            sep=form.delimiter,
+            quoting=csv.QUOTE_MINIMAL if form.quotes else csv.QUOTE_NONE,
+            header=0 if skipped else None,
+            names=range(len(names)),
+            index_col=False,
+            skipinitialspace=True,
+            na_values=MISSING,
+            low_memory=False,
+        ).set_axis([*names], axis=1)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=[*names])
+
+
+def _is_header(frame: "pd.DataFrame", names: Sequence[str]) -> np.ndarray:
+    """Return which rows (N,) repeat the header."""
+    again_N = np.full(len(frame), True)
+    for position, name in enumerate(names):
+        column = frame.iloc[:, position]
+        again_N &= (column == name).to_numpy() if column.dtype.kind not in "iufb" else False
+        if not again_N.any():
+            break
+    return again_N

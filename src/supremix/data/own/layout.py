@@ -1,0 +1,212 @@
+"""Which column of a user's table is what: label, ids, split, groups; all others are inputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from supremix.data.own.labels import labels_of
+from supremix.data.own.problems import Problem
+from supremix.data.own.sheet import Sheet, read_sheet
+from supremix.data.own.sheet_columns import is_number
+from supremix.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS_AT_LEAST = 10
+SPLIT_WORDS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
+               "test": "test", "testing": "test"}  # fmt: skip
+ID_NAMES = ("id", "index", "row_names", "row_id", "rowid", "uid", "uuid", "column_1")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns as the user names them, None where there is none or it is to be found.
+
+    Args:
+        label: of the target.
+        columns: names of all columns, for a file without a header.
+        id: of the rows' names; a column called "id" without repetitions counts.
+        split: with train, val and test; "auto": a column called "split", else none. None: the split is drawn.
+        group: rows with the same value there stay in one split.
+        drop: columns that are no inputs.
+    """
+
+    registered_name = "own/layout"
+
+    label: Any
+    columns: Sequence[str] | None = None
+    id: str | None = None
+    split: str | None = "auto"
+    group: str | None = None
+    drop: Sequence[str] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The usable rows of a file, N of them.
+
+    Attributes:
+        sheet: what they were read from; its frame has just these rows.
+        label: the column of the labels.
+        ids: (N,) str, unique.
+        y: (N,) float64, label units.
+        inputs: names of the columns that are inputs.
+        split: (N,) "train", "val" or "test" where the file says it; None where it is to be drawn.
+        group: (N,) where rows are to stay together; None for none.
+        problems: of all rows of the file.
+        facts: what was understood, in words.
+    """
+
+    sheet: Sheet
+    label: str
+    ids: np.ndarray
+    y: np.ndarray
+    inputs: list[str]
+    split: np.ndarray | None
+    group: np.ndarray | None
+    problems: list[Problem] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """The rows as they were read."""
+        return self.sheet.frame
+
+    def keep(self, kept_N: np.ndarray, problems: list[Problem]) -> "Rows":
+        """Return the rows of a mask, with the problems of the others."""
+        sheet = Sheet(**{**vars(self.sheet), "frame": self.frame[kept_N]})
+        parts = {name: None if getattr(self, name) is None else getattr(self, name)[kept_N] for name in PER_ROW}
+        return enough(Rows(**{**vars(self), **parts, "sheet": sheet, "problems": [*self.problems, *problems]}))
+
+
+PER_ROW = ("ids", "y", "split", "group")
+
+
+def read_rows(path: str, layout: Layout) -> Rows:
+    """Read a file and tell its columns apart; raise UserError where no usable rows are left."""
+    sheet = read_sheet(path, layout.columns)
+    label = the_label(layout.label, sheet)
+    given = {"id": layout.id, "group": layout.group, "split": None if layout.split == "auto" else layout.split}
+    for role, name in given.items():
+        if name is not None:
+            column(sheet, name, f"dataset.{role}")
+    drop = [column(sheet, name, "dataset.drop") for name in layout.drop]
+    y_N, problems, form = labels_of(sheet, label)
+    facts = [*sheet.facts]
+    split_name = given["split"] or (_split_column(sheet) if layout.split == "auto" else None)
+    split_N = None
+    if split_name is not None:
+        split_N, more = _split_of(sheet, split_name)
+        problems += [problem for problem, y in zip(more, y_N, strict=True) if problem and np.isfinite(y)]
+        y_N = np.where(split_N == "", np.nan, y_N)
+    ids, id_name, fact = _ids(sheet, layout.id)
+    facts += [fact] if fact else []
+    roles = {label, split_name, id_name, layout.group, *drop}
+    kept_N = np.isfinite(y_N)
+    facts.append(
+        f"label {label!r}{f', {form}' if form else ''}: from {np.nanmin(y_N):g} to {np.nanmax(y_N):g}, median "
+        f"{np.nanmedian(y_N):g}, {len(np.unique(y_N[kept_N])):,} different"
+        if kept_N.any()
+        else f"label {label!r}"
+    )
+    group_N = None if layout.group is None else sheet.frame[layout.group].astype("str").to_numpy()
+    inputs = [name for name in sheet.frame.columns if name not in roles]
+    rows = Rows(sheet, label, ids, y_N, inputs, split_N, group_N, sheet.problems, facts)
+    return rows.keep(kept_N, problems)
+
+
+def enough(rows: Rows) -> Rows:
+    """Return the rows; raise UserError where there are too few to train, choose and measure."""
+    if len(rows.y) < ROWS_AT_LEAST:
+        out = f" ({len(rows.problems)} left out: {rows.problems[0].reason})" if rows.problems else ""
+        raise UserError(
+            f"{rows.sheet.path}: {len(rows.y)} usable rows{out}: training, validation and test need "
+            f"{ROWS_AT_LEAST} or more"
+        )
+    return rows
+
+
+def column(sheet: Sheet, name: str, key: str) -> str:
+    """Return a column's name; raise UserError with similar names where the file has no such column."""
+    names = [*sheet.frame.columns]
+    if name in names:
+        return name
+    lower = {str(known).lower(): str(known) for known in names}
+    near = [lower[match] for match in get_close_matches(str(name).lower(), lower, 3, 0.6)]
+    meant = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names[:8])}{', …' * (len(names) > 8)}"
+    if any(is_number(known) for known in names):
+        meant = f"its first line holds values ({', '.join(names[:3])}), so name all columns by dataset.columns=[…]"
+    raise UserError(f"{key}={name}: {sheet.path} has no such column: {meant}")
+
+
+def the_label(label: Any, sheet: Sheet) -> str:
+    """Return the label's column; UserError for several or none."""
+    if isinstance(label, list | tuple):
+        if len(label) != 1:
+            raise UserError(
+                f"dataset.label={list(label)}: one label a run: train one for each, as in "
+                f"`supremix train -m dataset.label={','.join(map(str, label))} …` with the others in dataset.drop"
+            )
+        label = label[0]
+    if label is None:
+        names = [*sheet.frame.columns]
+        raise UserError(f"dataset.label: {sheet.path} has the columns {', '.join(names[:12])}: name the one to predict")
+    return column(sheet, str(label), "dataset.label")
+
+
+def _split_column(sheet: Sheet) -> str | None:
+    for name in sheet.frame.columns:
+        if str(name).lower() in ("split", "set", "subset", "partition"):
+            words = {str(value).strip().lower() for value in sheet.frame[name].dropna().unique()[:20]}
+            if words and words <= {*SPLIT_WORDS} and {"train", "training"} & words:
+                return name
+    return None
+
+
+def _split_of(sheet: Sheet, name: str) -> tuple[np.ndarray, list[Problem | None]]:
+    """Return the split of each row (N,), "" for none, and the problem of a row without one."""
+    cells = sheet.frame[name].astype("str").str.strip().str.lower()
+    split_N = cells.map(SPLIT_WORDS).fillna("").to_numpy(dtype=np.str_)
+    if not (split_N == "train").any() or not (split_N == "test").any():
+        raise UserError(
+            f"dataset.split={name}: the column has {', '.join(repr(text) for text in cells.unique()[:4])}: it must say "
+            "train or test of each row, or val; dataset.split=null draws the split"
+        )
+    reason = f"no split in {name!r}: not train, val or test"
+    faults = [
+        None if split else Problem(str(place), reason, str(cell), True)
+        for place, cell, split in zip(cells.index, cells, split_N, strict=True)
+    ]
+    return split_N, faults
+
+
+def _ids(sheet: Sheet, given: str | None) -> tuple[np.ndarray, str | None, str]:
+    """Return ids (N,), the column that they are from, and a fact where it repeats."""
+    places = sheet.frame.index.to_numpy(dtype=np.str_)
+    candidates = [given] if given else [name for name in sheet.frame.columns if str(name).lower() in ID_NAMES]
+    for name in candidates:
+        cells = sheet.frame[name].astype("str").str.strip()
+        missing_N = sheet.frame[name].isna().to_numpy()
+        if not given and str(name) == "column_1" and not _counts(sheet.frame[name]):
+            continue
+        if not missing_N.any() and cells.is_unique:
+            return cells.to_numpy(dtype=np.str_), name, f"ids from {name!r}"
+        again = int(cells.duplicated().sum())
+        fact = (
+            f"{name!r} is no input; {again:,} of its ids occur again, so rows go by their lines; if rows with one id "
+            f"belong together, set dataset.group={name}"
+        )
+        return places, name, fact
+    return places, None, ""
+
+
+def _counts(cells: "pd.Series") -> bool:
+    """Return whether a column counts the rows, from 0 or 1."""
+    if cells.dtype.kind not in "iu":
+        return False
+    values_N = cells.to_numpy()
+    return bool(values_N[0] in (0, 1) and (np.diff(values_N) == 1).all())

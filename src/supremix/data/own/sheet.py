@@ -1,0 +1,118 @@
+"""Read a user's table from a file of any usual kind: CSV and TSV as they come, Parquet, Excel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from supremix.data.own.delimited import read_delimited
+from supremix.data.own.problems import Problem
+from supremix.errors import UserError, needs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXCEL, PARQUET = (".xlsx", ".xls", ".xlsm"), (".parquet", ".pq")
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A table as it was read.
+
+    Attributes:
+        path: the file.
+        frame: its rows; the index holds the place of each, as "line 17". Columns are numbers where all values are, else
+            texts; missing values are NaN.
+        facts: what was understood of the file, in words.
+        problems: of rows that were left out.
+        decimal_comma: whether the file's form makes commas in numbers decimal ones.
+        sha256: of the file's content.
+    """
+
+    path: Path
+    frame: "pd.DataFrame"
+    facts: list[str]
+    problems: list[Problem] = field(default_factory=list)
+    decimal_comma: bool = False
+    sha256: str = ""
+
+
+def read_sheet(path: Path | str, columns: Sequence[str] | None = None) -> Sheet:
+    """Read a table; raise UserError where there is none, or no way to tell its columns.
+
+    Args:
+        path: .parquet, .xlsx, or a text file with a delimiter, which may be compressed (.gz).
+        columns: names, for a file without a header.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path}: a folder: give the file with a row for each item, such as {path / 'labels.csv'}")
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file{_near(path)}: check dataset.path") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}): check dataset.path") from None
+    if not raw.strip():
+        raise UserError(f"{path}: the file is empty: give a table with a header and a row for each item")
+    kind = path.suffix.lower()
+    if kind in PARQUET or raw[:4] == b"PAR1":
+        sheet = _by_pandas(path, "read_parquet", "pyarrow", "Parquet", columns)
+    elif kind in EXCEL or raw[:4] == b"PK\x03\x04":
+        sheet = _by_pandas(path, "read_excel", "openpyxl", "Excel, first sheet", columns)
+    else:
+        text = read_delimited(path, raw, columns)
+        sheet = Sheet(path, text.frame, text.facts, text.problems, text.decimal_comma)
+    if sheet.frame.empty:
+        raise UserError(f"{path}: only a header ({', '.join(map(str, sheet.frame.columns[:5]))}), no rows: add rows")
+    return replace(sheet, frame=_named(path, sheet), sha256=sha256(raw).hexdigest())
+
+
+def _by_pandas(path: Path, function: str, module: str, kind: str, columns: Sequence[str] | None) -> Sheet:
+    import pandas as pd
+
+    needs(module, "files")
+    options: dict[str, Any] = {} if columns is None or function == "read_parquet" else {"header": None}
+    try:
+        frame = getattr(pd, function)(path, **options)
+    except Exception as error:  # the libraries raise their own types for each kind of damage
+        raise UserError(f"{path}: cannot be read as {kind} ({error}): save it again, or as CSV") from None
+    if columns is not None:
+        check_count(path, columns, len(frame.columns))
+        frame.columns = [*columns]
+    frame = frame.reset_index(drop=True)
+    frame.index = [f"row {number}" for number in range(1, len(frame) + 1)]
+    return Sheet(path, frame, [f"{kind}, {len(frame):,} rows of {len(frame.columns):,} columns"])
+
+
+def check_count(path: Path, columns: Sequence[str], count: int) -> None:
+    """Raise UserError unless this many columns are named."""
+    if len(columns) != count:
+        raise UserError(
+            f"dataset.columns={list(columns)}: {len(columns)} names, but {path} has {count} columns: name each of them"
+        )
+
+
+def _named(path: Path, sheet: Sheet) -> "pd.DataFrame":
+    """Give every column a name of its own."""
+    seen: dict[str, int] = {}
+    names = []
+    for number, name in enumerate(sheet.frame.columns, 1):
+        text = str(name).strip()
+        text = f"column_{number}" if text in ("", "nan") or text.startswith("Unnamed: ") else text
+        seen[text] = seen.get(text, 0) + 1
+        names.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
+    twice = [name for name, count in seen.items() if count > 1]
+    if twice:
+        sheet.facts.append(f"columns named twice, the later ones numbered: {', '.join(twice[:5])}")
+    return sheet.frame.set_axis(names, axis=1)
+
+
+def _near(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f", and no folder {folder}"
+    near = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], 2, 0.6)
+    return f"; there is {' and '.join(near)}" if near else ""

@@ -1,0 +1,67 @@
+"""The names of a text file's columns: from its first line, or given by the user."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from supremix.errors import UserError
+
+
+class Header(NamedTuple):
+    """Names of the columns, the number of lines that they take, and this in words."""
+
+    names: list[str]
+    lines: int
+    fact: str
+
+    def names_for(self, path: Path, width: int) -> list[str]:
+        """Return a name for each of this many fields; R writes one name less, of the row names."""
+        if len(self.names) == width:
+            return self.names
+        if self.lines and len(self.names) == width - 1:
+            return ["row_names", *self.names]
+        if self.lines:
+            raise UserError(
+                f"{path}: the first line has {len(self.names)} names, but most lines have {width} fields: correct the "
+                "first line, or name all columns by dataset.columns=[…] and remove it"
+            )
+        raise UserError(
+            f"dataset.columns={self.names}: {len(self.names)} names, but {path} has {width} columns: name each of them"
+        )
+
+
+def header_of(path: Path, first: Sequence[str], fields_N: np.ndarray, columns: Sequence[str] | None) -> Header:
+    """Return the header.
+
+    Args:
+        path: of the file, for messages.
+        first: fields of its first line.
+        fields_N: numbers of fields of all lines.
+        columns: names for a file without a header; one that starts with just these names has one.
+    """
+    names = [name.strip() for name in first]
+    if columns is None:
+        numbers = [name for name in names if is_number(name)]
+        if len(numbers) == len(names) or (len(fields_N) == 1 and numbers):
+            raise UserError(
+                f"{path}: the first line ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}) holds numbers, not "
+                f"names of columns: name all {len(names)} columns by dataset.columns=[…]"
+            )
+        return Header(names, 1, "names in the first line")
+    given = [str(name).strip() for name in columns]
+    if len({*given}) < len(given):
+        raise UserError(f"dataset.columns={given}: a name occurs twice: give each column its own")
+    if given == names:
+        return Header(given, 1, "names in the first line")
+    return Header(given, 0, "no line with names")
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
