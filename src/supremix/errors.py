@@ -21,7 +21,12 @@ class UserError(Exception):
 
     def __init__(self, message: str) -> None:
         # Messages quote file contents and other libraries' errors, either of which may span lines.
-        super().__init__(" ".join(message.splitlines()))
+        super().__init__(visible(" ".join(message.splitlines())))
+
+
+def visible(text: str) -> str:
+    """Write out what a terminal does not show, or obeys: a byte order mark, unusual blanks, control characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @contextmanager

@@ -182,6 +182,19 @@ def test_standard_scales_by_training_rows_only(folder):
     assert data.label_range == raw.label_range
 
 
+def test_standard_does_not_scale_up_what_rounding_leaves(tmp_path):
+    folder = write_folder(tmp_path / "toy")
+    x_NF = np.load(folder / "features.npy")
+    x_NF[:, 1] = [0.3, 0.1 + 0.2] * (len(x_NF) // 2)
+    x_NF[:, 2] = 1e6 * (1 + np.arange(len(x_NF)) * 1e-9)  # small differences, and yet more than rounding
+    np.save(folder / "features.npy", x_NF)
+    seal(folder)
+    train = load(folder, scaling="standard").train
+    scaled = train.fetch(np.arange(len(train))).numpy()
+    assert np.abs(scaled[:, 1]).max() < 1e-15
+    assert scaled[:, 2].std() == pytest.approx(1)
+
+
 def test_split_column_settles_the_split(tmp_path):
     column = ["test", "train", "val"] + ["train"] * 9
     folder = write_folder(tmp_path / "toy", column)
@@ -279,7 +292,7 @@ def test_missing_id(folder):
     [
         ("id,label", "id,age", "no column label"),
         ("id,label", "name,label", "no column id"),
-        ("id,label", "label,label", "no column id"),
+        ("id,label", "label,label", "column 'label' occurs twice"),
         (label_of(4), "toy-4", "row 4 has 1 fields"),
         (label_of(4), label_of(4) + ",7", "row 4 has 3 fields"),
         (label_of(4) + "\n", "", "11 rows, but meta.json says 12"),

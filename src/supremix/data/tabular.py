@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from supremix.data.dataset import Data, Split, TargetScale, check_trainable
+from supremix.data.dataset import ROUNDING, Data, Split, TargetScale, check_trainable
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import FLOAT32_MAX, read_manifest
@@ -109,10 +109,13 @@ def _take(x_NF: torch.Tensor, index_B: np.ndarray) -> torch.Tensor:
 
 
 def _mean_std(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation (ddof 0) over the first axis, with a deviation of 1 for constants."""
+    """Return mean and standard deviation (ddof 0) over the first axis, with a deviation of 1 for constants.
+
+    Constant is what differs by no more than rounding.
+    """
     # By the range, not by std == 0: the computed deviation of many a 0.1 is 1e-17, and dividing by that would
-    # blow up any other value in the validation rows.
-    constant = np.ptp(values, axis=0) == 0
+    # blow up any other value in the validation rows. Computed values that should be equal differ by rounding.
+    constant = np.ptp(values, axis=0) <= ROUNDING * np.abs(values).max(axis=0)
     return np.where(constant, values[0], values.mean(axis=0)), np.where(constant, 1.0, values.std(axis=0))
 
 

@@ -2,18 +2,21 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from supremix.data.prepared.cells import WITH_COMMA, decode
 from supremix.errors import UserError
 from supremix.prepare.shared.report import Finding, kept
 
 PARCELS = 400
 SHORTEST = 32
 CONSTANT = 1e-6  # of a parcel's largest value; a smaller range is rounding
+HALF_NUMBER = re.compile(r"-0|[+-]?0[0-9]+")  # of -0,5 or 1,05, parted at the comma; no whole number is written so
 LOWEST, HIGHEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 ATLASES = {90, 116, 148, 160, 164, 246, 264, 268, 333, 360, 379, *range(100, 1001, 100)}
 """Numbers of parcels of common atlases: so many frames may be the parcels of another one."""
@@ -60,9 +63,14 @@ def _read_array(raw: bytes) -> tuple[np.ndarray, list[str]]:
 
 def _read_text(raw: bytes, delimiter: str | None) -> tuple[np.ndarray, list[str]]:
     """Read text without its line and its column of names, where it has them; return them as doubts."""
-    lines = [line for line in raw.decode("utf-8-sig").splitlines() if line.strip() and not line.startswith("#")]
-    if delimiter is None and lines and "\t" in lines[0]:
-        delimiter = "\t"
+    lines = [line for line in decode(raw).splitlines() if line.strip() and not line.startswith("#")]
+    if not lines:
+        raise ValueError("no line of numbers")
+    delimiter = _delimiter(lines[0], delimiter)
+    cells = _cells(lines[-1], delimiter)
+    halves = sum(HALF_NUMBER.fullmatch(cell) is not None for cell in cells[1:]) if delimiter == "," else 0
+    if any(map(WITH_COMMA.fullmatch, cells)) or halves > len(cells) / 10:
+        raise ValueError("commas where numbers have a point")
     first, second = (_cells(line, delimiter) for line in (lines[0], lines[min(1, len(lines) - 1)]))
     no_corner = len(first) == len(second) - 1  # R writes no name above the names of rows
     has_names = not _is_number(second[0]) or no_corner
@@ -76,6 +84,13 @@ def _read_text(raw: bytes, delimiter: str | None) -> tuple[np.ndarray, list[str]
     if columns is not None and any(len(_cells(line, delimiter)) != len(second) for line in rows):
         raise ValueError(f"rows of other lengths than {len(second)}")  # loadtxt passes over what it does not use
     return table, doubts
+
+
+def _delimiter(line: str, usual: str | None) -> str | None:
+    """Return what parts the cells of a line: tabs, or semicolons as spreadsheets write them, if it is not the usual."""
+    if usual is not None and usual in line:
+        return ";" if ";" in line else usual
+    return next((character for character in ("\t", ";") if character in line), usual)
 
 
 def _cells(line: str, delimiter: str | None) -> list[str]:

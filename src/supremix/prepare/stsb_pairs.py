@@ -1,19 +1,25 @@
 """Read STS-B's tab-separated files: every row is taken, or listed with the reason why not.
 
 The files have no quoting: a double quote is a character of the sentence like any other, and a reader that pairs
-them loses rows.
+them loses rows. A file that was saved again with quotes around its fields is another one, and refused.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from supremix.data.prepared.cells import decode, number, shown
 from supremix.errors import UserError
 from supremix.prepare.shared.report import Finding
 
 COLUMNS = ("filename", "year", "old_index", "sentence1", "sentence2", "score")
 LOWEST, HIGHEST = 0.0, 5.0
+HIDDEN = -1.0  # stands for the score where a benchmark keeps its test labels to itself
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
+
+HIDDEN_SCORE = "score is hidden, -1"
 
 Tokenise = Callable[[str], list[str]]
 
@@ -51,7 +57,7 @@ def read_pairs(files: Mapping[str, Path], tokenise: Tokenise) -> tuple[list[Pair
     pairs: dict[str, Pair] = {}
     findings: list[Finding] = []
     for split, path in files.items():
-        before = len(pairs)
+        before, first_finding = len(pairs), len(findings)
         for row in _read_file(split, path, tokenise):
             if isinstance(row, Finding):
                 findings.append(row)
@@ -61,7 +67,11 @@ def read_pairs(files: Mapping[str, Path], tokenise: Tokenise) -> tuple[list[Pair
             else:
                 pairs[row.id] = row
         if len(pairs) == before:
-            raise UserError(f"{path}: no usable row: check that it is the {split} split of STS-B")
+            reasons = {finding.reason for finding in findings[first_finding:]}
+            if reasons == {HIDDEN_SCORE}:
+                raise UserError(f"{path}: every score is -1, so its labels are hidden: get the {split} split with them")
+            why = f" ({findings[first_finding].reason}: {findings[first_finding].detail})" if reasons else ""
+            raise UserError(f"{path}: no usable row{why}: check that it is the {split} split of STS-B")
     return list(pairs.values()), findings + oddities(pairs.values())
 
 
@@ -87,19 +97,44 @@ def in_train_too(pairs: list[Pair], split: str) -> int:
 
 def _read_file(split: str, path: Path, tokenise: Tokenise) -> Iterator[Pair | Finding]:
     try:
-        header, *lines = path.read_bytes().split(b"\n")
+        raw = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: missing: `--help` says where to get it") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}): check the path") from error
-    names = header.decode("utf-8", "replace").rstrip("\r").split("\t")
+    header, *lines = raw.split(b"\n")
+    try:
+        names = decode(header).rstrip("\r").split("\t")
+    except ValueError as error:
+        raise UserError(f"{path}: its first line cannot be read ({error}): is it one of STS-B's files?") from None
     missing = [name for name in COLUMNS if name not in names]
+    if missing and all(f'"{name}"' in names for name in missing):
+        raise _saved_again(path, 1)
+    if missing == ["score"]:
+        raise UserError(f"{path}: no column score, so its labels are hidden: get the {split} split with them")
     if missing:
-        raise UserError(f"{path}: no column {', '.join(missing)} in its first line: is it one of STS-B's files?")
+        found = ", ".join(names)[:100]
+        raise UserError(
+            f"{path}: no column {', '.join(missing)} in its first line ({found}): is it one of STS-B's files?"
+        )
     if lines and not lines[-1]:
         lines.pop()  # after the last line's end
-    for number, line in enumerate(lines, 2):
-        yield _read_row(split, f"{path.name}:{number}", names, line, tokenise)
+    for at, line in enumerate(lines, 2):
+        if b'"' in line and any(map(_is_quoted, line.decode("utf-8", "replace").rstrip("\r").split("\t"))):
+            raise _saved_again(path, at)
+        yield _read_row(split, f"{path.name}:{at}", names, line, tokenise)
+
+
+def _is_quoted(field: str) -> bool:
+    """Say whether a program put quotes around a field, which doubles those inside."""
+    return '""' in field[1:-1] and QUOTED.fullmatch(field) is not None
+
+
+def _saved_again(path: Path, line: int) -> UserError:
+    return UserError(
+        f"{path}: line {line} has fields in quotes, as programs save them that quote text; STS-B's files have no such "
+        "quotes: get the file again, or save it without them"
+    )
 
 
 def _read_row(split: str, place: str, names: list[str], line: bytes, tokenise: Tokenise) -> Pair | Finding:
@@ -111,12 +146,11 @@ def _read_row(split: str, place: str, names: list[str], line: bytes, tokenise: T
         return Finding(place, "dropped", "wrong number of fields", f"{len(fields)} instead of {len(names)}")
     row = dict(zip(names, fields, strict=True))
     row_id = "-".join(row[name] for name in ("filename", "year", "old_index"))
-    try:
-        score = float(row["score"])
-    except ValueError:
-        score = math.nan
+    score = number(row["score"])
     if not math.isfinite(score):
-        return Finding(place, "dropped", "score is not a finite number", f"{row_id}: {row['score']!r}")
+        return Finding(place, "dropped", "score is not a finite number", f"{row_id}: {shown(row['score'])}")
+    if score == HIDDEN:
+        return Finding(place, "dropped", HIDDEN_SCORE, row_id)
     if not LOWEST <= score <= HIGHEST:
         return Finding(place, "dropped", f"score outside {LOWEST:g} to {HIGHEST:g}", f"{row_id}: {row['score']}")
     sentences = (row["sentence1"], row["sentence2"])

@@ -8,7 +8,8 @@ import hashlib
 import math
 from pathlib import Path
 
-from supremix.data.prepared.folder import read_meta, sha256_file
+from supremix.data.prepared.cells import WITH_COMMA, number
+from supremix.data.prepared.folder import read_meta
 from supremix.errors import UserError
 from supremix.prepare.shared import command
 from supremix.prepare.shared.download import download
@@ -50,12 +51,12 @@ def prepare(source: Path, out: Path, name: str = NAME, *, expected_sha256: str =
         expected_sha256: of the published file.
     """
     folder, twin = out / name, marker(source)
-    if twin:
-        expected_sha256 = sha256_file(source)
-    there = is_prepared(folder, name, expected_sha256)
-    if there and not source.exists():
+    if not source.exists() and is_prepared(folder, name, None if twin is not None else expected_sha256):
         return folder
-    table = read_raw(source, expected_sha256, None if twin else ROWS)
+    if twin is not None:
+        expected_sha256 = hashlib.sha256(_read(source)).hexdigest()
+    there = is_prepared(folder, name, expected_sha256)
+    table = read_raw(source, expected_sha256, ROWS if twin is None else None)
 
     if there:
         return folder
@@ -76,11 +77,16 @@ def prepare(source: Path, out: Path, name: str = NAME, *, expected_sha256: str =
 def read_raw(source: Path, expected_sha256: str, rows: int | None) -> list[list[float]]:
     """Read the raw file's rows, five features and then the label; raise UserError where it is missing or damaged."""
     try:
-        return parse(source.read_bytes(), expected_sha256, rows)
-    except OSError as error:
-        raise UserError(f"{source}: cannot be read ({error.strerror}): check the path") from error
+        return parse(_read(source), expected_sha256, rows)
     except ValueError as error:
         raise UserError(f"{source}: {error}: get the file again from {URL}") from error
+
+
+def _read(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror}): check the path") from error
 
 
 def parse(raw: bytes, expected_sha256: str, rows: int | None) -> list[list[float]]:
@@ -90,6 +96,8 @@ def parse(raw: bytes, expected_sha256: str, rows: int | None) -> list[list[float
         rows: how many it must have; None for any number.
     """
     lines = raw.decode("latin-1").splitlines()
+    if not lines and rows is None:
+        raise ValueError("the file is empty")
     rows = len(lines) if rows is None else rows
     table = []
     for i, line in enumerate(lines):
@@ -97,7 +105,10 @@ def parse(raw: bytes, expected_sha256: str, rows: int | None) -> list[list[float
         if row is not None:
             table.append(row)
         elif not table or i + 1 < len(lines) or len(lines) >= rows:  # a truncated file's last row may be cut
-            raise ValueError(f"row {i + 1} is malformed, not {len(FEATURES) + 1} finite numbers ({line[:60]!r})")
+            commas = ", but decimal commas" if any(map(WITH_COMMA.fullmatch, line.split())) else ""
+            raise ValueError(
+                f"row {i + 1} is malformed, not {len(FEATURES) + 1} finite numbers{commas} ({line[:60]!r})"
+            )
     if len(lines) < rows:
         raise ValueError(f"truncated, {len(lines)} of {rows} rows")
     if len(lines) > rows:
@@ -108,10 +119,7 @@ def parse(raw: bytes, expected_sha256: str, rows: int | None) -> list[list[float
 
 
 def _numbers(line: str) -> list[float] | None:
-    try:
-        row = [float(cell) for cell in line.split()]
-    except ValueError:
-        return None
+    row = [number(cell) for cell in line.split()]
     return row if len(row) == len(FEATURES) + 1 and all(map(math.isfinite, row)) else None
 
 

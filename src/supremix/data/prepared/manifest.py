@@ -1,6 +1,5 @@
 """Read manifest.csv and check every id, label and split before anything else is loaded."""
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from supremix.data.prepared.cells import length_fault, number, read_table, shown
 from supremix.data.prepared.folder import SPLITS, redo
 from supremix.errors import UserError
 
+HIDDEN = -1.0  # stands for the label where a benchmark keeps its test labels to itself
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -45,30 +46,30 @@ def read_manifest(path: Path, rows: int) -> Manifest:
     _check_ids(path, ids)
     y_N = np.array([_label(path, i, ids[i], text) for i, text in enumerate(columns["label"])])
     split_rows = _split_rows(path, ids, columns["split"]) if "split" in columns else None
+    if split_rows is not None:
+        _refuse_hidden(path, y_N, split_rows)
     extra = {column: texts for column, texts in columns.items() if column not in ("id", "label", "split")}
     return Manifest(np.array(ids, dtype=np.str_), y_N, split_rows, extra)
 
 
 def _read_columns(path: Path) -> dict[str, list[str]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *lines = list(csv.reader(file, strict=True)) or [[]]
+        table = read_table(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: missing: {redo(path.parent)}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as CSV ({error}): {redo(path.parent)}") from error
+    header = table.header
     missing = [column for column in ("id", "label") if column not in header]
-    if missing or len(set(header)) != len(header):
-        fault = f"no column {' and no column '.join(missing)}" if missing else "a column name occurs twice"
+    if missing:
         raise UserError(
-            f"{path}: {fault} in the header ({','.join(header)}), which must have id,label[,split]: {redo(path.parent)}"
+            f"{path}: no column {' and no column '.join(missing)} in the header ({','.join(header)}), which must have "
+            f"id,label[,split]: {redo(path.parent)}"
         )
-    for i, line in enumerate(lines):
-        if len(line) != len(header):
-            raise UserError(
-                f"{path}: row {i + 1} has {len(line)} fields, the header {len(header)}: {redo(path.parent)}"
-            )
-    return {column: [line[j] for line in lines] for j, column in enumerate(header)}
+    for row, line in table.rows:
+        if fault := length_fault(line, header):
+            raise UserError(f"{path}: row {row} has {fault}: {redo(path.parent)}")
+    return {column: [line[j] for _, line in table.rows] for j, column in enumerate(header)}
 
 
 def _check_ids(path: Path, ids: Sequence[str]) -> None:
@@ -85,14 +86,11 @@ def _check_ids(path: Path, ids: Sequence[str]) -> None:
 
 
 def _label(path: Path, i: int, row_id: str, text: str) -> float:
-    try:
-        label = float(text)
-    except ValueError:
-        label = float("nan")
+    label = number(text)
     # Models train in float32, where a larger label would turn infinite. The comparison fails for NaN too.
     if not abs(label) <= FLOAT32_MAX:
         raise UserError(
-            f"{path}: row {i + 1} (id {row_id!r}) has the label {text!r}, which is not a finite number: "
+            f"{path}: row {i + 1} (id {row_id!r}) has the label {shown(text)}: not a finite number: "
             f"correct it at the source, then {redo(path.parent)}"
         )
     return label
@@ -110,3 +108,12 @@ def _split_rows(path: Path, ids: Sequence[str], split_N: Sequence[str]) -> dict[
         if count[split] == 0:
             raise UserError(f"{path}: no row has the split {split}: give each at least one, then {redo(path.parent)}")
     return {split: np.flatnonzero(np.array(split_N) == split) for split in SPLITS}
+
+
+def _refuse_hidden(path: Path, y_N: np.ndarray, rows: dict[str, np.ndarray]) -> None:
+    for split in ("val", "test"):
+        if (y_N[rows[split]] == HIDDEN).all() and y_N[rows["train"]].min() > HIDDEN:
+            raise UserError(
+                f"{path}: every {split} label is -1, below all in train: these labels are hidden; get those of this "
+                f"split, or divide the other rows, then {redo(path.parent)}"
+            )

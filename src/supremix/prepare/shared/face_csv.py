@@ -2,10 +2,12 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from supremix.data.prepared.cells import length_fault, number, read_table, shown
 from supremix.data.prepared.folder import SPLITS
 from supremix.errors import UserError
 from supremix.prepare.shared.report import Finding
@@ -30,30 +32,31 @@ def read_rows(path: Path, ages: tuple[float, float]) -> tuple[list[FaceRow], lis
         ages: lowest and highest age taken, years.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            lines = list(reader)
-            header = reader.fieldnames or []
+        table = read_table(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: not there: get it, or name it with --split-csv") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as CSV ({error}): get it again") from error
-    if not set(COLUMNS) <= set(header):
-        raise UserError(f"{path}: the header is {','.join(header)[:80]!r}, it must have age,path,split: get it again")
+    if not set(COLUMNS) <= set(table.header):
+        raise UserError(
+            f"{path}: the header is {','.join(table.header)[:80]!r}, it must have age,path,split: get it again"
+        )
     rows: list[FaceRow] = []
     findings: list[Finding] = []
     first: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        name = (line["path"] or "").strip("\n\r") or f"{path.name}, row {number}"
-        fault = _fault(line, ages)
+    for at, cells in table.rows:
+        line = dict(zip(table.header, cells, strict=False))
+        name = line.get("path", "").strip("\n\r") or f"{path.name}, row {at}"
+        short = length_fault(cells, table.header)
+        fault = ("wrong number of fields", f"row {at} has {short}") if short else _fault(line, ages)
         if fault is None and name in first:
-            same = FaceRow(*_values(line)) == rows[first[name]]
-            fault = "listed twice", f"row {number} repeats an earlier one{'' if same else ' with other values'}"
+            same = _agree(_row(line), rows[first[name]])
+            fault = "listed twice", f"row {at} repeats an earlier one{'' if same else ' with other values'}"
         if fault is not None:
             findings.append(Finding(name, "dropped", *fault))
             continue
         first[name] = len(rows)
-        rows.append(FaceRow(*_values(line)))
+        rows.append(_row(line))
     return rows, findings
 
 
@@ -66,19 +69,19 @@ def format_rows(rows: Iterable[FaceRow]) -> str:
     return text.getvalue()
 
 
-def _values(line: dict[str, str]) -> tuple[str, float, str]:
-    return line["path"], float(line["age"]), line["split"]
+def _row(line: dict[str, str]) -> FaceRow:
+    return FaceRow(line["path"], number(line["age"]), line["split"])
+
+
+def _agree(one: FaceRow, other: FaceRow) -> bool:
+    return one.split == other.split and math.isclose(one.age, other.age)  # spreadsheets round
 
 
 def _fault(line: dict[str, str], ages: tuple[float, float]) -> tuple[str, str] | None:
     if not line["path"]:
         return "no path in the csv", f"age {line['age']!r}, split {line['split']!r}"
-    try:
-        age = float(line["age"])
-    except (TypeError, ValueError):
-        age = float("nan")
-    if not ages[0] <= age <= ages[1]:  # fails for NaN too
-        return "age missing or out of range", f"{line['age']!r} in the csv, not {ages[0]:g} to {ages[1]:g}"
+    if not ages[0] <= number(line["age"]) <= ages[1]:  # fails for NaN too
+        return "age missing or out of range", f"{shown(line['age'])} in the csv, not {ages[0]:g} to {ages[1]:g}"
     if line["split"] not in SPLITS:
         return "unknown split", f"{line['split']!r} in the csv, not {', '.join(SPLITS)}"
     return None

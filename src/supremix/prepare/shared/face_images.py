@@ -43,7 +43,7 @@ def decode(content: bytes, pixels: int) -> np.ndarray:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert an image to 8 bits a colour; raise ValueError where what it holds has no stated white.
+    """Convert an image to 8 bits a colour, on white; raise ValueError where what it holds has no stated white.
 
     Pillow itself cuts off what is above 255: 16 bits become white, floats from 0 to 1 black.
     """
@@ -53,7 +53,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("F", "I"):
         what = "floating-point" if image.mode == "F" else "32-bit"
         raise ValueError(f"{what} pixels, whose white is not stated; convert it to 8 or 16 bits")
-    return image.convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    colours = image.convert("RGBA")  # see-through pixels have any colour
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours).convert("RGB")
 
 
 def _turned(image: Image.Image) -> Image.Image:

