@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from supremix.data.prepared.folder import sha256_file
 from supremix.prepare import agedb_dir, hcp_aging, hcp_series, imdb_wiki, stsb_dir, uci_airfoil, ukb
 from supremix.prepare.shared import archives, stamps
 from supremix.prepare.twins import command as make_twin
@@ -251,7 +252,7 @@ def test_the_published_file_is_compared_where_it_is_there(tmp_path, capsys, monk
     """A folder that is whole does not hide that the file named on the command line is another one."""
     raw = twin("uci_airfoil", tmp_path)
     source = shutil.copy(next(raw.glob("*.dat")), tmp_path / "published.dat")
-    monkeypatch.setattr(uci_airfoil, "SHA256", uci_airfoil.sha256_file(source))
+    monkeypatch.setattr(uci_airfoil, "SHA256", sha256_file(source))
     monkeypatch.setattr(uci_airfoil, "ROWS", len(source.read_text().splitlines()))
     monkeypatch.setattr(uci_airfoil.prepare, "__kwdefaults__", {"expected_sha256": uci_airfoil.SHA256})
     arguments = ["--source", str(source), "--out", str(tmp_path / "out")]
