@@ -116,7 +116,13 @@ def test_every_other_module_imports_without_an_extra(tmp_path):
     assert done.returncode == 0, done.stderr
     refused = {name for name in done.stdout.split() if not name.startswith("supremix.figures")}
     # Each is imported in a function, after `needs`.
-    faces = {"prepare.shared.face_images", "prepare.twins.faces", "prepare.twins.agedb_dir", "prepare.twins.imdb_wiki"}
+    faces = {
+        "data.raw.pictures",
+        "prepare.shared.face_images",
+        "prepare.twins.faces",
+        "prepare.twins.agedb_dir",
+        "prepare.twins.imdb_wiki",
+    }
     assert refused == {f"supremix.{name}" for name in {"tables.dashboards", *faces}}
 
 

@@ -7,7 +7,7 @@ import pytest
 from supremix.cli.main import main
 from supremix.data.tabular import load_table
 from supremix.errors import UserError
-from supremix.prepare.shared import stamps
+from supremix.runtime import stamps
 from tests.corpus import RAW, Odd, ages, archives, faces, measurements, pairs, series, tables, vectors, volumes
 
 FORMATS = {

@@ -18,10 +18,11 @@ from PIL import Image
 from supremix.data import images
 from supremix.errors import UserError
 from supremix.prepare import agedb_dir
-from supremix.prepare.shared import face_images, faces, progress
+from supremix.prepare.shared import face_images, faces
 from supremix.prepare.shared.face_csv import read_rows
 from supremix.prepare.shared.face_images import write_images
 from supremix.prepare.shared.working_folder import resumable_folder
+from supremix.runtime import progress
 from tests.prepare.raw_faces import age_of, csv_lines, jpeg, name_of, split_of, write_agedb, write_csv, zipped
 
 COUNT, PIXELS = 12, 16

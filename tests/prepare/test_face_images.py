@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from supremix.prepare.shared.face_images import decode
+from supremix.data.raw.pictures import decode
 
 SIDE = 16
 ORIENTATION = 0x0112

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from supremix.data.raw.pictures import decode
 from supremix.prepare import imdb_wiki
 from supremix.prepare.imdb_wiki import Entry
 from supremix.prepare.shared.face_csv import read_rows
-from supremix.prepare.shared.face_images import decode
 from tests.prepare.raw_faces import jpeg
 
 PIXELS = 12

@@ -7,8 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from supremix.prepare.shared.nifti import read_volume, to_cube
-from supremix.prepare.shared.nifti_header import read_geometry
+from supremix.data.raw.nifti import read_volume, to_cube
+from supremix.data.raw.nifti_header import read_geometry
 
 SHAPE = (20, 24, 22)
 ORDERS = [(axes, signs) for axes in itertools.permutations(range(3)) for signs in itertools.product((1, -1), repeat=3)]

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from supremix.data.prepared.making import Piece, cut, make_pieces, read_record
 from supremix.errors import UserError
-from supremix.prepare.shared.parallel import in_parallel
-from supremix.prepare.shared.pieces import Piece, cut, make_pieces, read_record
 from supremix.prepare.shared.working_folder import resumable_folder
+from supremix.runtime.parallel import in_parallel
 
 ITEMS = [[f"item-{i}", i] for i in range(7)]
 
@@ -171,7 +171,7 @@ SLOW = """
 import signal, sys
 from pathlib import Path
 from supremix.prepare.shared.command import exit_code
-from supremix.prepare.shared.pieces import cut, make_pieces
+from supremix.data.prepared.making import cut, make_pieces
 from test_pieces import MANY, slow
 
 if __name__ == "__main__":

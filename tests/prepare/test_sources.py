@@ -14,8 +14,9 @@ import pytest
 
 from supremix.data.prepared.folder import sha256_file
 from supremix.prepare import agedb_dir, hcp_aging, hcp_series, imdb_wiki, stsb_dir, uci_airfoil, ukb
-from supremix.prepare.shared import archives, stamps
+from supremix.prepare.shared import archives
 from supremix.prepare.twins import command as make_twin
+from supremix.runtime import stamps
 from tests.prepare.raw_faces import write_agedb, zipped
 from tests.prepare.test_imdb_wiki import good_shots, write_part
 

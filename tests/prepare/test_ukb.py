@@ -21,9 +21,9 @@ import torch
 from joblib.externals.loky import get_reusable_executor
 
 from supremix.data import volumes
+from supremix.data.raw.nifti import read_volume, to_cube, to_unit_range
 from supremix.errors import UserError
 from supremix.prepare import ukb
-from supremix.prepare.shared.nifti import read_volume, to_cube, to_unit_range
 from supremix.prepare.shared.working_folder import resumable_folder
 from supremix.prepare.twins import command as make_twin
 from supremix.prepare.twins.brains import draw_brain

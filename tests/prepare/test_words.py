@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from supremix.data.raw import words
 from supremix.errors import UserError
-from supremix.prepare.shared import words
 
 ROWS = {"the": [0.5, -1.25, 3e-05], "cat": [1, 2, 3], "Cat": [9, 9, 9], "§": [0, 0, 1], ".": [-1, -2, -3]}
 

@@ -6,16 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from supremix.data.prepared.making import cut, make_pieces
 from supremix.errors import UserError
 from supremix.prepare.shared import cohort
 from supremix.prepare.shared.command import exit_code
 from supremix.prepare.shared.marker import MARKER, marker
-from supremix.prepare.shared.pieces import cut, make_pieces
 from supremix.prepare.shared.report import Finding, dropped
 from supremix.prepare.shared.sources import is_current
-from supremix.prepare.shared.stamps import stamp
 from supremix.prepare.shared.subjects import match, read_ages, read_list
 from supremix.prepare.shared.working_folder import resumable_folder
+from supremix.runtime.stamps import stamp
 
 NAME = "hcp_aging"
 URL = "https://www.humanconnectome.org/study/hcp-lifespan-aging"

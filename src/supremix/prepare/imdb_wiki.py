@@ -12,8 +12,8 @@ from supremix.prepare.shared.archives import Place, list_files
 from supremix.prepare.shared.command import exit_code
 from supremix.prepare.shared.face_csv import FaceRow, format_rows, read_rows
 from supremix.prepare.shared.faces import Face, FaceOptions, Origin, is_ready, prepare_faces, read_options
-from supremix.prepare.shared.progress import meter
 from supremix.prepare.shared.report import Finding
+from supremix.runtime.progress import meter
 
 if TYPE_CHECKING:
     import numpy as np

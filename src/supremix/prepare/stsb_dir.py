@@ -12,15 +12,15 @@ from supremix.prepare.shared import command
 from supremix.prepare.shared.download import download
 from supremix.prepare.shared.marker import marker
 from supremix.prepare.shared.prepared import write_manifest, write_meta
-from supremix.prepare.shared.progress import meter
 from supremix.prepare.shared.report import Finding, compare_counts, summary_lines, write_report
 from supremix.prepare.shared.sources import find_source, is_current, write_stamps
-from supremix.prepare.shared.stamps import stamp
 from supremix.prepare.shared.working_folder import atomic_folder
 from supremix.prepare.stsb_pairs import Pair, in_train_too, read_pairs
+from supremix.runtime.progress import meter
+from supremix.runtime.stamps import stamp
 
 if TYPE_CHECKING:
-    from supremix.prepare.shared.words import Vectors, Vocabulary
+    from supremix.data.raw.words import Vectors, Vocabulary
 
 NAME = "stsb_dir"
 FILES = {"train": "train_new.tsv", "val": "dev_new.tsv", "test": "test_new.tsv"}
@@ -89,7 +89,7 @@ def prepare(files: Mapping[str, Path], split: str, vectors: "Vectors", out: Path
         print(f"{folder}: already prepared, left as it is")
         return folder
 
-    from supremix.prepare.shared.words import coverage, look_up, wanted_words
+    from supremix.data.raw.words import coverage, look_up, wanted_words
 
     pairs, findings = _read(files)
     count = Counter(token for pair in pairs for tokens in pair.tokens for token in tokens)
@@ -134,7 +134,7 @@ def _check_published(files: Mapping[str, Path], split: str, sums: Mapping[str, s
 
 
 def _read(files: Mapping[str, Path]) -> tuple[list[Pair], list[Finding]]:
-    from supremix.prepare.shared.words import tokenise
+    from supremix.data.raw.words import tokenise
 
     with meter("tokenising, sentences", 2 * sum(path.read_bytes().count(b"\n") for path in files.values())) as advance:
 
@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
 
     def body() -> None:
-        from supremix.prepare.shared.words import find_vectors
+        from supremix.data.raw.words import find_vectors
 
         if not re.fullmatch(r"[a-z0-9_]+", args.split):
             raise UserError(f"--split {args.split}: a split's name has small letters, digits and underscores only")

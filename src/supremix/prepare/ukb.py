@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from supremix.data.prepared.making import cut, make_pieces
 from supremix.errors import UserError, needs
 from supremix.prepare.shared import cohort
 from supremix.prepare.shared.command import exit_code
 from supremix.prepare.shared.marker import marker
-from supremix.prepare.shared.pieces import cut, make_pieces
 from supremix.prepare.shared.report import Finding
 from supremix.prepare.shared.sources import is_current
-from supremix.prepare.shared.stamps import stamp
 from supremix.prepare.shared.subjects import match, read_ages, read_list
 from supremix.prepare.shared.working_folder import resumable_folder
 from supremix.prepare.ukb_files import AGE_COLUMNS, ID_COLUMNS, find_files
+from supremix.runtime.stamps import stamp
 
 NAME = "ukb"
 URL = "https://biobank.ndph.ox.ac.uk/showcase/field.cgi?id=20252"
@@ -108,7 +108,7 @@ def make_piece(
 
     import numpy as np
 
-    from supremix.prepare.shared.nifti import read_volume, share_outside, to_cube, to_unit_range
+    from supremix.data.raw.nifti import read_volume, share_outside, to_cube, to_unit_range
 
     cubes = []
     results: list[dict[str, Any]] = []

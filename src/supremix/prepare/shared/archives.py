@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from supremix.errors import UserError
-from supremix.prepare.shared.progress import meter
-from supremix.prepare.shared.stamps import Stamp, stamp
+from supremix.runtime.progress import meter
+from supremix.runtime.stamps import Stamp, stamp
 
 BLOCK = 512  # bytes; the unit of a tar
 

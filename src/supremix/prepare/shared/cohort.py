@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from supremix.data.prepared.folder import SPLITS, check_sums
+from supremix.data.prepared.making import Piece
 from supremix.errors import UserError
 from supremix.prepare.shared import command
-from supremix.prepare.shared.pieces import Piece
 from supremix.prepare.shared.prepared import describe_pieces, write_manifest, write_meta
 from supremix.prepare.shared.report import Finding, compare_counts, dropped, kept, summary_lines, write_report
 from supremix.prepare.shared.sources import Source, find_source, read_all, write_stamps
-from supremix.prepare.shared.stamps import Stamp
 from supremix.prepare.shared.subjects import Subject
+from supremix.runtime.stamps import Stamp
 
 
 def parser(name: str, about: str) -> argparse.ArgumentParser:

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from supremix.data.prepared.folder import SPLITS, check_sums, sha256_file
+from supremix.data.prepared.making import cut, make_pieces
 from supremix.errors import UserError, needs
 from supremix.prepare.shared import command
 from supremix.prepare.shared.archives import Place
 from supremix.prepare.shared.marker import marker
-from supremix.prepare.shared.pieces import cut, make_pieces
 from supremix.prepare.shared.prepared import write_manifest, write_meta
-from supremix.prepare.shared.progress import meter
 from supremix.prepare.shared.report import Finding, compare_counts, kept, summary_lines, write_report
 from supremix.prepare.shared.sources import Source, find_source, is_current, read_all, write_stamps
 from supremix.prepare.shared.working_folder import resumable_folder
+from supremix.runtime.progress import meter
 
 ARRAY = "faces.npy"
 PIXELS = 224

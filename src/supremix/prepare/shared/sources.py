@@ -1,7 +1,7 @@
 """Find out by content whether a prepared folder was made from the sources that are there now.
 
 meta.json notes the SHA-256 of the sources' content, and stamps.json beside it the stamps that they had when they were
-read (see `supremix.prepare.shared.stamps`). Where the stamps are the same, so is the content. Where one differs, the
+read (see `supremix.runtime.stamps`). Where the stamps are the same, so is the content. Where one differs, the
 sources are read again, and only their content counts.
 """
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from supremix.data.prepared.folder import read_meta, redo
+from supremix.data.prepared.making import fingerprint
 from supremix.errors import UserError
-from supremix.prepare.shared.pieces import fingerprint
 from supremix.prepare.shared.prepared import check_files, is_prepared
-from supremix.prepare.shared.progress import meter
-from supremix.prepare.shared.stamps import Stamp, let_settle
+from supremix.runtime.progress import meter
+from supremix.runtime.stamps import Stamp, let_settle
 
 STAMPS = "stamps.json"
 Check = Callable[[Path, Mapping[str, Any]], None]

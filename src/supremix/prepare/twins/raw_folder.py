@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from supremix.errors import UserError
 from supremix.prepare.shared.marker import MARKER, marker
-from supremix.prepare.shared.parallel import in_parallel
-from supremix.prepare.shared.progress import meter
 from supremix.prepare.shared.working_folder import atomic_folder
+from supremix.runtime.parallel import in_parallel
+from supremix.runtime.progress import meter
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

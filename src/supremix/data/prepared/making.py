@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from supremix.data.prepared.folder import sha256_file
-from supremix.prepare.shared.parallel import in_parallel
-from supremix.prepare.shared.progress import meter
+from supremix.runtime.parallel import in_parallel
+from supremix.runtime.progress import meter
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from supremix.prepare.shared.nifti_header import read_geometry
+from supremix.data.raw.nifti_header import read_geometry
 
 LONGEST_AXIS = 1024
 PERCENTILE = 99.5

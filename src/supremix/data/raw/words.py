@@ -17,7 +17,7 @@ import numpy as np
 
 from supremix.data.prepared.cells import WITH_COMMA, number
 from supremix.errors import UserError, needs
-from supremix.prepare.shared.progress import meter
+from supremix.runtime.progress import meter
 
 PADDING = "<pad>"
 """Stands for row 0; no token can be equal to it, since the tokeniser takes angle brackets apart."""

@@ -1,0 +1,1 @@
+"""Decode raw files: images, volumes and words."""
