@@ -76,6 +76,28 @@ def train_until(overrides: list[str], stage: str, batch: int, signum: int) -> No
     cli()
 
 
+def command_cut(arguments: list[str], cut: dict[int, str]) -> None:
+    """The command ``supremix``, with a pipe that nobody reads, a full disk or nothing in the place of its streams.
+
+    Args:
+        arguments: of the command.
+        cut: 1 for stdout, 2 for stderr → "pipe", "full" or "closed".
+    """
+    import sys
+
+    from supremix.cli.main import main
+
+    for number, how in cut.items():
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(os.open("/dev/full", os.O_WRONLY) if how == "full" else writer, number)
+        if how == "closed":
+            os.close(number)
+            setattr(sys, {1: "stdout", 2: "stderr"}[number], None)
+    sys.argv = ["supremix", *arguments]
+    main()
+
+
 def stopped_once(cfg: DictConfig) -> str:
     """A cell that is sent a scheduler's signal in pre-training, the first time it is run."""
     from supremix.suite.launch import run_cell

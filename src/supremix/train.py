@@ -6,6 +6,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from supremix.errors import MISTAKES, UserError, one_line
+from supremix.runtime.output import ending
 from supremix.settings.compose import CONF
 from supremix.settings.driver import check_job, driving
 
@@ -32,4 +33,5 @@ def cli() -> None:
 
 
 if __name__ == "__main__":
-    cli()
+    with ending():
+        cli()

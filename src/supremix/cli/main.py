@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -13,8 +14,20 @@ COMMANDS = ("train", "prepare", "twin", "table", "figure", "search", "ls", "show
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line. Returns the exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run the command line. Returns the exit code.
+
+    Args:
+        arguments: None where this is the process's command; then it ends with the code, and imports from the current
+            folder, as ``python -m`` has it, so that a class of the user's own is found there.
+    """
+    if arguments is None:
+        from supremix.runtime.output import ending
+
+        with suppress(OSError):  # the folder is gone
+            if not sys.flags.safe_path and os.getcwd() not in sys.path[:1]:
+                sys.path.insert(0, os.getcwd())
+        with ending():
+            sys.exit(main(sys.argv[1:]))
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
@@ -57,6 +70,7 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
     """
     from supremix.errors import MISTAKES, one_line
     from supremix.runtime.log import show
+    from supremix.runtime.output import Unheard
     from supremix.settings.compose import own_configs
 
     show()
@@ -65,8 +79,5 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
         with own_configs(getattr(options, "config_dir", None)):
             return options.run(options)
     except MISTAKES as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # the reader of a pipe has enough, as in `supremix ls | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        Unheard(sys.stderr).write(f"error: {one_line(error)}\n")
         return 1

@@ -17,6 +17,7 @@ from supremix.data.dataset import Data
 from supremix.experiment.measure import SPLITS, arrays_of, groups_in, measured
 from supremix.metrics.regression import LOWER_IS_BETTER, METRICS, VARIANTS
 from supremix.runtime import ranks
+from supremix.runtime.output import say
 from supremix.settings.identity import of_pretraining
 from supremix.settings.provenance import present_code
 from supremix.settings.source import resolved
@@ -204,17 +205,17 @@ def flat(metrics: dict[str, Any]) -> dict[str, float]:
 
 
 def show(report: Record, directory: Path, status: str) -> None:
-    """Print the test metrics and the path of the record."""
-    print(f"{report['dataset']} · {report['method']} · {report['protocol']} · seed {report['seed']}: {status}")
-    print(f"  {'test':<6}" + "".join(f"{name:>10}" for name in METRICS))
+    """Print the test metrics and the path of the record, which the next run of a sweep does not wait for."""
+    say(f"{report['dataset']} · {report['method']} · {report['protocol']} · seed {report['seed']}: {status}")
+    say(f"  {'test':<6}" + "".join(f"{name:>10}" for name in METRICS))
     for variant in VARIANTS:
         values = report["metrics"]["test"].get(variant)
         if values is not None:
             cells = ("undefined" if values.get(name) is None else f"{values[name]:.4f}" for name in METRICS)
-            print(f"  {variant:<6}" + "".join(f"{cell:>10}" for cell in cells))
+            say(f"  {variant:<6}" + "".join(f"{cell:>10}" for cell in cells))
     if selection := report["selection"]:
         extreme = "lowest" if selection["metric"] in LOWER_IS_BETTER else "highest"
         chosen = "best: epoch {best_epoch} of {epochs}, {extreme} {split} {metric}".format(**selection, extreme=extreme)
         chosen += ", undefined in every epoch" if selection.get("undefined") else ""
-        print(f"  {chosen}; last: last epoch")
-    print(f"  record: {directory / 'record.json'}")
+        say(f"  {chosen}; last: last epoch")
+    say(f"  record: {directory / 'record.json'}")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from supremix.errors import Stopped, UserError
 from supremix.runtime import log, ranks
+from supremix.runtime.output import Unheard
 from supremix.runtime.signals import stoppable
 
 
@@ -24,8 +25,8 @@ def entry_point() -> Iterator[None]:
     except Stopped as stop:
         if ranks.should_report():
             if isinstance(stop.__cause__, UserError):  # which kept it from saving
-                print(f"error: {stop.__cause__}", file=sys.stderr)
-            print(stop, file=sys.stderr)
+                Unheard(sys.stderr).write(f"error: {stop.__cause__}\n")
+            Unheard(sys.stderr).write(f"{stop}\n")
         sys.exit(stop.code)
     except (Exception, SystemExit) as error:
         if not getattr(error, "code", 1) or ranks.should_report():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from supremix.errors import MISTAKES, Busy, Stopped, one_line
 from supremix.runtime import ranks
+from supremix.runtime.output import Unheard
 
 PACKAGE = logging.getLogger("supremix")
 RUN_LOG = "run.log"
@@ -81,7 +82,7 @@ class _Lines(logging.Formatter):
 
 
 class _Stderr(logging.Handler):
-    """Writes to what ``sys.stderr`` is at the time, so that lines appear above a progress bar."""
+    """Writes to what ``sys.stderr`` is at the time, so that lines appear above a progress bar; drops what it cannot."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +91,7 @@ class _Stderr(logging.Handler):
         self.addFilter(lambda record: ranks.is_first() or record.levelno >= logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr, flush=True)
+        Unheard(sys.stderr).write(f"{self.format(record)}\n")
 
 
 class _RunLog(logging.FileHandler):

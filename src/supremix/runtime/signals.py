@@ -9,8 +9,9 @@ from typing import Any
 
 from supremix.errors import Stopped
 
-# What schedulers send: SIGTERM before a kill; SIGUSR2 is submitit's, before a time limit. SIGINT is Ctrl-C.
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+# What schedulers send: SIGTERM before a kill; SIGUSR2 is submitit's, before a time limit. SIGINT is Ctrl-C, and SIGHUP
+# comes from a terminal that closes; nohup has it ignored.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGHUP)
 
 _received: int | None = None  # the last stop signal
 _inside = False  # whether the process is in an `unbroken` block

@@ -15,6 +15,7 @@ from supremix.errors import MISTAKES, UserError, one_line
 from supremix.runtime import ranks
 from supremix.runtime.entry import entry_point
 from supremix.runtime.log import show
+from supremix.runtime.output import trouble
 from supremix.settings import resolvers
 from supremix.settings.compose import own_folder
 from supremix.settings.overrides import NOT_SCIENCE, check_added_keys
@@ -37,7 +38,7 @@ def driving() -> Iterator[None]:
     except MISTAKES as error:
         sys.exit(f"error: {one_line(error)}")
     except (ValueError, OSError) as error:
-        if _began:
+        if _began or trouble(sys.stdout):
             raise  # of a run, and no mistake that is known; before one, of Hydra: dataset=5, a folder it cannot make
         sys.exit(f"error: {error}: choose options by name, as in dataset=uci_airfoil, and paths.runs to be a folder")
 

@@ -5,9 +5,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO, cast
 
 from supremix.runtime import ranks
 from supremix.runtime.log import FILE_ONLY
+from supremix.runtime.output import Unheard
 from supremix.training.loop import EpochRow, Report
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,7 @@ def stage_progress(mode: str, stage: str, epochs: int, also: Report) -> Iterator
         epochs: their number.
         also: called with each row too.
     """
-    bar = mode == "bar" or (mode == "auto" and sys.stderr.isatty())
+    bar = mode == "bar" or (mode == "auto" and Unheard(sys.stderr).isatty())
     if not ranks.is_first():
         yield also
     elif bar:
@@ -59,7 +61,8 @@ def _bar(stage: str, epochs: int) -> Iterator[Report]:
         TextColumn("{task.fields[row]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(file=cast(TextIO, Unheard(sys.stderr)))
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(stage, total=epochs, row="")
         yield lambda epoch, row: progress.update(task, completed=epoch, row=_describe(row))
 

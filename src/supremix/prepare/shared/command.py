@@ -11,6 +11,7 @@ from pathlib import Path
 
 from supremix.errors import UserError
 from supremix.runtime.log import show
+from supremix.runtime.output import Unheard
 
 
 def parser(name: str, about: str) -> argparse.ArgumentParser:
@@ -46,9 +47,9 @@ def exit_code(body: Callable[[], None]) -> int:
     try:
         body()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        Unheard(sys.stderr).write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
-        print("interrupted: run the same command again to go on", file=sys.stderr)
+        Unheard(sys.stderr).write("interrupted: run the same command again to go on\n")
         return 130
     return 0
