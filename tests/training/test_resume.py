@@ -1,8 +1,11 @@
 """Killed and started again: the same bits as if never interrupted; many processes at once; stop signals."""
 
 import errno
+import hashlib
+import io
 import os
 import random
+import shutil
 import signal
 import time
 import zipfile
@@ -20,8 +23,9 @@ from supremix.models.mlp import MLP
 from supremix.runtime.entry import entry_point
 from supremix.runtime.signals import stoppable, unbroken
 from supremix.store.folders import Store, finished, work_folder
+from supremix.training import adapt
 from supremix.training.batches import Stream
-from supremix.training.checkpoint import Checkpoints, restore, snapshot
+from supremix.training.checkpoint import DIGEST, Checkpoints, restore, snapshot
 from supremix.training.loop import Hooks, Task, fit
 from tests import processes
 from tests.running import SMALL, config, without_verdict
@@ -108,11 +112,12 @@ def test_stopped_while_the_first_batch_of_an_epoch_is_read_it_takes_up_statistic
     assert_same(tmp_path / "runs", undisturbed(*RUNNING))
 
 
-def test_sigterm_on_the_command_line_is_one_line_and_its_code(tmp_path, undisturbed):
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_signal_on_the_command_line_is_one_line_and_its_code(tmp_path, undisturbed, signum):
     overrides, log = [*SMALL, f"paths.runs={tmp_path / 'runs'}"], tmp_path / "log"
-    process = processes.start(processes.train_until, overrides, "pretrain", 12, signal.SIGTERM, log=log)
-    assert processes.code(process) == 128 + signal.SIGTERM
-    assert log.read_text() == "stopped by SIGTERM: the same command goes on from what is saved\n"
+    process = processes.start(processes.train_until, overrides, "pretrain", 12, signum, log=log)
+    assert processes.code(process) == 128 + signum
+    assert log.read_text() == f"stopped by {signum.name}: the same command goes on from what is saved\n"
     (saved,) = [path.name for path in (tmp_path / "runs").rglob("*step-000000003.ckpt")]
     assert saved == "pretrain-epoch-000002-step-000000003.ckpt"  # 12 steps: all that were begun were ended and saved
     experiment.run(config(tmp_path))
@@ -294,6 +299,97 @@ def test_a_fit_goes_on_from_every_point_as_if_nothing_had_happened(tmp_path):
             assert torch.equal(got.best_state[key], value), (point, key)
         assert all(torch.equal(state[key], value) for key, value in weights.items()), point
         assert len(list(folder.iterdir())) == 2
+
+
+def rewritten(path, change):
+    """A checkpoint with other contents, and a sum that is right."""
+    content = torch.load(io.BytesIO(path.read_bytes()[DIGEST:]), weights_only=True)
+    change(content)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path.write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
+
+
+OTHER_CONTENTS = {
+    "another run's": lambda state: state.update({"of": "other.partial/c0de/toy-epoch-000001-step-000000001.ckpt"}),
+    "no part": lambda state: state["parts"].pop("model"),
+    "a weight too few": lambda state: state["parts"]["model"].popitem(),
+    "another shape": lambda state: state["parts"]["model"].update({"0.weight": torch.zeros(2, 2)}),
+    "NaN weight": lambda state: state["parts"]["model"]["0.weight"].fill_(torch.nan),
+    "another optimizer's groups": lambda state: state["parts"]["optimizer"].update({"param_groups": []}),
+    "no random state": lambda state: state.update({"random": {}}),
+    "a short random state": lambda state: state["random"].update({"own": [torch.zeros(3, dtype=torch.uint8)]}),
+    "too few random states": lambda state: state["random"].update({"own": []}),
+    "an unknown value": lambda state: state["progress"].update({"luck": 1}),
+    "text for an epoch": lambda state: state["progress"].update({"epoch": "2"}),
+    "history of other epochs": lambda state: state["progress"].update({"history": []}),
+    "a sum of other rows": lambda state: state["progress"].update({"total": torch.zeros(2)}),
+    "a list": lambda state: state.update({"parts": [1, 2]}),
+}
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """What the whole toy fit gives."""
+    return toy_fit(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+@pytest.mark.parametrize("what", OTHER_CONTENTS)
+def test_a_checkpoint_with_a_right_sum_and_other_contents_is_named_and_the_one_before_it_used(
+    tmp_path, toy, capsys, what
+):
+    for damaged, instead in ((1, "the one before it"), (2, "the beginning of toy")):
+        folder = tmp_path / str(damaged)
+        with pytest.raises(Killed):
+            toy_fit(folder, 9)
+        newest_first = sorted(folder.glob("*.ckpt"), reverse=True)
+        for path in newest_first[:damaged]:
+            rewritten(path, OTHER_CONTENTS[what])
+        capsys.readouterr()
+        got, state = toy_fit(folder)
+        warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+        assert [line.split(": ")[1] for line in warnings] == [str(path) for path in newest_first[:damaged]]
+        assert warnings[-1].endswith(f"; going on from {instead}")
+        assert (got.history, got.best_epoch) == (toy[0].history, toy[0].best_epoch)
+        assert all(torch.equal(state[key], value) for key, value in toy[1].items())
+
+
+def test_a_damaged_checkpoint_that_cannot_be_removed_is_passed_over(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path, "t", 0)
+    for step in (1, 2):
+        checkpoints.save(1, step, {"x": step})
+    checkpoints.newest().write_bytes(b"damaged")
+
+    def refuse(path, missing_ok=False):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    assert checkpoints.load()["x"] == 1
+
+
+def test_a_folder_of_checkpoints_that_somebody_removed_is_made_again(tmp_path):
+    folder = tmp_path / "runs" / "a.partial" / "c0de"
+    checkpoints = Checkpoints(folder, "t", 0)
+    for step in (1, 2):
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoints.save(1, step, {"x": step})
+        shutil.rmtree(tmp_path / "runs")
+    checkpoints.save(1, 3, {"x": 3})
+    assert Checkpoints(folder, "t", 0).load()["x"] == 3
+
+
+def test_a_store_that_is_removed_in_mid_run_is_made_again_and_the_run_saved(tmp_path, monkeypatch):
+    cfg, fit_adapt = config(tmp_path), adapt.adapt
+
+    def after_the_store_is_gone(*arguments):
+        shutil.rmtree(tmp_path / "runs")
+        return fit_adapt(*arguments)
+
+    monkeypatch.setattr(adapt, "adapt", after_the_store_is_gone)
+    directory = experiment.run(cfg)
+    assert finished(directory)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [directory.name]
 
 
 def signalled_inside(order):

@@ -1,24 +1,31 @@
 """Saves a stage while it runs, so that a killed run ends with the same bits as one that was never interrupted.
 
 A checkpoint is one file: a SHA-256, and the content that it is of, a dict of plain values and tensors as torch saves
-it. Loading it executes no code (``weights_only``).
+it. It says which run, stage, epoch and step it is of. Loading it executes no code (``weights_only``).
 """
 
 import hashlib
 import io
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from supremix.errors import UserError, writing_to
+from supremix.runtime import ranks
+from supremix.store.disk import put
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+Progress = TypeVar("Progress")
+
+FORMAT = 3
 DIGEST = hashlib.sha256().digest_size
 KEPT = 2  # the newest one, and the one before in case the newest is damaged
 
@@ -36,6 +43,7 @@ class Checkpoints:
         self.folder, self.stage = folder, stage
         self._seconds = float("inf") if minutes is None else 60 * minutes
         self._last = time.monotonic()
+        self._refused: set[Path] = set()
 
     def due(self) -> bool:
         """Return whether it is time to save."""
@@ -44,39 +52,44 @@ class Checkpoints:
     def save(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Write the stage's state after ``step`` steps of ``epoch``; the two newest files are kept."""
         buffer = io.BytesIO()
-        torch.save(state | {"format": FORMAT}, buffer)
-        content = buffer.getbuffer()
         path = self.folder / f"{self.stage}-epoch-{epoch:06d}-step-{step:09d}.ckpt"
+        torch.save(state | {"format": FORMAT, "of": _place(path)}, buffer)
+        content = buffer.getbuffer()
         scratch = path.with_suffix(".tmp")
         good = self.newest() or f"the beginning of {self.stage}"
         try:
             with writing_to(path, f"make space, then run again: it goes on from {good}"):
-                self.folder.mkdir(exist_ok=True)
+                self.folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
                 with scratch.open("wb") as file:
                     file.write(hashlib.sha256(content).digest())
                     file.write(content)
-            scratch.replace(path)
+                put(scratch, path)
         finally:
             scratch.unlink(missing_ok=True)
+        self._refused.discard(path)
         for old in self._paths()[KEPT:]:
-            old.unlink()
+            old.unlink(missing_ok=True)
         self._last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
         """Return the newest state that is whole, or None. A damaged file is named in a warning, and removed."""
         for path in self._paths():
             try:
-                state = _read(path)
+                return _read(path)
             except (UserError, MemoryError):  # which say nothing of the file
                 raise
             except Exception as error:  # unpickling damaged content can fail in any way
-                instead = "the one before it" if path != self._paths()[-1] else f"the beginning of {self.stage}"
-                log.warning("%s: not a whole checkpoint (%s); going on from %s", path, error, instead)
-                path.unlink()
-                continue
-            log.info("%s goes on from %s", self.stage, path)
-            return state
+                self.refuse(error)
         return None
+
+    def refuse(self, error: Exception) -> None:
+        """Name the newest checkpoint in a warning, remove it, and go on as if it were not there."""
+        path, *others = self._paths()
+        instead = "the one before it" if others else f"the beginning of {self.stage}"
+        log.warning("%s: not a whole checkpoint (%s); going on from %s", path, _in_short(error), instead)
+        self._refused.add(path)
+        with suppress(OSError):
+            path.unlink()
 
     def newest(self) -> Path | None:
         """Return the path of the newest checkpoint."""
@@ -84,7 +97,51 @@ class Checkpoints:
 
     def _paths(self) -> list[Path]:
         """Return all paths, the newest first."""
-        return sorted(self.folder.glob(f"{self.stage}-epoch-*.ckpt"), reverse=True)
+        paths = self.folder.glob(f"{self.stage}-epoch-*.ckpt")
+        return sorted((path for path in paths if path not in self._refused), reverse=True)
+
+
+def resumed(
+    checkpoints: Checkpoints,
+    parts: Mapping[str, Any],
+    generators: Sequence[torch.Generator],
+    device: torch.device,
+    read: Callable[[dict[str, Any]], Progress],
+) -> Progress | None:
+    """Put parts and generators in the state of the newest checkpoint that fits them; None where none does.
+
+    One that does not fit is refused, as a damaged one is: its content is not what this run saved.
+
+    Args:
+        parts, generators, device: as `restore` has them.
+        read: makes the progress from what the checkpoint holds of it; raises where that is none.
+    """
+    beginning: dict[str, Any] | None = None
+    while (state := ranks.from_first(checkpoints.load)) is not None:
+        beginning = beginning or deepcopy(snapshot(parts, generators, device, {}))
+        try:
+            progress = read(restore(state, parts, generators, device))
+        except (UserError, MemoryError, torch.OutOfMemoryError):  # which say nothing of the file
+            raise
+        except Exception as error:
+            ranks.from_first(partial(checkpoints.refuse, error))
+        else:
+            log.info("%s goes on from %s", checkpoints.stage, checkpoints.newest())
+            return progress
+    if beginning is not None:  # which what did not fit may have changed
+        restore(beginning, parts, generators, device)
+    return None
+
+
+def _place(path: Path) -> str:
+    """Return what a checkpoint is of: run or encoder, code, stage, epoch and step."""
+    return "/".join(path.parts[-3:])
+
+
+def _in_short(error: Exception) -> str:
+    """Return the first line of an error, which may be long, with its type where the text alone says little."""
+    line = (str(error).splitlines() or [""])[0][:200]
+    return line if isinstance(error, ValueError) else f"{type(error).__name__}: {line}"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -100,6 +157,8 @@ def _read(path: Path) -> dict[str, Any]:
     state = torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)
     if state["format"] != FORMAT:
         raise ValueError(f"of format {state['format']}, this version reads {FORMAT}")
+    if state["of"] != _place(path):
+        raise ValueError(f"it is the one of {state['of']}")
     return state
 
 

@@ -17,7 +17,7 @@ from supremix.runtime.seeding import derive
 from supremix.runtime.sharding import gather, seed_loss, seed_step
 from supremix.runtime.signals import unbroken
 from supremix.training.batches import Batch, Stream
-from supremix.training.checkpoint import Checkpoints, restore, snapshot
+from supremix.training.checkpoint import Checkpoints, resumed, snapshot
 from supremix.training.not_finite import Watch, largest_gradient, small_batches
 from supremix.training.settings import FitSettings
 
@@ -114,6 +114,20 @@ class Fitted:
     total: Tensor = field(default_factory=lambda: torch.zeros(()))
     rows: int = 0
 
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Fitted":
+        """Return the state with these values, of a checkpoint; ValueError or TypeError where they are none."""
+        state, fresh = cls(**values), cls()
+        wrong = [
+            name
+            for name, value in vars(fresh).items()
+            if name != "best_state" and not isinstance(getattr(state, name), type(value))
+        ]
+        wrong += ["history"] * (len(state.history) != state.epoch - 1)
+        if wrong or state.total.shape != ():
+            raise ValueError(f"its {(wrong or ['total'])[0]} is of another kind")
+        return state
+
 
 @small_batches()
 @ranks.stopping_together()
@@ -130,8 +144,14 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
     parts |= {"scheduler": scheduler} if scheduler is not None else {}
     parts |= {"reader": reader} if reader is not None else {}
     scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
-    saved = ranks.from_first(checkpoints.load) if checkpoints else None
-    state = Fitted(**restore(saved, parts, task.generators, fabric.device)) if saved else Fitted()
+
+    def read(values: dict[str, Any]) -> Fitted:
+        if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+            raise ValueError("a weight is not finite")
+        return Fitted.of(values)
+
+    saved = resumed(checkpoints, parts, task.generators, fabric.device, read) if checkpoints else None
+    state = saved or Fitted()
     state.total = state.total.to(fabric.device)
     watch = Watch(task.ids, checkpoints.newest if checkpoints else lambda: None)
     started = time.perf_counter() - state.seconds
