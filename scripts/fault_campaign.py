@@ -22,11 +22,11 @@ from typing import Any
 CONTEXT = multiprocessing.get_context("forkserver")  # a process is a fork of one that has everything imported
 PRELOADED = ["supremix.experiment.run", "supremix.experiment.record", "supremix.tables.reproduce"]
 SETTINGS = ["tracking=none", "trainer.accelerator=cpu", "trainer.checkpoint.minutes=0.003"]
-SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 PAUSE = (0.3, 4.0)  # seconds from one kill to the next
 STRAY = 0.2  # share of the moments with nobody inside a run at which one is killed all the same
 BETWEEN = "between runs"
-PATIENCE = 120  # seconds a process may take to end after SIGTERM
+PATIENCE = 120  # seconds a process may take to end after a signal that it saves on
 CHECKPOINT = re.compile(r"(\w+)-epoch-(\d+)-step-(\d+)\.ckpt")
 
 
@@ -89,7 +89,7 @@ def kill(process: Any, number: signal.Signals, folder: Path) -> dict[str, Any]:
     held = at_work(folder / "runs", process.pid)
     os.kill(process.pid, number)
     process.join(PATIENCE)
-    expected = {signal.SIGKILL: (-number, 0), signal.SIGTERM: (128 + number, -number, 0)}[number]
+    expected = (-number, 0) if number == signal.SIGKILL else (128 + number, -number, 0)
     if process.exitcode not in expected:  # 0: it had just finished; -SIGTERM: it had not begun to listen
         sys.exit(f"error: after {number.name} a process ended with {process.exitcode}; see {folder / 'log'}")
     return {"signal": number.name, **held, "exit": process.exitcode}
@@ -103,7 +103,7 @@ def at_work(store: Path, pid: int) -> dict[str, Any]:
                 if not lock.read_text().startswith(f"process {pid} "):
                     continue
                 saved = sorted(
-                    match.groups() for path in lock.parent.iterdir() if (match := CHECKPOINT.match(path.name))
+                    match.groups() for path in lock.parent.rglob("*.ckpt") if (match := CHECKPOINT.match(path.name))
                 )
             except FileNotFoundError:  # finished at this moment
                 continue

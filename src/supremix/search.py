@@ -5,6 +5,8 @@ that the protocol selects by; the test set has no part in it.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,18 +15,19 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep
 from omegaconf import DictConfig, OmegaConf
 
-from supremix.errors import Busy, UserError, needs
+from supremix.errors import Busy, UserError, needs, writing_to
 from supremix.metrics.regression import HIGHER_IS_BETTER
 from supremix.runtime.locks import acquired
 from supremix.runtime.seeding import derive
 from supremix.settings.compose import composed
 from supremix.settings.identity import config_hash
 from supremix.settings.overrides import key_of
-from supremix.store.folders import Store
-from supremix.store.records import read_record, write_json
+from supremix.store.disk import replacing
+from supremix.store.folders import ELSEWHERE, Store
+from supremix.store.records import Record, replace_json
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import plan
-from supremix.suite.run import is_finished, run_missing
+from supremix.suite.run import read_finished, run_missing
 from supremix.suite.spec import Panel, Row, Spec
 
 if TYPE_CHECKING:
@@ -68,10 +71,11 @@ def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_o
     what = Search(_name(conf, fixed, space, seeds), fixed, space, seeds, _metric(cfg))
     folder = store.root / "searches" / what.name
     try:
-        lock = acquired(folder, wait=False)
+        with writing_to(folder, ELSEWHERE):
+            lock = acquired(folder, wait=False)
     except Busy as busy:
         raise UserError(f"{busy}: one process at a time draws the trials of a search") from None
-    with lock:
+    with lock, _kept(folder / "study.db"):
         study = optuna.create_study(
             storage=f"sqlite:///{folder.absolute() / 'study.db'}",
             study_name=what.name,
@@ -84,8 +88,8 @@ def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_o
             for line in failed:
                 log.info("%s", line)
             for trial in batch:
-                ended = [cell for cell in cells if cell.row == f"trial {trial.number}" and is_finished(store, cell)]
-                value = _value([store.run(str(cell.run_id)) for cell in ended], what)
+                records, _ = read_finished(store, [cell for cell in cells if cell.row == f"trial {trial.number}"])
+                value = _value([record for _, record in records], what)
                 study.tell(trial.number, value, optuna.trial.TrialState.FAIL if value is None else None)
         _write(study, what, folder)
     return folder
@@ -172,18 +176,37 @@ def _next(study: "optuna.Study", what: Search, trials: int, at_once: int) -> "li
     return [study.ask(what.space) for _ in range(min(at_once, trials - len(drawn)))]
 
 
-def _value(runs: list[Path], what: Search) -> float | None:
+def _value(records: list[Record], what: Search) -> float | None:
     """Return the mean validation metric; None where a run is missing or has no value."""
-    values = [read_record(run)["metrics"]["val"]["best"][what.metric] for run in runs]
-    return None if len(runs) < len(what.seeds) or None in values else sum(values) / len(values)
+    values = [record["metrics"]["val"]["best"].get(what.metric) for record in records]
+    return None if len(records) < len(what.seeds) or None in values else sum(values) / len(values)
 
 
 def _write(study: "optuna.Study", what: Search, folder: Path) -> None:
     """Write ``trials.csv`` and ``best.json``; UserError where no trial finished."""
-    study.trials_dataframe(("number", "state", "value", "params")).to_csv(folder / "trials.csv", index=False)
+    listed = study.trials_dataframe(("number", "state", "value", "params"))
+    with writing_to(folder, ELSEWHERE), replacing(folder) as scratch:
+        listed.to_csv(scratch / "trials.csv", index=False)
     try:
         best = study.best_trial
     except ValueError:
         raise UserError(f"no trial finished, see the messages above and {folder / 'trials.csv'}") from None
     decided = {"split": "val", "metric": what.metric, "seeds": what.seeds, "value": best.value, "trial": best.number}
-    write_json(folder / "best.json", decided | {"overrides": [*what.overrides, *_settings(best.params)]})
+    with writing_to(folder, ELSEWHERE):
+        replace_json(folder / "best.json", decided | {"overrides": [*what.overrides, *_settings(best.params)]})
+
+
+@contextmanager
+def _kept(database: Path) -> Iterator[None]:
+    """Turn what the study's file has against being read or written into UserError; runs are not in it."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        cause = error.__cause__ or error
+        raise UserError(
+            f"{database}: cannot be read or written ({str(cause).splitlines()[0]}): make space, or remove the file to "
+            "draw the trials anew, whose finished runs are used"
+        ) from None

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from supremix import search as search_module
 from supremix.errors import UserError
 from supremix.runtime.locks import acquired
 from supremix.search import search, split
@@ -122,3 +123,17 @@ def test_the_space_is_in_hydra_s_own_words():
 def test_what_a_trial_would_not_be_trained_with_is_refused(overrides, says):
     with pytest.raises(UserError, match=says):
         split(overrides)
+
+
+def test_a_study_that_is_damaged_is_one_line_with_the_way_out(tmp_path):
+    import optuna
+
+    database = tmp_path / "study.db"
+    database.write_bytes(b"no database at all" * 100)
+    with pytest.raises(UserError, match=r"study.db: cannot be read or written \(.*\): make space, or remove the file"):
+        _opened(optuna, database)
+
+
+def _opened(optuna, database):
+    with search_module._kept(database):
+        optuna.create_study(storage=f"sqlite:///{database}", study_name="s", load_if_exists=True)

@@ -17,9 +17,10 @@ from supremix.figures import canvas, error_by_size, logits, spec
 from supremix.figures.reproduce import DRAW, reproduce, stored_run, write
 from supremix.settings.compose import CONF
 from supremix.store.folders import Store
-from supremix.store.records import RECORD_SCHEMA
 from supremix.suite.launchers import named
 from supremix.suite.plan import Cell, plan
+from supremix.suite.run import read_finished
+from tests.records import whole
 from tests.running import SMALL
 
 FILES = ("figure.png", "figure.svg", "figure.csv", "figure.md")
@@ -49,14 +50,10 @@ class Frozen:
             (self.store.encoder(encoder) / "history.csv").write_text("\n".join(lines) + "\n")
             if histograms is not None:
                 np.savez(self.store.encoder(encoder) / "logits.npz", **histograms)
-        empty: dict = {key: {} for key in ("config", "weights", "environment")}
-        best = {"best": {"mae": mae}}
-        record = empty | {
-            "schema": RECORD_SCHEMA, "id": run_id, "dataset": "toy", "method": "m", "protocol": "p", "seed": seed,
-            "synthetic": synthetic, "data": {"sizes": {"train": rows}}, "metrics": {"val": best, "test": best},
-            "selection": None, "pretrain": None, "pretrain_id": encoder, "pretrain_code": None,
-            "code": {"version": "0", "digest": "0"}, "seconds": {"adapt": 0, "total": 0},
-        }  # fmt: skip
+        record = whole(run_id) | {"dataset": "toy", "seed": seed, "synthetic": synthetic, "pretrain_id": encoder}
+        record["data"]["sizes"]["train"] = rows
+        for split in ("val", "test"):
+            record["metrics"][split]["best"]["mae"] = mae
         (folder / "record.json").write_text(json.dumps(record))
         draw = np.random.default_rng(seed)
         np.savez(folder / "predictions.npz", test_features=draw.normal(size=(20, 3)), test_y=np.arange(20.0))
@@ -68,7 +65,7 @@ class Frozen:
         return self
 
     def runs(self):
-        return [stored_run(self.store, cell) for cell in self.cells if self.store.run(str(cell.run_id)).exists()]
+        return [stored_run(self.store, *pair) for pair in read_finished(self.store, self.cells)[0]]
 
     def write(self, folder):
         write(self.figure, self.cells, self.store, folder, [])
@@ -214,7 +211,7 @@ def test_figure_three_holds_the_counts_that_the_encoders_kept(tmp_path):
     assert (float(picked["from"]), float(picked["to"])) == pytest.approx((0.4, 0.6))
     assert "SupCon, positive pairs: mean logit -0.27 (epoch 1), 0.45 (epoch 10)" in text
     encoder, run = frozen.store.encoder("encoder-2"), frozen.store.run("run-1")
-    assert f"{encoder / 'logits.npz'}: no histograms of logits" in text
+    assert f"{encoder / 'logits.npz'}: not histograms of logits" in text
     assert f"remove {encoder} and {run}, and run again" in text
 
 

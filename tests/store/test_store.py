@@ -1,5 +1,6 @@
 """The store: what replaces a finished run, and what an interrupted replacement leaves."""
 
+import shutil
 from contextlib import suppress
 
 import pytest
@@ -74,3 +75,37 @@ def test_what_a_process_left_that_was_killed_once_all_was_written_is_tidied_up(t
     (work_folder(target) / "saved.ckpt").touch()
     assert not written(store, target, "new")
     assert not work_folder(target).exists()
+
+
+def test_a_work_folder_that_somebody_removed_is_made_again_and_nothing_is_lost(tmp_path):
+    store = Store(tmp_path / "runs")
+    target = store.run("a")
+    with store.making(target) as work:
+        shutil.rmtree(store.root)  # the whole store, and its parent's name with it
+        with store.writing(target) as folder:
+            (folder / "content").write_text("new")
+        assert not work.joinpath("lock").exists()
+    assert (target / "content").read_text() == "new"
+    assert [path.name for path in store.root.iterdir()] == ["a"]
+
+
+def test_a_work_folder_that_is_gone_at_the_end_is_no_error(tmp_path):
+    store = Store(tmp_path)
+    with suppress(KeyboardInterrupt), store.making(store.run("a")) as work:
+        shutil.rmtree(work)
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_that_another_process_took_since_is_left_to_it(tmp_path):
+    store = Store(tmp_path)
+    target = store.run("a")
+    with store.making(target) as work:
+        shutil.rmtree(work)
+        work.mkdir()
+        (work / "lock").write_text("process 1 on another machine")
+        (work / "its.ckpt").touch()
+        with store.writing(target) as folder:
+            (folder / "content").write_text("new")
+    assert (target / "content").read_text() == "new"
+    assert {path.name for path in work.iterdir()} == {"lock", "its.ckpt"}

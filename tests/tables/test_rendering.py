@@ -15,6 +15,7 @@ from scipy import stats as scipy_stats
 
 from supremix.metrics import seeds
 from supremix.settings.compose import CONF
+from supremix.suite.codes import digests
 from supremix.suite.plan import Cell
 from supremix.suite.reading import load
 from supremix.suite.spec import Gain, Panel, Row, Spec
@@ -22,7 +23,7 @@ from supremix.tables import files
 from supremix.tables.computed import kind
 from supremix.tables.latex import latex, tex
 from supremix.tables.render import as_csv, markdown
-from supremix.tables.results import collect, digests
+from supremix.tables.results import collect
 from supremix.tables.statements import under
 
 ASSETS = Path(__file__).parents[1] / "assets" / "table"

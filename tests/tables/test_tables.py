@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +27,7 @@ from supremix.suite.reading import load
 from supremix.tables import files, index, reproduce
 from supremix.tables.computed import kind
 from supremix.training.imbalance.shots import SHOTS
+from tests.records import stored, whole
 from tests.running import SMALL, config, run_small
 
 RUN_IDS = Path(__file__).parents[1] / "assets" / "run_ids.json"
@@ -236,6 +238,8 @@ def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_p
     assert "| Ridge | 0 of 2 | missing | 4.00 | – |" in far
     assert str(tmp_path) not in text
     assert [(settings.group, settings.job_type) for settings in tracked] == [("table_1", "table")]
+    reproduce.reproduce("1", conf, tmp_path / "out", IN_PROCESS, [*overrides, "tracking.job_type=mine"])
+    assert tracked[-1].job_type == "mine"
     assert {cell.run_id is None for cell in cells if cell.panel == "far"} == {True}
     plan_text = reproduce.planned("1", conf, overrides)
     assert "finished  near · Ridge · seed 0, 1" in plan_text
@@ -350,9 +354,14 @@ def test_states_of_a_cell(tmp_path):
     assert not listing.failed(store, cell)
     write_json(store.failure("r"), {"error": "it broke"})
     assert (listing.state(store, cell), listing.failed(store, cell)) == ("begun", True)
-    store.run("r").mkdir()
-    (store.run("r") / "DONE").touch()
+    stored(store.root, "r", whole("r"))
     assert (listing.state(store, cell), listing.failed(store, cell)) == ("finished", False)
+    stored(store.root, "bad", whole("bad") | {"metrics": None})
+    cell = replace(cell, run_id="bad")
+    assert (listing.state(store, cell), listing.failed(store, cell)) == ("finished", True)
+    plan = listing.listing("Table", [cell], store)
+    assert f"finished  row · seed 0  ({store.run('bad') / 'record.json'}: not a whole record" in plan
+    assert "1 runs: 1 finished, 0 begun, 0 missing (1 failed)" in plan
     alone = Cell("", "row", 1, [], run_id="s")
     assert listing.state(store, alone) == "missing"
     with store.claimed(store.run("s")):

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from supremix.errors import UserError, writing_to
 from supremix.experiment.measure import measured
 from supremix.settings.provenance import present_code
+from supremix.store.files import load_arrays, reading
 from supremix.store.folders import ELSEWHERE, Store, finished
 from supremix.store.records import read_record, replace_json, without_nan
 
@@ -22,28 +21,34 @@ def evaluate(store: Store, run_ids: Sequence[str] = ()) -> tuple[int, int]:
 
     Returns:
         How many runs were looked at, and how many records changed.
+
+    Raises:
+        UserError: a run cannot be evaluated; raised after the others.
     """
     directories = [store.run(run_id) for run_id in run_ids] or store.finished_runs()
     for directory in directories:
         if not finished(directory):
             raise UserError(f"{directory}: no finished run: name runs by their ids, as `supremix ls` lists them")
-    return len(directories), sum(_evaluate_run(directory) for directory in directories)
+    changed, failed = 0, []
+    for directory in directories:
+        try:
+            changed += _evaluate_run(directory)
+        except UserError as error:
+            failed.append(str(error))
+    if failed:
+        count = f"{len(failed)} of {len(directories)} runs not evaluated, {changed} records changed"
+        raise UserError(f"{count}; the first: {failed[0]}")
+    return len(directories), changed
 
 
 def _evaluate_run(directory: Path) -> bool:
     """Evaluate a run. Returns whether its record changed."""
-    record = read_record(directory)
-    metrics = without_nan(measured(_arrays(directory / "predictions.npz")))
-    if metrics == record["metrics"]:
+    record = read_record(directory, metrics=False)
+    path = directory / "predictions.npz"
+    with reading(path, "its predictions"):
+        metrics = without_nan(measured(load_arrays(path, lambda name: not name.endswith(("_id", "_features")))))
+    if metrics == record.get("metrics"):
         return False
     with writing_to(directory, ELSEWHERE):
         replace_json(directory / "record.json", record | {"metrics": metrics, "evaluated": present_code()})
     return True
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path) as file:
-            return {name: file[name] for name in file.files if not name.endswith(("_id", "_features"))}
-    except Exception as error:  # damage raises errors of zip, zlib and NumPy
-        raise UserError(f"{path}: not readable predictions ({error}); remove {path.parent} and run again") from None

@@ -59,7 +59,6 @@ def save(picture: Picture, path: Path, synthetic: bool) -> None:
             0.5, 0.5, "SYNTHETIC DATA", ha="center", va="center", rotation=25, fontsize=28, color="0.35", alpha=0.35,
             weight="bold", zorder=10,
         )  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({"svg.hashsalt": "supremix"}):
         title = {"Title": "Synthetic data"} if synthetic else {}
         picture.savefig(path.with_suffix(".png"), dpi=150, bbox_inches="tight", metadata={"Software": None, **title})

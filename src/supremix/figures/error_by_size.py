@@ -20,7 +20,8 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
     values: dict[tuple[str, int], dict[int, float]] = {}
     for run in runs:
         size, value = run.record["data"]["sizes"]["train"], run.record["metrics"]["test"]["best"][METRIC]
-        values.setdefault((run.cell.row, size), {})[run.cell.seed] = value
+        if value is not None:  # null stands for infinity
+            values.setdefault((run.cell.row, size), {})[run.cell.seed] = value
     picture = Picture(figsize=(5.6, 3.8), layout="constrained")
     axis = picture.subplots()
     axis.set_xscale("log")

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from supremix.errors import UserError
 from supremix.figures.canvas import STYLES, Drawn, Run
 from supremix.figures.spec import Figure
-from supremix.store.files import read_history
+from supremix.store.files import load_arrays, read_history, reading
 
 LOGITS = {"positive": "positive pairs", "hardest": "hardest negative pairs"}
 
@@ -89,13 +89,12 @@ def draw_gap(figure: Figure, runs: list[Run]) -> Drawn:
 def histograms_of(run: Run) -> dict[str, np.ndarray]:
     """Read the histograms that the run's encoder stored; raise UserError without them."""
     path = _encoder(run) / "logits.npz"
-    try:
-        with np.load(path) as arrays:
-            return {name: arrays[name] for name in ("epochs", "edges", *LOGITS)}
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(
-            f"{path}: no histograms of logits ({error}); remove {path.parent} and {run.folder}, and run again"
-        ) from None
+    with reading(path, "histograms of logits", also=run.folder):
+        arrays = load_arrays(path)
+        bins = (len(arrays["epochs"]), len(arrays["edges"]) - 1)
+        if any(arrays[kind].shape != bins for kind in LOGITS):
+            raise ValueError(f"of other shapes than {bins}")
+        return arrays
 
 
 def mean_logits(run: Run) -> np.ndarray:

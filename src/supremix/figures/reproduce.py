@@ -10,12 +10,14 @@ from supremix.figures import error_by_size, logits, tsne
 from supremix.figures.canvas import Drawn, Run, save
 from supremix.figures.spec import Figure, load
 from supremix.settings.compose import composed, specification
+from supremix.store.disk import replacing
 from supremix.store.folders import Store
-from supremix.store.records import read_record
+from supremix.store.records import Record
+from supremix.suite.codes import codes_of, made_by
 from supremix.suite.keep import kept, place, settings_of, stated
 from supremix.suite.launchers import IN_PROCESS, Launcher
 from supremix.suite.plan import Cell, shown_plan, with_seeds
-from supremix.suite.run import is_finished, run_missing
+from supremix.suite.run import is_finished, read_finished, run_missing
 from supremix.suite.size import PAPER, Size
 
 RUNS = "| run | id | encoder |"
@@ -83,8 +85,11 @@ def write(
     Returns:
         The text of figure.md and the folder, as `reproduce` does.
     """
-    runs = [stored_run(store, cell) for cell in cells if is_finished(store, cell)]
-    missing = [f"{cell.label}: {_why(cell)}" for cell in cells if not is_finished(store, cell)]
+    records, unread = read_finished(store, cells)
+    runs = [stored_run(store, cell, record) for cell, record in records]
+    missing = [f"{cell.label}: {_why(cell)}" for cell in cells if not is_finished(store, cell)] + unread
+    if not runs and unread:
+        raise UserError(f"{figure.spec.title}: nothing to draw; {unread[0]}")
     if not runs:
         raise UserError(f"{figure.spec.title}: nothing to draw, no run is finished{_way(figure, cells)}")
     drawn = DRAW[figure.drawing](figure, runs)
@@ -96,19 +101,18 @@ def write(
     folder = place(out, figure.spec.folder, kept(page, _runs_in(page), len(used), settings))
     if folder is None:
         return text, None
-    with writing_to(folder, "make space, or name another folder with --out"):
-        save(drawn.picture, folder / "figure", synthetic)
-        with (folder / "figure.csv").open("w", newline="") as file:
+    with writing_to(folder, "make space, or name another folder with --out"), replacing(folder) as scratch:
+        save(drawn.picture, scratch / "figure", synthetic)
+        with (scratch / "figure.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, [*drawn.numbers[0], "synthetic"], lineterminator="\n")
             writer.writeheader()
             writer.writerows(row | {"synthetic": synthetic} for row in drawn.numbers)
-        (folder / "figure.md").write_text(text)
+        (scratch / "figure.md").write_text(text)
     return text, folder
 
 
-def stored_run(store: Store, cell: Cell) -> Run:
+def stored_run(store: Store, cell: Cell, record: Record) -> Run:
     """Return a finished cell with its record and folders."""
-    record = read_record(store.run(str(cell.run_id)))
     encoder = record["pretrain_id"]
     return Run(cell, record, store.run(str(cell.run_id)), store.encoder(encoder) if encoder else None)
 
@@ -126,7 +130,8 @@ def markdown(
     lines += [f"- {text}" for text in drawn.says]
     if figure.paper and not synthetic:
         lines.append(f"- The paper: {figure.paper}")
-    lines += [f"- {note}" for note in spec.notes]
+    codes = codes_of((run.cell, run.record) for run in runs)
+    lines += [f"- {text}" for text in (*made_by(codes), *spec.notes)]
     absent = [*missing, *drawn.unusable.values()]
     lines += ["", f"Missing: {len(absent)}", "", *(f"- {text}" for text in absent)] if absent else []
     lines += ["", RUNS, "|---|---|---|"]
@@ -136,7 +141,7 @@ def markdown(
 
 def _runs_in(page: Path) -> int:
     """Return the number of runs in a drawn figure; 0 without one."""
-    lines = page.read_text().splitlines() if page.is_file() else []
+    lines = page.read_text(errors="replace").splitlines() if page.is_file() else []
     return sum(line.startswith("| ") for line in lines if line != RUNS)
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Picture
 from supremix.errors import UserError
 from supremix.figures.canvas import Drawn, Run
 from supremix.figures.spec import Figure
+from supremix.store.files import load_arrays, reading
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,12 @@ class Features:
 def test_features(title: str, run: Path) -> Features:
     """Read the features of a finished run; raise UserError without them."""
     path = run / "predictions.npz"
-    try:
-        with np.load(path) as arrays:
-            return Features(title, arrays["test_features"], arrays["test_y"])
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: holds no test features ({error}); remove {run} and run again") from None
+    with reading(path, "predictions with test features"):
+        arrays = load_arrays(path, lambda name: name in ("test_features", "test_y"))
+        features_ND, y_N = arrays["test_features"], arrays["test_y"]
+        if features_ND.ndim != 2 or y_N.shape != features_ND.shape[:1] or not np.isfinite(features_ND).all():
+            raise ValueError(f"features of {features_ND.shape}, labels of {y_N.shape}, or some not finite")
+        return Features(title, features_ND, y_N)
 
 
 def draw(figure: Figure, runs: list[Run]) -> Drawn:
@@ -47,7 +49,8 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
                     unusable[run.cell.label] = str(error)
                 else:
                     mae = run.record["metrics"]["test"]["best"]["mae"]
-                    says.append(f"{title}: test MAE {mae:.2f}; {order_sentence(panel)}")
+                    value = "undefined" if mae is None else f"{mae:.2f}"
+                    says.append(f"{title}: test MAE {value}; {order_sentence(panel)}")
             panels.append(panel)
     columns = len(spec.panels) if len(spec.panels) > 1 else len(spec.rows)
     picture, points = tsne(panels, figure.labels["colour"], columns)

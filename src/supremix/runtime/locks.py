@@ -44,7 +44,7 @@ def acquired(folder: Path, wait: bool) -> TextIO:
                 log.info("%s is in work in %s: waiting for it", folder.stem, holder)
             announced = True
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if _is_at(lock, folder / "lock"):
+        if is_at(lock, folder / "lock"):
             lock.truncate(0)
             lock.write(f"process {os.getpid()} on {socket.gethostname()}")
             lock.flush()
@@ -57,7 +57,8 @@ def _holder(lock: TextIO) -> str:
     return lock.read() or "another process"
 
 
-def _is_at(lock: TextIO, path: Path) -> bool:
+def is_at(lock: TextIO, path: Path) -> bool:
+    """Return whether the open lock is the file at its path, and not one that was removed or replaced."""
     try:
         return os.path.samestat(os.fstat(lock.fileno()), path.stat())
     except FileNotFoundError:

@@ -1,9 +1,12 @@
-"""Files of a finished run: the history of its epochs, and weights."""
+"""Files of a finished run: the history of its epochs, arrays, and weights."""
 
 import csv
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -30,6 +33,30 @@ def read_history(folder: Path) -> list[dict[str, float]]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a readable history ({error}); remove {folder} and run again") from None
     return rows
+
+
+@contextmanager
+def reading(path: Path, what: str, also: Path | None = None) -> Iterator[None]:
+    """Turn whatever a damaged file raises, while it is read and used, into UserError with the way out.
+
+    Args:
+        path: a file in the directory of a run or encoder.
+        what: the file should be, in words.
+        also: a directory to be made anew with that of the file.
+    """
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # the libraries raise types of their own for each kind of damage
+        place = f"{path.parent} and run" if also is None else f"{path.parent} and {also}, and run"
+        raise UserError(f"{path}: not {what} ({error}); remove {place} again") from None
+
+
+def load_arrays(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
+    """Read arrays of an ``.npz`` file, none of which may hold objects; to be called inside `reading`."""
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files if wanted(name)}
 
 
 def save_weights(states: dict[str, dict[str, Tensor]], folder: Path) -> dict[str, str]:
@@ -59,15 +86,13 @@ def load_weights(module: nn.Module, path: Path, sums: dict[str, str], prefix: st
         sums: the SHA-256 of each file, from the record beside it.
         prefix: begins the names of the weights that are the module's.
     """
-    try:
+    with reading(path, "its weights"):
         if sha256(path) != sums.get(path.name):
             raise ValueError("its SHA-256 is not the one in its record")
         state = {key.removeprefix(prefix): value for key, value in load_file(path).items() if key.startswith(prefix)}
         if bad := [key for key, value in state.items() if not value.isfinite().all()]:
             raise ValueError(f"{bad[0]} has a number that is not finite")
         module.load_state_dict(state)
-    except Exception as error:  # the libraries raise types of their own for each kind of damage
-        raise UserError(f"{path}: not its weights ({error}); remove {path.parent} and run again") from None
 
 
 def sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ checkpoints of the stage in work, and in the end the finished folder until it is
 before and is made anew moves to superseded/<id>-<n>/ once its successor is whole.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,13 +13,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from supremix.errors import writing_to
+from supremix.errors import UserError, writing_to
 from supremix.runtime import ranks
-from supremix.runtime.locks import acquired
+from supremix.runtime.locks import acquired, is_at
 from supremix.runtime.log import RUN_LOG
+from supremix.store.disk import flush, put
 from supremix.store.records import Record, check_schema, read_record
 
 ELSEWHERE = "make space or set paths.runs to another folder, then run again"
+ALLOW = "give yourself the permission, or set paths.runs, or --store, to another folder"
 RERUN = "rerun"
 """A file in the work folder: what is in work is to replace something finished, which stays until then."""
 
@@ -32,6 +35,11 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+        try:
+            if self.root.exists() and not os.access(self.root, os.R_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise UserError(f"{self.root}: cannot be read ({error.strerror}): {ALLOW}") from error
         check_schema(self.root)
 
     def run(self, run_id: str) -> Path:
@@ -51,15 +59,18 @@ class Store:
         return [done.parent for done in sorted(self.root.glob("*/DONE"))]
 
     def records(self) -> Iterator[Record]:
-        """Read the records of all finished runs, in the order of their ids."""
-        return map(read_record, self.finished_runs())
+        """Read the records of all finished runs that have a whole one, in the order of their ids."""
+        for directory in self.finished_runs():
+            with suppress(UserError):
+                yield read_record(directory)
 
     @contextmanager
     def claimed(self, target: Path, wait: bool = True) -> Iterator[Path]:
         """Hold ``target`` against other processes; yield its work folder.
 
         Waits for a process that has it, so look whether it is finished inside. A claim dies with its process. The
-        folder is kept if work remains in it, and removed otherwise.
+        folder is kept if work remains in it, and removed otherwise. Where somebody else removed it meanwhile, it is
+        made again by what is next written there, and left alone if another process has claimed it since.
 
         Raises Busy where another process has it and ``wait`` is false.
         """
@@ -70,11 +81,13 @@ class Store:
             try:
                 yield folder
             finally:
-                over = finished(target) and not (folder / RERUN).exists()
-                if over and not (target / RUN_LOG).exists():
-                    with suppress(OSError):  # there is no log, or the disk is full: the results are there
-                        os.replace(folder / RUN_LOG, target / RUN_LOG)
-                _tidy(folder, Path(lock.name), everything=over)
+                path = Path(lock.name)
+                if folder.exists() and (is_at(lock, path) or not path.exists()):
+                    over = finished(target) and not (folder / RERUN).exists()
+                    if over and not (target / RUN_LOG).exists():
+                        with suppress(OSError):  # there is no log, or the disk is full: the results are there
+                            os.replace(folder / RUN_LOG, target / RUN_LOG)
+                    _tidy(folder, path, everything=over)
 
     @contextmanager
     def making(
@@ -111,14 +124,15 @@ class Store:
         shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed here
         try:
             with writing_to(target, ELSEWHERE):
-                scratch.mkdir()
+                scratch.mkdir(parents=True)
                 yield scratch
+                flush(scratch)
                 (scratch / "DONE").touch()
                 if finished(target):
                     self._supersede(target)
                 else:
                     shutil.rmtree(target, ignore_errors=True)
-                os.replace(scratch, target)
+                put(scratch, target)
                 (folder / RERUN).unlink(missing_ok=True)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -128,12 +142,15 @@ class Store:
         folder = self.root / "superseded"
         folder.mkdir(exist_ok=True)
         names = (folder / f"{target.name}-{number}" for number in count(1))
-        os.replace(target, next(path for path in names if not path.exists()))
+        put(target, next(path for path in names if not path.exists()))
 
 
 def finished(directory: Path) -> bool:
-    """Return whether the directory is complete."""
-    return (directory / "DONE").exists()
+    """Return whether the directory is complete; UserError where it may not be looked into."""
+    try:
+        return (directory / "DONE").exists()
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be read ({error.strerror}): {ALLOW}") from error
 
 
 def begun(target: Path) -> bool:
@@ -166,6 +183,6 @@ def _tidy(folder: Path, lock: Path, everything: bool) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         others = []
     if not others:
-        lock.unlink()
+        lock.unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()

@@ -21,7 +21,7 @@ from supremix.runtime import ranks
 from supremix.runtime.log import show
 from supremix.settings.compose import search_path
 from supremix.store.folders import Store
-from supremix.store.records import write_json
+from supremix.store.records import replace_json
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, Checksums, ids
 
@@ -118,7 +118,7 @@ def _note(store: Store, cfg: DictConfig, error: Exception) -> None:
         run_id, _ = ids(cfg, sums)
         message = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
         store.root.mkdir(parents=True, exist_ok=True)
-        write_json(store.failure(run_id), {"error": message})
+        replace_json(store.failure(run_id), {"error": message})
 
 
 @contextmanager

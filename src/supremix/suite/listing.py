@@ -26,8 +26,8 @@ def state(store: Store, cell: Cell) -> str:
 
 
 def failed(store: Store, cell: Cell) -> bool:
-    """Return whether the cell's run failed when it was last tried."""
-    return cell.run_id is not None and state(store, cell) != "finished" and store.failure(cell.run_id).exists()
+    """Return whether the cell's run failed when it was last tried, or left a record that cannot be read."""
+    return cell.run_id is not None and failure(store, cell.run_id) != ""
 
 
 def speeds(records: Iterable[dict[str, Any]]) -> Speeds:
@@ -52,7 +52,7 @@ def listing(title: str, cells: list[Cell], store: Store) -> str:
     sums = ", ".join(f"{states.count(name)} {name}" for name in STATES)
     failures = sum(failed(store, cell) for cell in cells)
     lines += ["", f"{len(cells)} runs: {sums}{f' ({failures} failed)' if failures else ''}", *_work(left, known)]
-    others = [cell for cell in cells if cell not in left and other_code(records[str(cell.run_id)])]
+    others = [cell for cell in cells if (record := records.get(str(cell.run_id))) and other_code(record)]
     lines += [f"made by other code: {len(others)}, which rerun=true runs anew"] if others else []
     hints = {cell.dataset: cell.hint for cell in cells if cell.hint}
     return "\n".join(lines + [f"not there: {name}: {hint}" for name, hint in sorted(hints.items())])
@@ -83,7 +83,7 @@ def duration(seconds: float) -> str:
 
 def _detail(store: Store, cell: Cell, its_state: str, known: Speeds) -> str:
     if its_state == "finished":
-        return ""
+        return f"  ({failure(store, str(cell.run_id))})" if failed(store, cell) else ""
     if cell.run_id is None:
         return f"  (needs {cell.dataset}, which is not there)"
     estimate = known.get((cell.dataset, cell.method))

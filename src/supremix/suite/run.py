@@ -7,11 +7,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from supremix.errors import UserError
 from supremix.settings.compose import composed
 from supremix.settings.overrides import quoted
 from supremix.settings.provenance import other_code
 from supremix.store.folders import Store, finished
-from supremix.store.records import read_record
+from supremix.store.records import Record, read_record
 from supremix.suite.launch import launch
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, shown_plan
@@ -25,14 +26,15 @@ def run_missing(
 ) -> tuple[list[Cell], Store, list[str]]:
     """Prepare the data that is not there, and run what the store lacks.
 
-    Returns: cells, store, one message per failed run.
+    Returns: cells, store, one message per run that failed or whose record cannot be read.
     """
     cells = shown_plan(spec, conf, overrides)
     if any([prepare(commands) for commands in _preparations(spec, cells)]):
         cells = shown_plan(spec, conf, overrides)
     cfg = composed(conf, overrides)
     paths, store = cfg.paths, Store(cfg.paths.runs)
-    others = [cell for cell in cells if other_code_of(store, cell)]
+    records, unread = read_finished(store, cells)
+    others = [cell for cell, record in records if other_code(record)]
     missing = [cell for cell in cells if not is_finished(store, cell) or (cfg.rerun and cell in others)]
     log.info("%s: %s of %s runs finished", spec.title, len(cells) - len(missing), len(cells))
     if others and not cfg.rerun:
@@ -49,9 +51,10 @@ def run_missing(
     launcher = replace(launcher, overrides=[*launcher.overrides, *whole])
 
     def done(cell: Cell) -> bool:
-        return is_finished(store, cell) and not (cfg.rerun and other_code_of(store, cell))
+        made = [record for _, record in read_finished(store, [cell])[0]]
+        return bool(made) and not (cfg.rerun and other_code(made[0]))
 
-    return cells, store, launch(jobs, conf, launcher, done) if jobs else []
+    return cells, store, [*unread, *(launch(jobs, conf, launcher, done) if jobs else [])]
 
 
 def together(spec: Spec) -> list[str]:
@@ -64,9 +67,19 @@ def is_finished(store: Store, cell: Cell) -> bool:
     return cell.run_id is not None and finished(store.run(cell.run_id))
 
 
-def other_code_of(store: Store, cell: Cell) -> str | None:
-    """Return which other code made the cell's finished run; None if there is none."""
-    return other_code(read_record(store.run(str(cell.run_id)))) if is_finished(store, cell) else None
+def read_finished(store: Store, cells: list[Cell]) -> tuple[list[tuple[Cell, Record]], list[str]]:
+    """Read the records of the cells whose runs are finished.
+
+    Returns: the cells with their records, one message per record that cannot be read.
+    """
+    records, unread = [], []
+    for cell in cells:
+        if is_finished(store, cell):
+            try:
+                records.append((cell, read_record(store.run(str(cell.run_id)))))
+            except UserError as error:
+                unread.append(f"{cell.label}: {error}")
+    return records, unread
 
 
 def _preparations(spec: Spec, cells: list[Cell]) -> list[list[str]]:

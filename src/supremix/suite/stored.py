@@ -46,15 +46,19 @@ def stored(store: Store, run_id: str) -> Stored:
         except UserError as error:
             return Stored(run_id, "finished", note=str(error))
     state = "begun" if begun(store.run(run_id)) else "missing"
-    return Stored(run_id, state, note=failure(store, run_id))
+    return Stored(run_id, state, note=_noted(store.failure(run_id)))
 
 
 def failure(store: Store, run_id: str) -> str:
-    """Return why a run failed, as noted in the store; empty where nothing is noted."""
-    path = store.failure(run_id)
+    """Return why there is no result of a run that was tried: its noted failure, or what is wrong with its record."""
+    return stored(store, run_id).note
+
+
+def _noted(path: Path) -> str:
+    """Return a failure as noted in the store; empty where nothing is noted."""
     try:
         return f"failed: {json.loads(path.read_text())['error']}" if path.exists() else ""
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "failed: its note is not readable"
 
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from supremix.errors import UserError, writing_to
 from supremix.settings.compose import specification
+from supremix.store.disk import replacing
+from supremix.store.records import wrong_metric, wrong_value
 from supremix.suite.keep import kept
 from supremix.suite.plan import Cell, with_seeds
 from supremix.suite.reading import load
@@ -19,6 +20,9 @@ from supremix.tables.results import Results, collect
 
 Record = dict[str, Any]
 CellRecord = tuple[Cell, Record]
+LINE: dict[str, tuple[type, ...]] = {"seed": (int,), "synthetic": (bool,), "metrics": (dict,), "metrics.test": (dict,)}
+"""What rendering needs of a record beside a table, as `wrong_value` has it; those of a schema with codes: CODE too."""
+CODE: dict[str, tuple[type, ...]] = {"code": (dict,), "code.digest": (str,), "pretrain_code": (str, type(None))}
 RECORDS, STATE = "records.jsonl", "state.json"
 NAMES = ("table.md", "table.csv", "table.tex", RECORDS, STATE)
 
@@ -48,13 +52,9 @@ def why_kept(results: Results, records: list[CellRecord], folder: Path) -> str |
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     """Write files into a folder, all or none; raise UserError if the system refuses one."""
-    with writing_to(folder, "make space, or name another folder with --out"):
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".") as scratch:
-            for name, text in texts.items():
-                (Path(scratch) / name).write_text(text)
-            for name in texts:
-                (Path(scratch) / name).replace(folder / name)
+    with writing_to(folder, "make space, or name another folder with --out"), replacing(folder) as scratch:
+        for name, text in texts.items():
+            (scratch / name).write_text(text)
 
 
 def small(cell: Cell, record: Record) -> Record:
@@ -81,17 +81,37 @@ def rerender(name: str, conf: Path, out: Path | None, size: Size = PAPER) -> Pat
 def read(spec: Spec, folder: Path) -> tuple[Results, list[CellRecord]]:
     """Read the results and records in a rendered table's folder, with the seeds planned when it was written."""
     try:
-        lines = [json.loads(line) for line in (folder / RECORDS).read_text().splitlines()]
-        state = json.loads((folder / STATE).read_text()) if (folder / STATE).exists() else {}
-        records = [(Cell(**line.pop("cell"), seed=line["seed"]), line) for line in lines]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        records = [_read_line(json.loads(line)) for line in (folder / RECORDS).read_text().splitlines()]
+        state = _checked(json.loads((folder / STATE).read_text())) if (folder / STATE).exists() else {}
+        failed = {(panel, row, int(seed)) for panel, row, seed in state.get("failed", [])}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{folder}: no readable records ({error}); run the table first") from None
     spec = with_seeds(spec, state.get("seeds") or sorted({*spec.seeds, *(cell.seed for cell, _ in records)}))
-    failed = {(panel, row, seed) for panel, row, seed in state.get("failed", [])}
     return collect(spec, records, failed, state.get("unprepared"), state.get("settings")), records
+
+
+def _read_line(record: Record) -> CellRecord:
+    """Return a line of the records as cell and record; ValueError, KeyError or TypeError where it is none."""
+    cell = Cell(**record.pop("cell"), seed=record["seed"])
+    types = LINE | (CODE if record.get("schema", 1) != 1 else {})
+    if mistake := wrong_value(record, types) or wrong_metric(record):
+        raise ValueError(mistake)
+    if not isinstance((record.get("selection") or {"metric": ""})["metric"], str):
+        raise ValueError(f"selection is {record['selection']!r:.40}")
+    return cell, record
+
+
+def _checked(state: Any) -> Record:
+    """Return the content of the state's file; ValueError where a part of it is of another kind."""
+    kinds = {"seeds": list, "failed": list, "settings": list, "unprepared": dict}
+    wrong = [key for key, kind in kinds.items() if not isinstance(state.get(key, kind()), kind)]
+    wrong += ["seeds"] * any(type(seed) is not int for seed in state.get("seeds", []))
+    if wrong:
+        raise ValueError(f"{STATE}: {wrong[0]} is {state[wrong[0]]!r:.40}")
+    return state
 
 
 def finished_cells(folder: Path) -> int:
     """Return the number of finished cells in a rendered table; 0 without one."""
     path = folder / RECORDS
-    return len(path.read_text().splitlines()) if path.is_file() else 0
+    return len(path.read_bytes().splitlines()) if path.is_file() else 0

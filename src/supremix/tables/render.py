@@ -3,6 +3,7 @@
 import csv
 import io
 
+from supremix.suite.codes import made_by
 from supremix.tables import cells, statements
 from supremix.tables.results import Results
 
@@ -26,7 +27,7 @@ def markdown(results: Results) -> str:
         lines.append("")
         if texts := [f"- {text}" for text in statements.under(results, panel)]:
             lines += [*texts, ""]
-    lines += [f"- {text}" for text in (*statements.made_by(results), *spec.notes)]
+    lines += [f"- {text}" for text in (*made_by(results.codes), *spec.notes)]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -1,11 +1,11 @@
 """Bring a table from its specification to its files: prepare, plan, run what is missing, render."""
 
+import logging
 from pathlib import Path
 
 from supremix.errors import UserError
 from supremix.settings.compose import composed, specification
 from supremix.store.folders import Store
-from supremix.store.records import read_record
 from supremix.suite import run
 from supremix.suite.keep import place, settings_of
 from supremix.suite.launchers import IN_PROCESS, Launcher
@@ -17,6 +17,8 @@ from supremix.suite.spec import Spec, results_folder
 from supremix.tables import computed, files
 from supremix.tables.results import Results, collect
 from supremix.tables.wandb import TABLE_JOB, log_table
+
+log = logging.getLogger(__name__)
 
 
 def reproduce(
@@ -55,7 +57,8 @@ def reproduce(
     folder = place(out, spec.folder, files.why_kept(results, records, spec.folder))
     if folder:
         files.write(results, records, folder)
-        line = [f"tracking.group={spec.label}", *spec.overrides, *overrides, f"tracking.job_type={TABLE_JOB}"]
+        own = [f"tracking.group={spec.label}", f"tracking.job_type={TABLE_JOB}"]
+        line = [*own, *spec.overrides, *overrides]  # so that the user's win
         log_table(results, composed(conf, line).tracking)
     if failed:
         raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as such; the first: {failed[0]}")
@@ -88,8 +91,13 @@ def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None
 
 
 def stored(spec: Spec, cells: list[Cell], store: Store, settings: list[str]) -> tuple[Results, list[files.CellRecord]]:
-    """Collect the stored results of the cells; ``settings`` are the user's overrides."""
-    records = [(cell, read_record(store.run(str(cell.run_id)))) for cell in cells if run.is_finished(store, cell)]
+    """Collect the stored results of the cells; ``settings`` are the user's overrides.
+
+    A run whose record cannot be read is named in a warning, and counts as failed.
+    """
+    records, unread = run.read_finished(store, cells)
+    for message in unread:
+        log.warning("%s", message)
     notes = {(cell.panel, cell.row, cell.seed) for cell in cells if failed(store, cell)}
     panels = {panel.name: panel for panel in spec.panels}
     absent = [cell for cell in cells if cell.run_id is None]

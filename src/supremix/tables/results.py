@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supremix.metrics.seeds import Summary, summarise
+from supremix.suite.codes import Codes, codes_of
 from supremix.suite.plan import Cell
 from supremix.suite.spec import Panel, Row, Spec
 
-UNSTATED = ""
-"""The code of records that do not state it."""
 Place = tuple[str, str, int]  # panel, row, seed
 
 
@@ -25,7 +24,7 @@ class Results:
         failed: cells whose run failed.
         unprepared: dataset that is not prepared → what prepares it.
         settings: the user's overrides.
-        codes: digest of the code that made runs, or UNSTATED → (panel, row) of these runs.
+        codes: that made the runs, as `suite.codes` collects them.
         selected_by: metrics whose validation value chose the epoch of a run.
     """
 
@@ -36,7 +35,7 @@ class Results:
     failed: set[Place] = field(default_factory=set)
     unprepared: dict[str, list[str]] = field(default_factory=dict)
     settings: list[str] = field(default_factory=list)
-    codes: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    codes: Codes = field(default_factory=dict)
     selected_by: set[str] = field(default_factory=set)
 
     def of(self, panel: Panel, row_name: str, column: str) -> dict[int, float]:
@@ -89,7 +88,6 @@ def collect(
     """
     values: dict[tuple[str, str, str], dict[int, float]] = {}
     runs: dict[tuple[str, str], set[int]] = {}
-    codes: dict[str, list[tuple[str, str]]] = {}
     selected_by: set[str] = set()
     panels = {(panel.name, row.name): panel for panel, row in spec.cells()}
     for cell, record in records:
@@ -98,21 +96,11 @@ def collect(
         runs.setdefault((cell.panel, cell.row), set()).add(cell.seed)
         if selection := record.get("selection"):
             selected_by.add(selection["metric"])
-        for digest in digests(record):
-            if (place := (cell.panel, cell.row)) not in codes.setdefault(digest, []):
-                codes[digest].append(place)
         for column in spec.metrics_of(panel):
             variant, metric = column.split("/")
             value = record["metrics"]["test"].get(variant, {}).get(metric)
             if value is not None and math.isfinite(value):
                 values.setdefault((cell.panel, cell.row, column), {})[cell.seed] = value
+    codes = codes_of((cell, record) for cell, record in records if (cell.panel, cell.row) in panels)
     synthetic = bool(spec.size) or any(record["synthetic"] for _, record in records)
     return Results(spec, values, runs, synthetic, failed or set(), unprepared or {}, settings or [], codes, selected_by)
-
-
-def digests(record: dict[str, Any]) -> list[str]:
-    """Return the digests of the code that made a run and its encoder; UNSTATED for a record that does not name it."""
-    if record.get("schema", 1) == 1:  # which names no code; a line without a schema names none either
-        return [UNSTATED]
-    made = [record["code"]["digest"], record["pretrain_code"]]
-    return list(dict.fromkeys(digest for digest in made if digest))

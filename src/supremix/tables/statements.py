@@ -7,7 +7,7 @@ from supremix.metrics.seeds import gain_percent, paired
 from supremix.suite.keep import stated
 from supremix.suite.spec import Gain, Panel
 from supremix.tables.cells import MISSING, digits_of
-from supremix.tables.results import UNSTATED, Results
+from supremix.tables.results import Results
 
 
 def selection_rule(results: Results) -> str:
@@ -56,23 +56,6 @@ def under(results: Results, panel: Panel) -> list[str]:
     texts = [_gain(results, panel, gain)] if (gain := spec.gain_of(panel)) else []
     texts += [_comparison(results, panel, a, b, is_best=best_other.get(a) == b) for a, b in pairs]
     return texts + _better_references(results, panel) + _intervals(results, panel)
-
-
-def made_by(results: Results) -> list[str]:
-    """Return which code made the finished runs; with several codes, which rows each of them made."""
-    if not results.codes:
-        return []
-    if len(results.codes) == 1:
-        return [f"Code: {_code(next(iter(results.codes)))}"]
-    parts = []
-    for digest, places in results.codes.items():
-        rows = ", ".join(" · ".join(filter(None, (row, panel))) for panel, row in places)
-        parts.append(f"{_code(digest)} ({rows})")
-    return [f"Code: {len(parts)} different ones: {'; '.join(parts)}"]
-
-
-def _code(digest: str) -> str:
-    return "records of schema 1, which do not say what code made them" if digest == UNSTATED else digest
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Command lines of the sub-commands, and the specifications of tables and figures that they read."""
 
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -125,6 +126,19 @@ CASES = [
          lambda f: (rendered()(f), os.truncate(f / "out" / "records.jsonl", 20)), command=TABLE),
     Case("records without a seed", ["out", "'seed'", "run the table first"], ["quickstart", "--rerender", *OUT],
          rendered(seed=None), command=TABLE),
+    *(Case(f"records with {name}", ["out", "no readable records", says, "run the table first"],
+           ["quickstart", "--rerender", *OUT], rendered(**changes), command=TABLE)
+      for name, says, changes in [
+          ("text for metrics", "metrics is 'low'", {"metrics": "low"}),
+          ("text for a metric", "metrics.test.best.mae is '1'", {"metrics": {"test": {"best": {"mae": "1"}}}}),
+          ("no code", "it has no code", {"schema": 2}),
+          ("a list for the cell", "argument", {"cell": [1]}),
+          ("NaN for seconds", "seconds is nan", {"seconds": math.nan}),
+          ("another kind of selection", "selection is", {"selection": {"metric": 3}}),
+      ]),
+    Case("a table's state of another kind", ["out", "no readable records", "failed is 3", "run the table first"],
+         ["quickstart", "--rerender", *OUT],
+         lambda f: (rendered()(f), (f / "out" / "state.json").write_text('{"failed": 3}')), command=TABLE),
     Case("no room for a table", ["out", "File too large", "--out"], ["quickstart", "--rerender", *OUT], rendered(),
          room_for(500), TABLE),
     Case("read-only table", ["out", "Permission denied", "--out"], ["quickstart", "--rerender", *OUT], rendered(),

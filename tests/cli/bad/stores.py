@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import pickle
 from collections.abc import Callable, Sequence
@@ -55,6 +56,19 @@ def without(place: Callable[[Path], Path], key: str) -> Callable[[Path], Any]:
         content = json.loads(path.read_text())
         del content[key]
         path.write_text(json.dumps(content))
+
+    return damage
+
+
+def metric(value: float | None) -> Callable[[Path], Any]:
+    """Change a metric of the run's, or take it out."""
+
+    def damage(folder: Path) -> None:
+        metrics = json.loads((the_run(folder) / "record.json").read_text())["metrics"]
+        metrics["test"]["best"] |= {"mae": value}
+        if value is None:
+            del metrics["test"]["best"]["mae"]
+        record(the_run, metrics=metrics)(folder)
 
     return damage
 
@@ -141,6 +155,11 @@ CASES = [
            record(the_run, metrics={"val": {"best": {}}, "test": {"best": {"mae": "low"}}}), "metrics.test.best.mae"),
     stored("record with a truth value for the seed", record(the_run, seed=True), "seed is True"),
     stored("record of another run", record(the_run, id="0123456789abcdef"), "0123456789abcdef", "does not belong here"),
+    stored("record with NaN for a metric", metric(math.nan), "metrics.test.best.mae is nan", "supremix evaluate"),
+    stored("record without a metric", metric(None), "it has no metrics.test.best.mae", "supremix evaluate"),
+    stored("record of a choice by nothing", record(the_run, selection={}), "it has no selection.split"),
+    Case("evaluate: one record of two damaged", ["1 of 2 runs not evaluated, 0 records changed", "record.json"],
+         damage=record(the_run, config=None), command="evaluate"),
     stored("record that is a list", lambda f: (the_run(f) / "record.json").write_text("[1, 2]"),
            "not a readable record"),
     # encoders
@@ -172,6 +191,12 @@ CASES = [
     Case("read-only store", ["runs/", "Permission denied", ELSEWHERE], NEW, during=permissions("runs", 0o555)),
     Case("unreadable record", ["record.json", "Permission denied", "remove"], STORED,
          during=lambda f: permissions(f"runs/{the_run(f).name}/record.json", 0)(f)),
+    *(Case(f"store without permission: {command}", ["runs: cannot be read", "Permission denied", "paths.runs"],
+           arguments, during=permissions("runs", 0), command=command)
+      for command, arguments in {
+          "train": NEW, "ls": (), "show": ("a",), "evaluate": (), "table": ("quickstart", "--plan"),
+          "search": ("dataset=diabetes", "method=supremix", "method.temperature=1,2", "tracking=none"),
+      }.items()),
     # full disks
     Case("no room for a lock", ["runs/", "File too large", ELSEWHERE], NEW, during=room_for(5)),
     Case("no room for weights", ["runs/encoders/", "cannot be written", "File too large", ELSEWHERE], NEW,

@@ -104,7 +104,7 @@ def _make_piece(folder: Path, make: Make, piece: Piece) -> int:
         with scratch.open("wb") as file:
             np.save(file, np.ascontiguousarray(array))  # readers count on C order
         record |= {"sha256": sha256_file(scratch), "bytes": scratch.stat().st_size}
-        scratch.replace(folder / f"{piece.key}.npy")
+        put(scratch, folder / f"{piece.key}.npy")
     scratch.write_text(json.dumps(record), encoding="utf-8")
-    scratch.replace(folder / f"{piece.key}.json")
+    put(scratch, folder / f"{piece.key}.json")
     return len(piece.items)

@@ -9,6 +9,7 @@ import numpy as np
 
 from supremix.data.raw.pictures import decode
 from supremix.prepare.shared.archives import Place
+from supremix.store.disk import flush, put
 
 FLAT = 8  # of 255; colours that differ by no more show no face
 
@@ -26,7 +27,7 @@ def create_array(path: Path, images: int, pixels: int) -> None:
     with new.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         file.truncate(file.tell() + int(np.prod(shape)))
-    new.rename(path)
+    put(new, path)
 
 
 def write_images(items: Sequence[tuple[int, Place]], *, path: Path, pixels: int) -> tuple[None, dict[str, Any]]:
@@ -55,6 +56,7 @@ def write_images(items: Sequence[tuple[int, Place]], *, path: Path, pixels: int)
     with path.open("r+b") as file:
         file.seek(_header_bytes(path) + items[0][0] * images[0].nbytes)
         file.write(images.tobytes())
+    flush(path)  # before the record that these are done
     return None, {"failed": failed, "doubts": doubts, "sha256": sums}
 
 

@@ -92,7 +92,7 @@ def write_stamps(folder: Path, sha256: str, source: Source) -> None:
     new = folder / f".{STAMPS}.new"
     try:
         new.write_text(json.dumps([sha256, source.stamps]) + "\n", encoding="utf-8")
-        new.replace(folder / STAMPS)
+        put(new, folder / STAMPS)
     except OSError:
         new.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from supremix.errors import Busy, UserError, writing_to
 from supremix.runtime.locks import acquired
+from supremix.store.disk import put
 
 WAY_OUT = "check space and permissions"
 
@@ -24,7 +25,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         with writing_to(folder, WAY_OUT):
             working.mkdir(parents=True)
             yield working
-            working.rename(folder)
+            put(working, folder)
     finally:
         shutil.rmtree(working, ignore_errors=True)
 
@@ -51,7 +52,7 @@ def resumable_folder(folder: Path, key: str, size: int = 0) -> Iterator[tuple[Pa
                 leftover.mkdir()
             noted.write_text(key, encoding="utf-8")
         yield working, pieces
-        working.rename(folder)
+        put(working, folder)
         shutil.rmtree(partial, ignore_errors=True)
 
 
