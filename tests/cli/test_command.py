@@ -44,6 +44,19 @@ def test_help_imports_nothing_that_is_slow():
         assert ended.children_user + ended.children_system - started.children_user - started.children_system < 1
 
 
+def test_a_file_in_the_current_folder_is_found_by_the_command_alone(tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"  # stands for the folder of the installed script
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(elsewhere), *sys.path])
+    monkeypatch.setattr(sys, "argv", ["supremix", "completion", "bash"])
+    assert main(["completion", "bash"]) == 0
+    assert sys.path[0] == str(elsewhere)
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="0"):
+            main()
+    assert sys.path[:2] == [str(tmp_path), str(elsewhere)]
+
+
 def test_the_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])

@@ -215,6 +215,28 @@ def test_figure_three_holds_the_counts_that_the_encoders_kept(tmp_path):
     assert f"remove {encoder} and {run}, and run again" in text
 
 
+def test_a_figure_says_which_code_made_its_runs(tmp_path):
+    frozen = (
+        Frozen(tmp_path, figure(5, [0])).add("SupCon", history=["1,0,0.5,0.1"]).add("SupReMix", history=["1,0,1,0"])
+    )
+    _, text = frozen.write(tmp_path / "out")
+    assert "- Code: c0de\n" in text
+    other = frozen.store.run("run-1") / "record.json"
+    other.write_text(other.read_text().replace("c0de", "beef"))
+    _, text = frozen.write(tmp_path / "out")
+    assert "- Code: 2 different ones: c0de (SupCon); beef (SupReMix)\n" in text
+
+
+def test_a_run_with_a_damaged_record_is_named_and_the_others_drawn(tmp_path):
+    frozen = (
+        Frozen(tmp_path, figure(5, [0])).add("SupCon", history=["1,0,0.5,0.1"]).add("SupReMix", history=["1,0,1,0"])
+    )
+    (frozen.store.run("run-1") / "record.json").write_text("{}")
+    numbers, text = frozen.write(tmp_path / "out")
+    assert {line["row"] for line in numbers} == {"SupCon"}
+    assert f"- SupReMix · seed 0: {frozen.store.run('run-1') / 'record.json'}: not a readable record" in text
+
+
 def test_figure_two_marks_a_missing_panel(tmp_path):
     frozen = Frozen(tmp_path, figure(2, [0]))
     frozen.add("SupCon", "true labels").missing("SupReMix", "true labels")
