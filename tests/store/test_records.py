@@ -1,5 +1,6 @@
 """Records that are whole JSON with broken contents: told in one line when they are read, and no more than that one."""
 
+import errno
 import math
 
 import pytest
@@ -82,7 +83,10 @@ def test_one_record_of_another_schema_is_told_as_such_and_leaves_the_store_as_it
 
 
 def test_a_store_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("supremix.store.folders.os.access", lambda path, mode: False)
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("supremix.store.folders.os.listdir", refuse)
     with pytest.raises(UserError, match=r": cannot be read \(Permission denied\): give yourself the permission, or"):
         Store(tmp_path)
 

@@ -5,7 +5,6 @@ checkpoints of the stage in work, and in the end the finished folder until it is
 before and is made anew moves to superseded/<id>-<n>/ once its successor is whole.
 """
 
-import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -36,8 +35,9 @@ class Store:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         try:
-            if self.root.exists() and not os.access(self.root, os.R_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            if self.root.is_dir():
+                os.listdir(self.root)
+                os.stat(os.path.join(self.root, "."))  # which needs the permission to look into it
         except OSError as error:
             raise UserError(f"{self.root}: cannot be read ({error.strerror}): {ALLOW}") from error
         check_schema(self.root)
