@@ -17,12 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from supremix.errors import Busy, UserError, needs, writing_to
 from supremix.metrics.regression import HIGHER_IS_BETTER
+from supremix.runtime.disk import replacing
 from supremix.runtime.locks import acquired
 from supremix.runtime.seeding import derive
 from supremix.settings.compose import composed
 from supremix.settings.identity import config_hash
 from supremix.settings.overrides import key_of
-from supremix.store.disk import replacing
 from supremix.store.folders import ELSEWHERE, Store
 from supremix.store.records import Record, replace_json
 from supremix.suite.launchers import Launcher

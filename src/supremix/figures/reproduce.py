@@ -9,8 +9,8 @@ from supremix.errors import UserError, writing_to
 from supremix.figures import error_by_size, logits, tsne
 from supremix.figures.canvas import Drawn, Run, save
 from supremix.figures.spec import Figure, load
+from supremix.runtime.disk import replacing
 from supremix.settings.compose import composed, specification
-from supremix.store.disk import replacing
 from supremix.store.folders import Store
 from supremix.store.records import Record
 from supremix.suite.codes import codes_of, made_by

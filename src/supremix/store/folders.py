@@ -14,9 +14,9 @@ from pathlib import Path
 
 from supremix.errors import UserError, writing_to
 from supremix.runtime import ranks
+from supremix.runtime.disk import flush, put
 from supremix.runtime.locks import acquired, is_at
 from supremix.runtime.log import RUN_LOG
-from supremix.store.disk import flush, put
 from supremix.store.records import Record, check_schema, read_record
 
 ELSEWHERE = "make space or set paths.runs to another folder, then run again"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from supremix.errors import UserError
-from supremix.store.disk import put
+from supremix.runtime.disk import put
 
 RECORD_SCHEMA = 2
 Record = dict[str, Any]

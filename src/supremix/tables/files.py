@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from supremix.errors import UserError, writing_to
+from supremix.runtime.disk import replacing
 from supremix.settings.compose import specification
-from supremix.store.disk import replacing
 from supremix.store.records import wrong_metric, wrong_value
 from supremix.suite.keep import kept
 from supremix.suite.plan import Cell, with_seeds

@@ -19,7 +19,7 @@ import torch
 
 from supremix.errors import UserError, writing_to
 from supremix.runtime import ranks
-from supremix.store.disk import put
+from supremix.runtime.disk import put
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from supremix.data.prepared.folder import sha256_file
+from supremix.runtime.disk import put
 from supremix.runtime.parallel import in_parallel
 from supremix.runtime.progress import meter
 

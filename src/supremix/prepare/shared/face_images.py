@@ -9,7 +9,7 @@ import numpy as np
 
 from supremix.data.raw.pictures import decode
 from supremix.prepare.shared.archives import Place
-from supremix.store.disk import flush, put
+from supremix.runtime.disk import flush, put
 
 FLAT = 8  # of 255; colours that differ by no more show no face
 

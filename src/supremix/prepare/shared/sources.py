@@ -15,6 +15,7 @@ from supremix.data.prepared.folder import read_meta, redo
 from supremix.data.prepared.making import fingerprint
 from supremix.errors import UserError
 from supremix.prepare.shared.prepared import check_files, is_prepared
+from supremix.runtime.disk import put
 from supremix.runtime.progress import meter
 from supremix.runtime.stamps import Stamp, let_settle
 

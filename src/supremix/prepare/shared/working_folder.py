@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from supremix.errors import Busy, UserError, writing_to
+from supremix.runtime.disk import put
 from supremix.runtime.locks import acquired
-from supremix.store.disk import put
 
 WAY_OUT = "check space and permissions"
 

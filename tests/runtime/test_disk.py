@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from supremix.store import disk
-from supremix.store.disk import put, replacing
+from supremix.runtime import disk
+from supremix.runtime.disk import put, replacing
 from supremix.store.folders import Store
 from supremix.store.records import replace_json
 
@@ -98,4 +98,4 @@ def test_whatever_is_made_for_good_is_put():
         for path in source.rglob("*.py")
         if any(word in path.read_text() for word in ("os.replace(", "os.rename(", ".rename(", "shutil.move("))
     }
-    assert others == {"store/disk.py", "store/folders.py"}  # the latter's run.log, which no result depends on
+    assert others == {"runtime/disk.py", "store/folders.py"}  # the latter's run.log, which no result depends on
