@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from gpu_report import Report
-from gpu_timing import milliseconds, peak_memory, start_memory
+from gpu_timing import milliseconds, peak_memory, seconds, start_memory
 from torch import Tensor
 
 from supremix.losses import SupConLoss, SupCRLoss, SupReMixLoss
@@ -14,6 +14,9 @@ WIDTH = 128
 SIZES = {"full": (256, 512, 1024, 4096), "tiny": (16, 32)}
 MOST_MS = 1.5
 """Goal at 256 rows."""
+ROUNDS = 20
+MOST_SECONDS = 1.0
+"""Of a pass: a loss is not measured at larger sizes than the first that takes longer."""
 
 
 def criteria() -> dict[str, Callable[..., Tensor]]:
@@ -39,27 +42,42 @@ def pass_of(criterion: Callable[..., Tensor], rows: int, device: torch.device, *
 
 
 def measure(report: Report, section: str, device: torch.device, size: str) -> None:
-    """Measure each loss at each size, the first one with mixing weights given and drawn."""
-    rounds = 20 if size == "full" else 2
-    first = SIZES[size][0]
-    for rows in SIZES[size]:
-        for name, criterion in criteria().items():
-            drawn = {"generator": torch.Generator(device).manual_seed(0)} if name == "SupReMix" else {}
-            with report.attempt(f"{name} at {rows} rows"):
-                before = start_memory(device)
-                both = pass_of(criterion, rows, device, **drawn)
-                alone, in_a_row = milliseconds(both, device, rounds if rows < 4096 else 5)
-                values = {"ms": alone, "ms_in_a_row": in_a_row, "peak_mb": peak_memory(device) - before}
-                report.add(section, f"{name}, {rows} rows", **values)
-                if name == "SupReMix" and rows == first:
-                    report.goal(f"SupReMix, {rows} rows, forward and backward, ms", alone, most=MOST_MS)
+    """Measure the losses at the first size in detail, then each at growing sizes until one takes too long."""
+    first, *larger = SIZES[size]
+    losses = criteria()
+    for name in losses:
+        with report.attempt(f"{name} at {first} rows"):
+            alone = timed(report, section, name, first, device)
+            if name == "SupReMix":
+                report.goal(f"SupReMix, {first} rows, forward and backward, ms", alone, most=MOST_MS)
     with report.attempt("given mixing weights"):
         lam_NN = torch.rand(first, first, device=device)
-        both = pass_of(criteria()["SupReMix"], first, device, lam_NN=lam_NN)
-        alone, in_a_row = milliseconds(both, device, rounds)
+        alone, in_a_row = milliseconds(pass_of(losses["SupReMix"], first, device, lam_NN=lam_NN), device, ROUNDS)
         report.add(section, f"SupReMix, {first} rows, λ given", ms=alone, ms_in_a_row=in_a_row)
     with report.attempt("profile"):
         profile(report, section, device, first)
+    for name in losses:
+        for rows in larger:
+            with report.attempt(f"{name} at {rows} rows"):
+                once = seconds(pass_of(losses[name], rows, device, **draws_of(name, device)), device)
+                if once > MOST_SECONDS:
+                    report.add(section, f"{name}, {rows} rows, once", ms=once * 1e3)
+                    break
+                timed(report, section, name, rows, device, ROUNDS if once < MOST_SECONDS / 100 else 2)
+
+
+def timed(report: Report, section: str, name: str, rows: int, device: torch.device, rounds: int = ROUNDS) -> float:
+    """Report a loss's time and memory at a size; return the milliseconds of a pass on its own."""
+    before = start_memory(device)
+    both = pass_of(criteria()[name], rows, device, **draws_of(name, device))
+    alone, in_a_row = milliseconds(both, device, rounds)
+    report.add(section, f"{name}, {rows} rows", ms=alone, ms_in_a_row=in_a_row, peak_mb=peak_memory(device) - before)
+    return alone
+
+
+def draws_of(name: str, device: torch.device) -> dict[str, Any]:
+    """Return what the loss of this name draws from."""
+    return {"generator": torch.Generator(device).manual_seed(0)} if name == "SupReMix" else {}
 
 
 def profile(report: Report, section: str, device: torch.device, rows: int) -> None:

@@ -18,7 +18,8 @@ LOSSES = {
 
 
 def ages(n, seed=0):
-    return torch.randint(90, (n,), generator=torch.Generator().manual_seed(seed)).double()
+    """Labels of which some are equal."""
+    return torch.randint(min(90, n // 2 + 1), (n,), generator=torch.Generator().manual_seed(seed)).double()
 
 
 def call(name, z_ND, y_N, lam_NN):

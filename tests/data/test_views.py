@@ -67,9 +67,14 @@ def test_each_colour_operation_is_torchvisions(kind):
     assert (ours - image).abs().mean() > 0.003
 
 
-@pytest.mark.parametrize("at_once", [1, 2**16], ids=["one image at once", "many"])
-def test_views_are_torchvisions_each_image_with_its_own_parameters_in_its_own_order(monkeypatch, at_once):
+@pytest.mark.parametrize(
+    ("at_once", "make"),
+    [(1, images.by_group), (2**16, images.by_group), (None, images.by_turn)],
+    ids=["one image at once", "many", "as on a GPU"],
+)
+def test_views_are_torchvisions_each_image_with_its_own_parameters_in_its_own_order(monkeypatch, at_once, make):
     monkeypatch.setattr(images, "AT_ONCE", at_once)
+    monkeypatch.setattr(images, "by_group", make)
     image = photos(64)
     augment = colour_views(flip=0.5, grey=0.2)
     numbers = uniform(64, augment.draws)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from supremix.models.resnet3d import BasicBlock, ResNet18
+from supremix.models.resnet3d import BasicBlock, ResNet18, pooled_by_planes
 
 
 def test_parameters_are_counted_as_published():
@@ -51,3 +51,15 @@ def test_width_scales_every_stage():
     small, large = (dict(ResNet18(1, width).named_parameters()) for width in (2, 4))
     assert small.keys() == large.keys()
     assert all(large[name].shape[0] == 2 * small[name].shape[0] for name in small)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+def test_pooling_by_planes_is_pooling(layout):
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randint(-3, 3, (2, 3, 9, 8, 7), generator=draw).float().relu()  # with many equal values
+    x = x.contiguous(memory_format=layout).requires_grad_()
+    out, expected = pooled_by_planes(x), torch.nn.functional.max_pool3d(x, 3, 2, 1)
+    assert torch.equal(out, expected)
+    weights = torch.randn(out.shape, generator=draw)
+    gradients = [torch.autograd.grad(y, x, weights)[0] for y in (out, expected)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-6)

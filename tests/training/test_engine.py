@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from torch import nn
 
 from supremix.data.dataset import Data, Split, TargetScale
@@ -136,6 +137,20 @@ def test_the_scheduler_steps_once_an_epoch_and_clipping_bounds_the_step():
     fit(fabric, Task(wrapped, optimizer, batches, l2, Stream(0, "t"), scheduler), fit_settings(epochs=4, clip=1e-3))
     moved = (model[0].weight.detach() - before).norm()
     assert 0 < moved <= 1.01e-3  # one step of a clipped gradient; the rate is 0 from the second epoch on
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_scaled_gradients_are_clipped_to_what_unscaled_ones_are(fused):
+    rows, weights = data().train, []
+    batches = batches_of(Items(rows, rows.y), 16, Stream(0, "test"), CPU)
+    half = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=16.0))
+    for fabric in (Fabric(accelerator="cpu", devices=1), Fabric(accelerator="cpu", devices=1, plugins=[half])):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
+        wrapped, optimizer = fabric.setup(model, torch.optim.Adam(model.parameters(), lr=0.1, eps=1.0, fused=fused))
+        fit(fabric, Task(wrapped, optimizer, batches, nn.functional.mse_loss, Stream(0, "t")), fit_settings(2, 1.0))
+        weights.append(model[0].weight.detach())
+    torch.testing.assert_close(weights[1], weights[0], rtol=1e-2, atol=1e-3)
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run():

@@ -32,7 +32,7 @@ class ResNet18(nn.Module):
             Convolution(in_channels, width, 7, stride=2, padding=3, bias=False),
             nn.BatchNorm3d(width),
             nn.ReLU(inplace=True),
-            nn.MaxPool3d(3, stride=2, padding=1),
+            MaxPool(),
         )
         blocks: list[nn.Module] = []
         channels = width
@@ -85,3 +85,22 @@ class Convolution(nn.Conv3d):
             return super().forward(x_NCDHW)
         with torch.autocast("cpu", enabled=False):
             return super().forward(x_NCDHW.float())
+
+
+class MaxPool(nn.Module):
+    """3D max pooling over windows of 3×3×3 voxels with stride 2."""
+
+    def forward(self, x_NCDHW: Tensor) -> Tensor:
+        """Return (N, C, ⌈D/2⌉, ⌈H/2⌉, ⌈W/2⌉)."""
+        # PyTorch before 2.14 has no deterministic gradient of 3D pooling on a GPU.
+        if x_NCDHW.is_cuda and torch.are_deterministic_algorithms_enabled():
+            return pooled_by_planes(x_NCDHW)
+        return functional.max_pool3d(x_NCDHW, 3, stride=2, padding=1)
+
+
+def pooled_by_planes(x_NCDHW: Tensor) -> Tensor:
+    """Take the maximum over windows of planes, then over depth; of equal values the first one, as in one step."""
+    plane = functional.max_pool2d(x_NCDHW.transpose(1, 2).flatten(0, 1), 3, stride=2, padding=1)
+    plane = plane.unflatten(0, (len(x_NCDHW), -1)).transpose(1, 2)
+    depth = functional.max_pool2d(plane.flatten(3), (3, 1), stride=(2, 1), padding=(1, 0))
+    return depth.unflatten(3, plane.shape[3:])

@@ -71,6 +71,7 @@ def adapt(
     target_N = data.target.encode(data.train.y)
     with initialising(seed, "init", "head"):
         head = RegressionHead(backbone.out_dim, float(target_N.mean()) if settings.bias_init == "mean" else 0.0)
+    head.to(device)
     inputs, at_once, running = data, batch_size, None
     model: nn.Module = nn.Sequential(OrderedDict(backbone=backbone, head=head))
     if not settings.train_backbone:

@@ -143,7 +143,7 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "precision": fabric.strategy.precision}
     parts |= {"scheduler": scheduler} if scheduler is not None else {}
     parts |= {"reader": reader} if reader is not None else {}
-    scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
+    scaler = getattr(fabric.strategy.precision, "scaler", None)
 
     def read(values: dict[str, Any]) -> Fitted:
         if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
@@ -170,9 +170,11 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
         loss = task.objective(output, y_B)
         fabric.backward(loss)
         # A scaled gradient may overflow: its step is skipped and the scale lowered, so that only the loss is watched.
-        norm = loss.detach() if scaled else largest_gradient(model.parameters())
+        norm = loss.detach() if scaler is not None else largest_gradient(model.parameters())
         if settings.clip is not None:
-            fabric.clip_gradients(model, optimizer, max_norm=settings.clip, error_if_nonfinite=False)
+            if scaler is not None:  # Fabric's own clipping refuses fused optimizers, which need not unscale then
+                scaler.unscale_(getattr(optimizer, "optimizer", optimizer))
+            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         optimizer.step()
         state.total += loss.detach() * len(y_B)
         state.rows += len(y_B)

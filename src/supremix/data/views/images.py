@@ -8,13 +8,14 @@ numbers alone. Operations and distributions are those of torchvision's transform
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from supremix.data.loading import to_device
-from supremix.data.views.colours import CHANGES, luma
+from supremix.data.views.colours import CHANGES, luma, wide
 
 ATTEMPTS = 10  # at a crop that fits; torchvision's number
 ORDERS = list(itertools.permutations(range(4)))  # of brightness 0, contrast 1, saturation 2, hue 3
@@ -75,20 +76,10 @@ class ColourViews:
         crop, flip, apply, factors, order, grey = uniform_BP.split([2 * ATTEMPTS + 2, 1, 1, 4, 1, 1], dim=1)
         factor_B4, order_B = jitter_parameters(factors, order[:, 0], self.strengths)
         order_B = torch.where(apply[:, 0] < self.jitter, order_B, len(ORDERS))
-        group_B = 2 * order_B + (grey[:, 0] < self.grey)
-        place_B = group_B.argsort(stable=True)  # what is done alike stands together
         box_B4 = crop_boxes(crop, x.shape[-1], self.crop_scale, self.crop_ratio)
-        flip_B = flip[:, 0] < self.flip
-        moved_B = [to_device(values[place_B], x.device) for values in (torch.arange(len(x)), box_B4, flip_B, factor_B4)]
-        view = torch.empty(x.shape, device=x.device)
-        for group, run in runs(group_B[place_B], images_at_once(x)):
-            at, box_B4, flip_B, factor_B4 = (values_B[run] for values_B in moved_B)
-            part = crop_resize(taken(x, at).float().div_(255), box_B4, flip_B)
-            for kind in [*ORDERS, ()][group // 2]:
-                CHANGES[kind](part, factor_B4[:, kind])
-            part = luma(part) if group % 2 else part
-            view[at] = part.mul_(2).sub_(1)
-        return view
+        flip_B, grey_B = flip[:, 0] < self.flip, grey[:, 0] < self.grey
+        make = by_group if x.device.type == "cpu" else by_turn
+        return make(x, Drawn(box_B4, flip_B, factor_B4, order_B, grey_B))
 
 
 class ShiftedViews:
@@ -177,11 +168,65 @@ def jitter_parameters(uniform_B4: Tensor, order_B: Tensor, strengths: Sequence[f
     return middle_4 + half_4 * (2 * uniform_B4 - 1), (order_B * len(ORDERS)).long()
 
 
-def images_at_once(x: Tensor) -> int:
-    """Return how many images to treat at once: on a processor what its cores keep near, else all."""
-    if x.device.type != "cpu":
-        return len(x)
-    return torch.get_num_threads() * max(1, AT_ONCE // x[0, 0].numel())
+class Drawn(NamedTuple):
+    """What was drawn for each image, on the CPU.
+
+    Attributes:
+        box_B4, flip_B: as of `crop_resize`.
+        factor_B4: of the four changes.
+        order_B: which of ORDERS the changes have; the number of ORDERS for an image without changes.
+        grey_B: whether to take the colours away.
+    """
+
+    box_B4: Tensor
+    flip_B: Tensor
+    factor_B4: Tensor
+    order_B: Tensor
+    grey_B: Tensor
+
+
+def by_group(x: Tensor, drawn: Drawn) -> Tensor:
+    """Make views on a processor: few images at a time, all their changes while the cores have them near."""
+    box_B4, flip_B, factor_B4, order_B, grey_B = drawn
+    group_B = 2 * order_B + grey_B
+    place_B = group_B.argsort(stable=True)  # what is done alike stands together
+    at_once = torch.get_num_threads() * max(1, AT_ONCE // x[0, 0].numel())
+    view = torch.empty(x.shape)
+    for group, run in runs(group_B[place_B], at_once):
+        at = place_B[run]
+        part = crop_resize(taken(x, at).float().div_(255), box_B4[at], flip_B[at])
+        for kind in [*ORDERS, ()][group // 2]:
+            CHANGES[kind](part, factor_B4[at, kind])
+        part = luma(part) if group % 2 else part
+        view[at] = part.mul_(2).sub_(1)
+    return view
+
+
+def by_turn(x: Tensor, drawn: Drawn) -> Tensor:
+    """Make views on a GPU by few large operations: in each of four turns, images with the same change stand together.
+
+    A turn is one place in the images' orders of changes.
+    """
+    box_B4, flip_B, factor_B4, order_B, grey_B = drawn
+    none = len(CHANGES)
+    kind_4B, image_4B = torch.tensor([*ORDERS, [none] * 4])[order_B].T.contiguous().sort(dim=1, stable=True)
+    start_45 = torch.searchsorted(kind_4B, torch.arange(none + 1).repeat(4, 1)).tolist()
+    place_4B = image_4B.argsort(dim=1)
+    # Where the images of a turn stand in the turn before, and at the end those of the batch in the last turn.
+    from_5B = torch.cat([image_4B[:1], place_4B[:-1].gather(1, image_4B[1:]), place_4B[-1:]])
+    factor_4B = factor_B4[image_4B, kind_4B.clamp(max=none - 1)]
+    moved = (from_5B, factor_4B, box_B4[image_4B[0]], flip_B[image_4B[0]])
+    from_5B, factor_4B, box_B4, flip_B = (to_device(values, x.device) for values in moved)
+    view = crop_resize(taken(x, from_5B[0]).float().div_(255), box_B4, flip_B)
+    for turn, starts in enumerate(start_45):
+        view = view.index_select(0, from_5B[turn]) if turn else view
+        for change, start, stop in zip(CHANGES, starts, starts[1:], strict=False):
+            if start < stop:
+                change(view[start:stop], factor_4B[turn, start:stop])
+    view = view.index_select(0, from_5B[-1])
+    if grey_B.any():
+        view = torch.where(wide(to_device(grey_B, x.device)), luma(view), view)
+    return view.mul_(2).sub_(1)
 
 
 def taken(x: Tensor, at_R: Tensor) -> Tensor:
