@@ -18,7 +18,7 @@ def method(labels: str = "binned", embed: str = "items", **changes: Any) -> Simp
 def protocol(**changes: Any) -> SimpleNamespace:
     """Settings of adaptation."""
     settings = {"train_backbone": False, "epochs": 6, "batch_size": 16, "loss": "l1", "bias_init": "mean"}
-    return SimpleNamespace(**settings | {"select": "mae", "clip": None} | changes)
+    return SimpleNamespace(**settings | {"select": "mae", "clip": None, "patience": None} | changes)
 
 
 def histograms(bins: int, hardest: int, epochs: list[int]) -> SimpleNamespace:

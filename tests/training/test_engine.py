@@ -227,10 +227,23 @@ INF = float("inf")
 
 
 @pytest.mark.parametrize(
-    ("scores", "best"),
-    [([3, 1, 2], 2), ([1, 1, 1], 1), ([INF, 5, INF, 4, 6], 4), ([INF, INF, 5], 3), ([INF, INF, INF], 3), ([INF], 1)],
+    ("scores", "patience", "best", "epochs"),
+    [
+        ([3, 1, 2], None, 2, 3),
+        ([1, 1, 1], None, 1, 3),
+        ([INF, 5, INF, 4, 6], None, 4, 5),
+        ([INF, INF, 5], None, 3, 3),
+        ([INF, INF, INF], None, 3, 3),
+        ([INF], None, 1, 1),
+        ([3, 1, 2, 2, 0], 2, 2, 4),
+        ([3, 1, 1, 1, 0], 2, 2, 4),
+        ([3, 1, 2, 0, 2, 0], 2, 4, 6),
+        ([INF, INF, INF, 5, 6, 4], 1, 4, 5),
+    ],
 )
-def test_the_best_epoch_is_the_lowest_defined_one_and_the_last_where_none_is(scores, best):
+def test_the_best_epoch_is_the_lowest_defined_one_and_training_ends_after_too_many_without_it(
+    scores, patience, best, epochs
+):
     rows, left, states = data().train, iter(scores), []
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
@@ -242,9 +255,9 @@ def test_the_best_epoch_is_the_lowest_defined_one_and_the_last_where_none_is(sco
         return next(left)
 
     batches = batches_of(Items(rows, rows.y), 16, Stream(0, "test"), CPU)
-    task = Task(wrapped, optimizer, batches, nn.functional.mse_loss, Stream(0, "t"), score=score)
+    task = Task(wrapped, optimizer, batches, nn.functional.mse_loss, Stream(0, "t"), score=score, patience=patience)
     fitted = fit(fabric, task, fit_settings(epochs=len(scores)))
-    assert fitted.best_epoch == best
+    assert (fitted.best_epoch, len(fitted.history)) == (best, epochs)
     assert torch.equal(fitted.best_state["0.weight"], states[best - 1])
 
 

@@ -69,6 +69,7 @@ def learn(context: RunContext) -> "Outcome":
     """Pre-train (or take the stored encoder, or none), then adapt."""
     from supremix.experiment.record import Outcome
     from supremix.models.acceleration import accelerate
+    from supremix.models.start import start_from
     from supremix.training import adapt
     from supremix.training.loop import Hooks
     from supremix.training.progress import stage_progress
@@ -83,6 +84,13 @@ def learn(context: RunContext) -> "Outcome":
             f"transfer={encoder_context.settings.dataset.name}: its inputs have another form than those of "
             f"dataset={settings.dataset.name}, so its encoder cannot read them: choose another source"
         )
+    if encoder_context.criterion is not None and not any(True for _ in backbone.parameters()):
+        raise UserError(
+            f"backbone={settings.backbone.name} has no weights, so method={settings.method.name} has nothing to "
+            "pre-train: use method=random for a probe on the inputs, or backbone=mlp to learn on them"
+        )
+    if settings.backbone.weights is not None:
+        start_from(backbone, Path(settings.backbone.weights))
     accelerate(backbone, context.fabric.device, trainer.channels_last, trainer.compile)
     encoder = None
     if context.encoder_run is not None:

@@ -6,12 +6,15 @@ run, shown as such. Code of the user's is, since nothing else tells one version 
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
+from supremix.errors import UserError
 from supremix.settings.source import resolved
 from supremix.settings.targets import with_stable_names
+from supremix.store.files import sha256
 
 SCHEMA = 2
 """Version of the config schema; raised when the meaning of a key changes, or the way to identify code."""
@@ -31,6 +34,7 @@ def scientific(cfg: DictConfig) -> dict[str, Any]:
     """
     whole = resolved(cfg)
     science = {key: whole[key] for key in ("backbone", "method", *ADAPT, "seed")}
+    science["backbone"] = _with_checksum(whole["backbone"])
     science |= {"dataset": _content(whole["dataset"]), "precision": whole["trainer"]["precision"], "schema": SCHEMA}
     if whole["transfer"] is not None:
         science["transfer"] = {"dataset": _content(whole["transfer"]["dataset"])}
@@ -60,6 +64,15 @@ def pretrain_id(science: dict[str, Any], data_sha256: str) -> str:
 def of_pretraining(science: dict[str, Any]) -> dict[str, Any]:
     """Return the scientific config without the settings of adaptation."""
     return {key: value for key, value in science.items() if key not in ADAPT}
+
+
+def _with_checksum(backbone: dict[str, Any]) -> dict[str, Any]:
+    """Let weights to start from count by their content, wherever the file lies."""
+    if (weights := backbone.get("weights")) is None:
+        return backbone
+    if not Path(str(weights)).is_file():
+        raise UserError(f"backbone.weights={weights}: no such file")
+    return backbone | {"weights": sha256(Path(weights))}
 
 
 def _content(dataset: dict[str, Any]) -> dict[str, Any]:

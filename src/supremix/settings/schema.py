@@ -73,6 +73,7 @@ class Backbone(OpenGroup):
 
     name: Name
     build: Node
+    weights: Annotated[Annotated[Name, give("name a file")] | None, OR_NULL]
 
 
 class Histograms(Group):
@@ -158,6 +159,7 @@ class Adapt(Group):
     batch_size: Whole1
     loss: Annotated[str, choice("l1", "mse")]
     clip: Annotated[Number | None, OR_NULL]
+    patience: Annotated[Whole1 | None, OR_NULL]
     bias_init: Annotated[str, choice("mean", "zero")]
     select: Annotated[str, choice(*METRICS)]
     optimizer: OptimizerNode

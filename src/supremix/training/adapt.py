@@ -103,6 +103,7 @@ def adapt(
         stream,
         objects.scheduler(optimizer) if objects.scheduler else None,
         score=lambda: validation_score(predict(inputs.val), data.val.y, settings.select),
+        patience=settings.patience,
         ids=batch_ids(data.train, batch_size, stream),
     )
     fitted = fit(fabric, task, settings, hooks)

@@ -58,6 +58,7 @@ class Task:
         scheduler: stepped after each epoch.
         score: validation value after an epoch, lower is better, infinity where it is undefined; its best epoch's state
             is kept on the CPU.
+        patience: epochs without a lower score, after which training ends; None trains for all epochs.
         generators: what ``objective`` draws from beside torch's global generator.
         ids: row ids of the batch of an epoch and a step, both from 1, for messages.
         views: of each item in a batch, all first ones before the second ones.
@@ -70,6 +71,7 @@ class Task:
     stream: Stream
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None
     score: Callable[[], float] | None = None
+    patience: int | None = None
     generators: Sequence[torch.Generator] = ()
     ids: Callable[[int, int], list[str]] = lambda epoch, step: []
     views: int = 1
@@ -196,7 +198,8 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
     try:
         for epoch, row in enumerate(state.history, 1):
             hooks.report(epoch, row)
-        for epoch in range(state.epoch, settings.epochs + 1):
+        while state.epoch <= settings.epochs and not patience_is_over(state, task.patience):
+            epoch = state.epoch
             model.train()
             if state.step == 0:
                 torch.manual_seed(derive(*task.stream, "dropout", epoch))
@@ -220,6 +223,11 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
         raise
     state.seconds = time.perf_counter() - started
     return state
+
+
+def patience_is_over(state: Fitted, patience: int | None) -> bool:
+    """Return whether the score has not become lower for so many epochs; while it is undefined it waits."""
+    return patience is not None and len(state.history) - state.best_epoch >= patience
 
 
 def state_on_cpu(model: nn.Module) -> dict[str, Tensor]:

@@ -52,7 +52,8 @@ class AdaptSettings(FitSettings, Protocol):
     """``protocol``.
 
     ``loss``: "l1" or "mse". ``bias_init``: the head's bias starts at the "mean" of the training labels, or at "zero".
-    ``select``: the metric whose best validation value chooses the epoch.
+    ``select``: the metric whose best validation value chooses the epoch. ``patience``: epochs without a better one,
+    after which training ends; None trains for all epochs.
     """
 
     train_backbone: bool
@@ -60,3 +61,4 @@ class AdaptSettings(FitSettings, Protocol):
     loss: str
     bias_init: str
     select: str
+    patience: int | None
