@@ -1,3 +1,17 @@
 """supremix: contrastive representation learning for regression."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from supremix.inference.load import load as load
+
 __version__ = "0.2.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import what the package offers once it is asked for, so that ``import supremix`` is quick."""
+    if name == "load":
+        from supremix.inference.load import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

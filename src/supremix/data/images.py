@@ -12,6 +12,7 @@ from supremix.data.dataset import Augment, Data, Split, TargetScale, check_train
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import Manifest, read_manifest
+from supremix.data.readers import Pixels
 from supremix.data.views.images import ShiftedViews, normalised
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
@@ -74,6 +75,7 @@ def load_images(
         contrastive_views=views,
         training_views=ShiftedViews(padding, flip),
         flatten=flat,
+        reader=Pixels(pixels),
     )
     check_trainable(data)
     return data

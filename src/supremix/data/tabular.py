@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from supremix.data.dataset import ROUNDING, Data, Split, TargetScale, check_trai
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import FLOAT32_MAX, read_manifest
+from supremix.data.readers import Features
 from supremix.data.splits import draw_split
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
@@ -59,9 +61,8 @@ def load_table(
             f"{folder / 'manifest.csv'}: its split column disagrees with dataset.load.sizes={sizes}: "
             "set dataset.load.sizes=null to use the column"
         )
-    return _assemble(
-        name, manifest.ids, x_NF, manifest.y, rows, scaling, bin_size, content_sha256(meta), meta["synthetic"]
-    )
+    table = Table(manifest.ids, x_NF, manifest.y, meta["features"], content_sha256(meta), meta["synthetic"])
+    return _assemble(name, table, rows, scaling, bin_size)
 
 
 @registered("dataset/diabetes")
@@ -73,33 +74,36 @@ def diabetes(*, name: str, sizes: Mapping[str, int], split_seed: int, scaling: s
     from sklearn.datasets import load_diabetes
 
     _check_scaling(name, scaling)
-    x_NF, y_N = (np.ascontiguousarray(a, dtype="<f8") for a in load_diabetes(return_X_y=True, scaled=False))
+    found = load_diabetes(scaled=False)
+    x_NF, y_N = (np.ascontiguousarray(a, dtype="<f8") for a in (found["data"], found["target"]))
     sha256 = hashlib.sha256(x_NF.tobytes() + y_N.tobytes()).hexdigest()
     ids = np.array([f"diabetes-{i + 1:03d}" for i in range(len(y_N))])
     rows = draw_split(len(y_N), sizes, split_seed)
-    return _assemble(name, ids, x_NF, y_N, rows, scaling, bin_size, sha256, synthetic=False)
+    return _assemble(name, Table(ids, x_NF, y_N, found["feature_names"], sha256, False), rows, scaling, bin_size)
 
 
-def _assemble(
-    name: str,
-    ids: np.ndarray,
-    x_NF: np.ndarray,
-    y_N: np.ndarray,
-    rows: Mapping[str, np.ndarray],
-    scaling: str,
-    bin_size: float | None,
-    sha256: str,
-    synthetic: bool,
-) -> Data:
-    target = TargetScale(0.0, 1.0)
+class Table(NamedTuple):
+    """Rows of features as they were read: ids (N,), features (N, F), labels (N,), and what they are."""
+
+    ids: np.ndarray
+    x_NF: np.ndarray
+    y_N: np.ndarray
+    columns: Sequence[str]
+    sha256: str
+    synthetic: bool
+
+
+def _assemble(name: str, table: Table, rows: Mapping[str, np.ndarray], scaling: str, bin_size: float | None) -> Data:
+    ids, x_NF, y_N, columns, sha256, synthetic = table
+    target, reader = TargetScale(0.0, 1.0), Features(columns, np.zeros(len(columns)), np.ones(len(columns)))
     if scaling == "standard":
-        mean_F, std_F = _mean_std(x_NF[rows["train"]])
-        x_NF = (x_NF - mean_F) / std_F
+        reader = Features(columns, *_mean_std(x_NF[rows["train"]]))
         mean, std = _mean_std(y_N[rows["train"]])
         target = TargetScale(float(mean), float(std))
-    x = torch.from_numpy(x_NF.astype(np.float32))
+    x = reader.read(x_NF)
     train, val, test = (Split(ids[r], y_N[r], partial(_take, x[r])) for r in (rows[split] for split in SPLITS))
-    data = Data(name, train, val, test, bin_size, target, {"in_features": x.shape[1]}, sha256, synthetic)
+    spec = {"in_features": x.shape[1]}
+    data = Data(name, train, val, test, bin_size, target, spec, sha256, synthetic, reader=reader)
     check_trainable(data)
     return data
 

@@ -13,10 +13,12 @@ from supremix.data.dataset import Data, Split, TargetScale, check_trainable
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, prepare_command, read_meta, redo
 from supremix.data.prepared.manifest import read_manifest
+from supremix.data.sentences import SentencePairs
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
 
 ARRAYS = ("tokens.npy", "lengths.npy", "vectors.npy")
+WORDS = "vocabulary.txt"
 
 
 @registered("dataset/sentence_pairs")
@@ -83,6 +85,7 @@ def load_pairs(
         content_sha256(meta),
         meta["synthetic"],
         flatten=partial(mean_vectors, vectors_VE),
+        reader=SentencePairs(_words(folder, len(vectors_VE)), max_length) if (folder / WORDS).is_file() else None,
         extras={"split": split, "vectors": meta.get("vectors")},
     )
     check_trainable(data)
@@ -95,6 +98,14 @@ def mean_vectors(vectors_VE: Tensor, x: Mapping[str, Tensor]) -> Tensor:
         torch.nn.functional.embedding(x[side], vectors_VE).sum(1) / x[f"{side}_length"][:, None] for side in ("a", "b")
     )
     return torch.cat([u_BE, v_BE, (u_BE - v_BE).abs(), u_BE * v_BE], dim=1)
+
+
+def _words(folder: Path, count: int) -> list[str]:
+    """Read vocabulary.txt, a word a line, padding first."""
+    words = (folder / WORDS).read_text(encoding="utf-8").split("\n")[:-1]
+    if len(words) != count:
+        raise UserError(f"{folder / WORDS}: {len(words)} words, but {count} vectors: {redo(folder)}")
+    return words
 
 
 def _take(sides: Mapping[str, Tensor], index_B: np.ndarray) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from supremix.data.dataset import Data, TargetScale, check_trainable
 from supremix.data.prepared.folder import content_sha256, redo
 from supremix.data.prepared.manifest import Manifest
 from supremix.data.prepared.pieces import Pieces
+from supremix.data.readers import Parcels
 from supremix.data.volumes import check_manifest, read_cohort, split_rows
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
@@ -51,6 +52,7 @@ def load_series(folder: Path | str, *, name: str, bin_size: float | None) -> Dat
         sha256=content_sha256(meta),
         synthetic=meta["synthetic"],
         flatten=flatten,
+        reader=Parcels(pieces.row_shape[0]),
     )
     check_trainable(data)
     return data

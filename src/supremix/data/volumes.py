@@ -13,6 +13,7 @@ from supremix.data.dataset import Augment, Data, Split, TargetScale, check_train
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import Manifest, read_manifest
 from supremix.data.prepared.pieces import Pieces, open_pieces
+from supremix.data.readers import Voxels
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
 
@@ -53,6 +54,7 @@ def load_volumes(folder: Path | str, *, name: str, bin_size: float | None, views
         to_input=to_input,
         contrastive_views=views,
         flatten=flatten,
+        reader=Voxels(pieces.row_shape[0]),
     )
     check_trainable(data)
     return data

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from supremix import __version__
 from supremix.data.dataset import Data
+from supremix.data.own.stored import save_state, state_of
 from supremix.experiment.measure import SPLITS, arrays_of, groups_in, measured
 from supremix.metrics.regression import LOWER_IS_BETTER, METRICS, VARIANTS
 from supremix.runtime import ranks
@@ -131,7 +132,7 @@ def environment(fabric: Fabric) -> dict[str, Any]:
 def write(
     store: Store, cfg: DictConfig, science: dict[str, Any], run_id: str, data: Data, outcome: Outcome, about: Record
 ) -> Record:
-    """Write the run's directory: config, record, predictions, and of a network its history and weights.
+    """Write the run's directory: config, record, predictions, how rows are read; of a network its history and weights.
 
     Args:
         science: the config that identifies the run.
@@ -151,6 +152,7 @@ def write(
             states = outcome.adapted.states
         report["weights"] = save_weights(states, folder)
         write_json(folder / "record.json", report)
+        save_state(folder, state_of(data))
         np.savez_compressed(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]
     return report
 

@@ -56,9 +56,9 @@ class BiLSTM(nn.Module):
     def sentences(self, x: Pairs) -> Tensor:
         """Return the sentence vectors u and v of each pair, (B, 2, sentence_dim)."""
         width = max(x["a"].shape[1], x["b"].shape[1])
-        token_SL = torch.cat([nn.functional.pad(x[side], (0, width - x[side].shape[1])) for side in ("a", "b")])
+        token_SL = torch.cat([_widened(x[side], width) for side in ("a", "b")])
         length_S = torch.cat([x["a_length"], x["b_length"]])
-        if token_SL.device.type != "cpu":
+        if token_SL.device.type != "cpu" or torch.compiler.is_exporting():  # one graph for any lengths
             pooled_SD = self._encode(token_SL, length_S)
         else:
             order_S = length_S.argsort()
@@ -83,3 +83,8 @@ class BiLSTM(nn.Module):
 
 def _reordered(h_SLD: Tensor, at_SL: Tensor) -> Tensor:
     return h_SLD.gather(1, at_SL[:, :, None].expand(-1, -1, h_SLD.shape[2]))
+
+
+def _widened(token_BL: Tensor, width: int) -> Tensor:
+    # Not padded by what is missing, which may be nothing: an exported graph would keep that case alone.
+    return torch.cat([token_BL, token_BL.new_zeros(token_BL.shape[0], width)], dim=1)[:, :width]

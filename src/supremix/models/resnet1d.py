@@ -59,7 +59,7 @@ class ResNet18(nn.Module):
             mask_in_N1T = mask_N1T
             if i % 2:  # halves time
                 length_N = (length_N + 1) // 2
-                mask_N1T = valid_frames(length_N, (x_NCT.shape[-1] + 1) // 2)
+                mask_N1T = valid_frames(length_N, (x_NCT.shape[-1] - 1) // 2 + 1)
             x_NCT = block(x_NCT, mask_in_N1T, mask_N1T)
         x_NCT = functional.relu(self.norm(x_NCT, mask_N1T))
         return x_NCT.sum(-1) / length_N[:, None]
@@ -96,8 +96,9 @@ class Block(nn.Module):
         out = self.dropout(functional.relu(self.norm2(out, mask_N1T)))
         out = self.conv2(out, mask_N1T)
         shortcut = x_NCT
-        if self.stride == 2:  # an odd last frame is paired with 0, whatever the padding
-            shortcut = functional.max_pool1d(functional.pad(shortcut, (0, shortcut.shape[-1] % 2)), 2)
+        if self.stride == 2:  # an odd last frame is paired with 0, whatever the padding; an even one leaves the 0 out
+            # In two dimensions, of which one is a single row: max_pool1d would fix the length of an exported graph.
+            shortcut = functional.max_pool2d(functional.pad(shortcut, (0, 1))[:, :, None], (1, 2))[:, :, 0]
         return out + functional.pad(shortcut, (0, 0, 0, self.more_channels))
 
 

@@ -67,7 +67,7 @@ class BasicBlock(nn.Module):
         out = self.norm2(self.conv2(out))
         shortcut = x_NCDHW[:, :, :: self.stride, :: self.stride, :: self.stride]
         if self.more_channels:
-            zeros = shortcut.new_zeros(()).expand(len(shortcut), self.more_channels, *shortcut.shape[2:])
+            zeros = shortcut.new_zeros(()).expand(shortcut.shape[0], self.more_channels, *shortcut.shape[2:])
             shortcut = torch.cat([shortcut, zeros], dim=1)
         return functional.relu(out + shortcut, inplace=True)
 

@@ -24,7 +24,7 @@ from supremix.training.imbalance.fds import FDS
 from supremix.training.imbalance.lds import LDS, weighted
 from supremix.training.imbalance.running import CalibratedRegressor, RunningFDS, labelled
 from supremix.training.loop import NO_HOOKS, EpochRow, Hooks, Task, fit, state_on_cpu
-from supremix.training.probe import all_rows, on_calibrated, on_features, ridge_probe
+from supremix.training.probe import all_rows, linear_map, on_calibrated, on_features, ridge_probe
 from supremix.training.settings import AdaptSettings
 
 CACHED_AT_ONCE = 4096  # rows of cached features; raw inputs go through the network in batches of the stage's size
@@ -56,7 +56,7 @@ class Adapted:
     """Outcome of the stage."""
 
     predictions: Predictions
-    states: dict[str, dict[str, Tensor]]  # "best", "last" → weights named backbone.… and head.…
+    states: dict[str, dict[str, Tensor]]  # "best", "last" → weights named backbone.… and head.…; "ridge" → a linear map
     features: np.ndarray  # (N, D) test features at the best epoch
     best_epoch: int
     history: list[EpochRow]
@@ -123,6 +123,7 @@ def adapt(
             ridge = ridge_probe(inputs.train, inputs.val, weight_N)
             for name, by_variant in predictions.items():
                 by_variant["ridge"] = ridge.predict(all_rows(getattr(inputs, name)))
+            states["ridge"] = linear_map(ridge)
         states["best"] |= {f"backbone.{key}": value for key, value in state_on_cpu(backbone).items()}
     return Adapted(predictions, states, features_ND, fitted.best_epoch, fitted.history, fitted.seconds)
 

@@ -71,6 +71,14 @@ def ridge_probe(train: Split, val: Split, weight_N: np.ndarray | None = None) ->
     return make_pipeline(scaler, ridge)
 
 
+def linear_map(ridge: Pipeline) -> dict[str, Tensor]:
+    """Return the probe as weight (1, D) and bias (1,), float64, from features to label units."""
+    scaler, regression = ridge[0], ridge[-1]
+    weight_D = regression.coef_ / scaler.scale_
+    bias = regression.intercept_ - weight_D @ scaler.mean_
+    return {"weight": torch.from_numpy(weight_D)[None], "bias": torch.tensor([bias], dtype=torch.float64)}
+
+
 def all_rows(split: Split) -> np.ndarray:
     """Return what the split's `fetch` gives for all of its rows, (N, D) float64."""
     return split.fetch(np.arange(len(split))).cpu().double().numpy()

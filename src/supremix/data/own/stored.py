@@ -17,10 +17,13 @@ import torch
 
 from supremix.data.dataset import Data, RowReader, TargetScale
 from supremix.data.own.features import TableReader
+from supremix.data.readers import Features, Parcels, Pixels, Voxels
+from supremix.data.sentences import SentencePairs
 from supremix.data.transforms import restored_transform
 from supremix.errors import UserError
 
-READERS: dict[str, Any] = {reader.kind: reader for reader in (TableReader,)}
+CLASSES = (Features, Pixels, Voxels, Parcels, SentencePairs, TableReader)
+READERS: dict[str, Any] = {reader.kind: reader for reader in CLASSES}
 """Kind → class of all readers of rows."""
 
 JSON_FILE, ARRAYS_FILE = "data.json", "data.npz"
@@ -59,6 +62,15 @@ def state_of(data: Data) -> State:
         "target": {"mean": target.mean, "std": target.std, "transform": transform and transform.state()},
         "input_spec": spec,
         "label": data.extras.get("label", "label"),
+        "inputs": forms_of(data.to_input(data.test.fetch(np.arange(1)))),
+    }
+
+
+def forms_of(x: Any) -> State:
+    """Return type and shape, without the axis of rows, of each tensor that the backbone takes; a single one is "x"."""
+    return {
+        name: {"dtype": str(value.dtype).removeprefix("torch."), "shape": [*value.shape[1:]]}
+        for name, value in (x if isinstance(x, dict) else {"x": x}).items()
     }
 
 
