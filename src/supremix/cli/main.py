@@ -10,7 +10,10 @@ from typing import Any
 from supremix import __version__
 from supremix.cli.options import overrides_of
 
-COMMANDS = ("train", "prepare", "twin", "table", "figure", "search", "ls", "show", "evaluate", "wandb", "completion")
+COMMANDS = (
+    "train", "prepare", "twin", "table", "figure", "search", "ls", "show", "predict", "embed", "export", "evaluate",
+    "wandb", "completion",
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

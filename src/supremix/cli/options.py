@@ -4,11 +4,12 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from supremix.settings.compose import CONF, OWN, specifications
 
 if TYPE_CHECKING:
+    from supremix.inference.model import Model
     from supremix.suite.launchers import Launcher
     from supremix.suite.size import Size
 
@@ -55,6 +56,49 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store", type=Path, metavar="DIR", default=folder, help="default: $SUPREMIX_RUNS, else runs; now %(default)s"
     )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the positional that names a model."""
+    parser.add_argument("model", metavar="RUN", help="a run's folder or how its id begins, or a saved model's folder")
+
+
+def add_rows(parser: argparse.ArgumentParser) -> None:
+    """Add the positional that names a file with rows."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="rows: .csv, .tsv, .parquet, .xlsx, or arrays in .npy")
+
+
+def add_head(parser: argparse.ArgumentParser) -> None:
+    """Add which head predicts."""
+    parser.add_argument(
+        "--head", choices=("trained", "ridge"), default="trained", help="ridge: the linear probe in closed form"
+    )
+
+
+def model_of(options: argparse.Namespace) -> "Model":
+    """Load the model that `add_model` names."""
+    from supremix.inference.load import load
+    from supremix.inference.model import CONFIG
+    from supremix.store.folders import Store
+    from supremix.suite.stored import find_run
+
+    saved = Path(options.model)
+    return load(saved if (saved / CONFIG).is_file() else find_run(Store(options.store), options.model))
+
+
+def rows_of(path: Path) -> Any:
+    """Read the rows of a file: a DataFrame, or an array of a .npy file."""
+    import numpy as np
+
+    from supremix.data.own.sheet import read_sheet
+    from supremix.errors import UserError
+
+    if path.suffix != ".npy":
+        return read_sheet(path).frame.reset_index(drop=True)
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable as an array ({error}): give one that numpy.save wrote") from None
 
 
 def add_size(parser: argparse.ArgumentParser) -> None:

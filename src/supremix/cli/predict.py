@@ -1,0 +1,71 @@
+"""Predict the labels of new rows with a finished run, or with a saved model.
+
+The file is a table with the columns of the training file, read as training reads it; other columns are kept. Where it
+has the label too, the error is shown. Arrays, as the paper's datasets have them, come in .npy.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from supremix.cli import options as shared
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from supremix.inference.model import Model
+
+EXAMPLES = """\
+  supremix predict runs/3f2a9c0b1d2e4f55 new.csv -o predictions.csv
+  supremix predict 3f2a new.csv -o predictions.csv --head ridge     the probe in closed form
+  supremix predict 3f2a faces.npy -o predictions.csv
+  supremix predict my-model new.csv -o predictions.csv              a folder that supremix export wrote"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    shared.add_model(parser)
+    shared.add_rows(parser)
+    parser.add_argument("-o", "--out", type=Path, metavar="OUT", required=True, help="the CSV to write")
+    shared.add_head(parser)
+    shared.add_store(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the predictions. Returns the exit code."""
+    import numpy as np
+    import pandas as pd
+
+    from supremix.errors import writing_to
+
+    model = shared.model_of(options)
+    rows = shared.rows_of(options.file)
+    prediction_N = model.predict(rows, options.head)
+    numbered = {"row": np.arange(1, len(prediction_N) + 1)}
+    table = rows.copy() if isinstance(rows, pd.DataFrame) else pd.DataFrame(numbered)
+    name = f"predicted_{model.intake.label}"
+    table[name] = prediction_N
+    with writing_to(options.out, "name another file, or make space"):
+        table.to_csv(options.out, index=False)
+    print(f"{options.out}: {len(table)} rows, column {name}")
+    if text := _error(model, rows, prediction_N):
+        print(text)
+    return 0
+
+
+def _error(model: "Model", rows: Any, prediction_N: "np.ndarray") -> str:
+    """Return the error in words; empty where the rows have no labels."""
+    import numpy as np
+    import pandas as pd
+
+    from supremix.metrics.regression import METRICS, regression_metrics
+
+    if model.intake.label not in getattr(rows, "columns", ()):
+        return ""
+    y_N = pd.to_numeric(rows[model.intake.label], errors="coerce").to_numpy(dtype=float)
+    known_N = np.isfinite(y_N)
+    if not known_N.any():
+        return ""
+    values = regression_metrics(y_N[known_N], prediction_N[known_N])
+    shown = ", ".join(f"{name} {values[name]:.4g}" for name in METRICS)
+    return f"{known_N.sum()} rows with a label: {shown}"
