@@ -16,7 +16,8 @@ from hydra.utils import instantiate
 from supremix.data import text
 from supremix.data.dataset import Data
 from supremix.data.prepared.folder import sha256_file
-from supremix.data.raw.words import find_vectors, tokenise
+from supremix.data.raw.words import find_vectors
+from supremix.data.sentences import tokenise
 from supremix.errors import UserError
 from supremix.losses import SupReMixLoss
 from supremix.prepare import stsb_dir

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from supremix.data.raw import words
+from supremix.data.sentences import tokenise
 from supremix.errors import UserError
 
 ROWS = {"the": [0.5, -1.25, 3e-05], "cat": [1, 2, 3], "Cat": [9, 9, 9], "§": [0, 0, 1], ".": [-1, -2, -3]}
@@ -96,7 +97,7 @@ def test_wanted_words_are_both_forms():
 
 
 def test_tokens_are_the_treebank_s_and_never_the_padding():
-    assert words.tokenise('He can\'t say "<pad>" now.') == [
+    assert tokenise('He can\'t say "<pad>" now.') == [
         "He", "ca", "n't", "say", "``", "<", "pad", ">", "''", "now", ".",
     ]  # fmt: skip
 

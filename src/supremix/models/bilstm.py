@@ -23,13 +23,14 @@ class BiLSTM(nn.Module):
         hidden: H ≥ 1 of each direction.
         layers: BiLSTM layers, at least 1.
         dropout: probability on word vectors and on the last layer's outputs, before the maximum (Yang et al.).
+        sentences: of a row: 2 for pairs; 1 for single ones, whose vector is the feature.
     """
 
     registered_name = "backbone/bilstm"
 
     vectors: Tensor
 
-    def __init__(self, vectors: Tensor, hidden: int, layers: int, dropout: float) -> None:
+    def __init__(self, vectors: Tensor, hidden: int, layers: int, dropout: float, sentences: int = 2) -> None:
         super().__init__()
         if layers < 1:
             raise ValueError(f"layers must be 1 or more, got {layers}")
@@ -40,24 +41,27 @@ class BiLSTM(nn.Module):
         self.rightward = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
         self.leftward = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
         self.dropout = nn.Dropout(dropout)
+        self.sides = ("a", "b")[:sentences]
         self.sentence_dim = 2 * hidden
-        self.out_dim = 4 * self.sentence_dim
+        self.out_dim = self.sentence_dim if sentences == 1 else 4 * self.sentence_dim
 
     def forward(self, x: Pairs) -> Tensor:
-        """Return pair vectors (B, out_dim).
+        """Return pair vectors (B, out_dim), or the vectors of single sentences.
 
         Args:
-            x: "a" and "b", token numbers (B, La) and (B, Lb), padded with 0 at the end; "a_length" and "b_length",
-                (B,), each at least 1.
+            x: "a" and for pairs "b", token numbers (B, La) and (B, Lb), padded with 0 at the end; "a_length" and
+                "b_length", (B,), each at least 1.
         """
+        if len(self.sides) == 1:
+            return self.sentences(x)[:, 0]
         u_BD, v_BD = self.sentences(x).unbind(dim=1)
         return torch.cat([u_BD, v_BD, (u_BD - v_BD).abs(), u_BD * v_BD], dim=1)
 
     def sentences(self, x: Pairs) -> Tensor:
-        """Return the sentence vectors u and v of each pair, (B, 2, sentence_dim)."""
-        width = max(x["a"].shape[1], x["b"].shape[1])
-        token_SL = torch.cat([_widened(x[side], width) for side in ("a", "b")])
-        length_S = torch.cat([x["a_length"], x["b_length"]])
+        """Return the sentence vectors of each row, (B, 2, sentence_dim), or (B, 1, sentence_dim) of single ones."""
+        width = max(x[side].shape[1] for side in self.sides)
+        token_SL = torch.cat([_widened(x[side], width) for side in self.sides])
+        length_S = torch.cat([x[f"{side}_length"] for side in self.sides])
         if token_SL.device.type != "cpu" or torch.compiler.is_exporting():  # one graph for any lengths
             pooled_SD = self._encode(token_SL, length_S)
         else:
@@ -65,7 +69,7 @@ class BiLSTM(nn.Module):
             chunks = order_S.split(SENTENCES_AT_ONCE)
             parts = [self._encode(token_SL[at, : int(length_S[at[-1]])], length_S[at]) for at in chunks]
             pooled_SD = torch.cat(parts)[order_S.argsort()]
-        return pooled_SD.view(2, -1, self.sentence_dim).transpose(0, 1)
+        return pooled_SD.view(len(self.sides), -1, self.sentence_dim).transpose(0, 1)
 
     @torch.autocast("cpu", enabled=False)  # few processors have LSTMs in bfloat16
     def _encode(self, token_SL: Tensor, length_S: Tensor) -> Tensor:

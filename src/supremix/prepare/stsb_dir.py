@@ -134,7 +134,7 @@ def _check_published(files: Mapping[str, Path], split: str, sums: Mapping[str, s
 
 
 def _read(files: Mapping[str, Path]) -> tuple[list[Pair], list[Finding]]:
-    from supremix.data.raw.words import tokenise
+    from supremix.data.sentences import tokenise
 
     with meter("tokenising, sentences", 2 * sum(path.read_bytes().count(b"\n") for path in files.values())) as advance:
 

@@ -67,7 +67,9 @@ def read_sheet(path: Path | str, columns: Sequence[str] | None = None) -> Sheet:
         sheet = Sheet(path, text.frame, text.facts, text.problems, text.decimal_comma)
     if sheet.frame.empty:
         raise UserError(f"{path}: only a header ({', '.join(map(str, sheet.frame.columns[:5]))}), no rows: add rows")
-    return replace(sheet, frame=_named(path, sheet), sha256=sha256(raw).hexdigest())
+    frame = _named(path, sheet)
+    frame.attrs["folder"] = str(path.parent)  # that paths in it are relative to
+    return replace(sheet, frame=frame, sha256=sha256(raw).hexdigest())
 
 
 def _by_pandas(path: Path, function: str, module: str, kind: str, columns: Sequence[str] | None) -> Sheet:

@@ -17,13 +17,18 @@ import torch
 
 from supremix.data.dataset import Data, RowReader, TargetScale
 from supremix.data.own.features import TableReader
+from supremix.data.own.images import ImageReader
+from supremix.data.own.signals import ColumnSignalReader, FileSignalReader
+from supremix.data.own.texts import TextReader
+from supremix.data.own.volumes import VolumeReader
 from supremix.data.readers import Features, Parcels, Pixels, Voxels
 from supremix.data.sentences import SentencePairs
 from supremix.data.transforms import restored_transform
 from supremix.errors import UserError
 
-CLASSES = (Features, Pixels, Voxels, Parcels, SentencePairs, TableReader)
-READERS: dict[str, Any] = {reader.kind: reader for reader in CLASSES}
+PREPARED = (Features, Pixels, Voxels, Parcels, SentencePairs)
+OWN = (TableReader, ImageReader, VolumeReader, ColumnSignalReader, FileSignalReader, TextReader)
+READERS: dict[str, Any] = {reader.kind: reader for reader in (*PREPARED, *OWN)}
 """Kind → class of all readers of rows."""
 
 JSON_FILE, ARRAYS_FILE = "data.json", "data.npz"

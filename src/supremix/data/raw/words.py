@@ -43,14 +43,6 @@ class Vocabulary:
     missing: set[str]
 
 
-def tokenise(sentence: str) -> list[str]:
-    """Split by NLTK's word_tokenize with preserve_line=True: the Treebank rules on the whole text, no data needed."""
-    needs("nltk", extra="text")
-    from nltk.tokenize import word_tokenize
-
-    return word_tokenize(sentence, preserve_line=True)
-
-
 def look_up(tokens: Iterable[str], vectors: dict[str, np.ndarray]) -> Vocabulary:
     """Give each distinct token the vector of the word as it stands, else of its lower case, else zeros."""
     words = sorted(set(tokens))
