@@ -8,7 +8,7 @@ OLDEST := .venv-oldest
 AT_SIZE := $(if $(SIZE),--size $(SIZE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart tables test test-oldest test-long test-tables lint types lock bench gpu-check fault-campaign wandb-sync clean
+.PHONY: help setup quickstart tables test test-oldest test-long test-tables lint types lock bench campaign gpu-check fault-campaign wandb-sync clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench: $(STAMP) ## Measure losses, training step, probe and input as ratios in o
 
 gpu-check: $(STAMP) ## On a GPU, in 6 minutes: its tests, the losses, training at full size (also: python3 scripts/gpu_check/gpu_check.py)
 	$(PY) scripts/gpu_check/gpu_check.py
+
+campaign: $(STAMP) ## Feed thousands of random files and settings to the command line, in minutes
+	OMP_NUM_THREADS=1 $(PY) -m pytest -s tests/campaign
 
 fault-campaign: $(STAMP) ## Kill a table's processes 50 times, and compare it with one left alone
 	OMP_NUM_THREADS=1 $(PY) scripts/fault_campaign.py

@@ -76,6 +76,7 @@ RIGHT = {
     "whole numbers": (npy((VALUES_PT * 1000).astype("i2")), (VALUES_PT * 1000).astype("i2")),
     "unsigned": (npy((VALUES_PT * 1000 + 9000).astype("u4")), (VALUES_PT * 1000 + 9000).astype("u4")),
     "large": (npy(VALUES_PT * 1e30), VALUES_PT),
+    "so large that nearly all are whole": (npy(VALUES_PT * 1e17), VALUES_PT),
     "small": (npy(VALUES_PT * 1e-30), VALUES_PT),
     "on a high level": (npy(VALUES_PT + 1e4), VALUES_PT),
 }  # fmt: skip

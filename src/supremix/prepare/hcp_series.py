@@ -80,6 +80,8 @@ def _read_text(raw: bytes, delimiter: str | None) -> tuple[np.ndarray, list[str]
     doubts += [f"column of names left out ({second[0]}, …)"] if has_names else []
     columns = range(1, len(second)) if has_names else None
     rows = lines[1:] if has_header else lines
+    if not rows:
+        raise ValueError("no line of numbers")
     table = np.loadtxt(rows, delimiter=delimiter, ndmin=2, usecols=columns, quotechar='"', dtype=np.float64)
     if columns is not None and any(len(_cells(line, delimiter)) != len(second) for line in rows):
         raise ValueError(f"rows of other lengths than {len(second)}")  # loadtxt passes over what it does not use
@@ -107,12 +109,13 @@ def _is_number(cell: str) -> bool:
     return True
 
 
+@np.errstate(all="ignore")  # of values that are no numbers, which are refused later
 def _without_labels(table: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Leave out a first row and a first column that count or name the others, by their pattern."""
     if min(table.shape) < 3:
         return table, []
     inner = table[1:, 1:]
-    whole = bool((inner == np.round(inner)).all())
+    whole = float((inner == np.round(inner)).mean()) > 0.5  # as all large values of floating point are
     row = _is_label(table[0], whole) or _is_label(table[0, 1:], whole)
     column = _is_label(table[:, 0], whole) or _is_label(table[1:, 0], whole)
     doubts = [f"header line left out ({_shown(table[0])})"] if row else []
@@ -121,7 +124,7 @@ def _without_labels(table: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _is_label(values: np.ndarray, others_whole: bool) -> bool:
-    """Say whether these are numbers that name or count: in equal steps, or whole where all others are not."""
+    """Say whether these are numbers that name or count: in equal steps, or whole where most others are not."""
     if len(values) < 3 or not np.isfinite(values).all():
         return False
     steps = np.diff(values)

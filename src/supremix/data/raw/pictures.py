@@ -22,7 +22,8 @@ SMALLEST_SIDE = 8  # pixels; anything below shows nothing
 def decode(content: bytes, pixels: int) -> np.ndarray:
     """Decode an image file into (pixels, pixels, 3) uint8, RGB; raise ValueError with the reason where it cannot be."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        # Pillow warns of damage that it reads past.
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content)) as image:
             if min(image.size) < SMALLEST_SIDE:
                 raise ValueError(f"only {image.width}×{image.height} pixels")
             upright = to_rgb(_turned(image))
@@ -55,8 +56,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def _turned(image: Image.Image) -> Image.Image:
     """Turn an image upright, as its EXIF says; one whose EXIF is damaged stays as it is."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of damaged EXIF
-            turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
+        turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
     except Exception:  # Pillow lets several kinds through
         return image
     return image if turn is None else image.transpose(turn)

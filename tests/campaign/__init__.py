@@ -1,0 +1,1 @@
+"""Property-based campaigns, which take minutes: `make campaign` runs them, `make test` does not."""
