@@ -30,6 +30,7 @@ class Series(NamedTuple):
     doubts: list[str]
 
 
+@np.errstate(all="ignore")  # of values that are no numbers, which are refused
 def read_series(raw: bytes, suffix: str, parcels_in: str | None) -> Series:
     """Read a file's content; raise ValueError that names its fault.
 
@@ -109,7 +110,6 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-@np.errstate(all="ignore")  # of values that are no numbers, which are refused later
 def _without_labels(table: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Leave out a first row and a first column that count or name the others, by their pattern."""
     if min(table.shape) < 3:
