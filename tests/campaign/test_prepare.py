@@ -307,11 +307,11 @@ def test_archives(data):
         if folder is not None:
             images = np.load(folder / "faces.npy")
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                for i, file in enumerate(faces.FILES):
-                    if f"AgeDB/{file}" in labels(folder):
-                        (member,) = {name for name in archive.namelist() if name.endswith(file)}
-                        found = Image.open(io.BytesIO(archive.read(member))).convert("RGB")
-                        np.testing.assert_array_equal(images[i], np.asarray(found))
+                for row in csv.DictReader((folder / "manifest.csv").open()):
+                    file = row["id"].removeprefix("AgeDB/")
+                    (member,) = {name for name in archive.namelist() if name.endswith(file)}
+                    found = Image.open(io.BytesIO(archive.read(member))).convert("RGB")
+                    np.testing.assert_array_equal(images[int(row["row"])], np.asarray(found))
 
 
 @campaign

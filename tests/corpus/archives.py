@@ -107,6 +107,8 @@ CASES = [
     Odd("an image that is missing", archive(zipped({n: c for n, c in CONTENT.items() if n != faces.FILES[1]})),
         report=(faces.FILES[1], "dropped", "missing file"), right=have(**{faces.ODD: None})),
     Odd("a size that is none", archive(wrong_size()), right=SHOWN),
+    Odd("a name that is empty", archive(zipped(CONTENT | {"x.txt": b""}, folder="").replace(b"x.txt", b"\0.txt")),
+        right=SHOWN),
     Odd("a password", archive(zipped(locked=1)), refused=("faces.zip", "password")),
     Odd("no file", archive(zipped({})), refused=("faces.zip", "holds no files")),
     Odd("a cut zip", archive(zipped()[:-30]), refused=("faces.zip", "damaged or not a .zip")),

@@ -66,7 +66,9 @@ def list_files(source: Path) -> dict[str, Place]:
             places = dict(_in_zip(source))
     except FileNotFoundError:
         raise UserError(f"{source}: not there: check the path") from None
-    except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except UserError:
+        raise
+    except Exception as error:  # zipfile and tarfile let several kinds through
         raise UserError(f"{source}: damaged or not a .zip, .tar or folder ({error}): get it again") from error
     if not places:
         raise UserError(f"{source}: holds no files: get it again")
@@ -90,7 +92,7 @@ def _in_zip(source: Path) -> Iterator[tuple[str, Place]]:
         for entry in archive.infolist():
             if entry.flag_bits & 1:
                 raise UserError(f"{source}: protected by a password: unpack it with yours, then name the folder")
-            if not entry.is_dir():
+            if not entry.filename.endswith("/"):  # is_dir() fails where a damaged name is empty
                 yield entry.filename, Place(str(source), entry.file_size, of_archive, member=entry.filename)
 
 
