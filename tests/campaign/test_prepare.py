@@ -27,7 +27,7 @@ from supremix.cli.main import main
 from supremix.runtime import stamps
 from tests.corpus import RAW, ages, archives, faces, labels, measurements, pairs, series, vectors, volumes
 
-EXAMPLES = 150
+EXAMPLES = 80
 MEMORY = 4 << 30
 NUMBER = re.compile(r"[ \t\r\n]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\r\n]*")
 TEXTS = [(faces, "agedb.csv"), (pairs, pairs.TRAIN), (vectors, vectors.FILE), (measurements, measurements.FILE)]
