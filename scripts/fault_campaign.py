@@ -35,6 +35,7 @@ def work(folder: Path, seeds: list[int]) -> None:
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
     from supremix.runtime.entry import entry_point
     from supremix.settings.compose import CONF
     from supremix.suite.launchers import named
