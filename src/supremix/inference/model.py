@@ -1,6 +1,5 @@
 """A trained model: new rows, as the user has them, → predictions in label units, or features. B rows, D features."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from supremix.data.own.stored import Intake, State, save_state
 from supremix.errors import UserError, writing_to
 from supremix.inference.card import card
+from supremix.runtime.disk import put
 from supremix.store.files import save_weights
 from supremix.store.records import write_json
 
@@ -102,7 +102,7 @@ class Model:
             (scratch / "README.md").write_text(text, encoding="utf-8")
             if folder.exists():
                 folder.rmdir()
-            os.replace(scratch, folder)
+            put(scratch, folder)
         return folder
 
     def check_head(self, head: str) -> None:
