@@ -11,8 +11,8 @@ from supremix import __version__
 from supremix.cli.options import overrides_of
 
 COMMANDS = (
-    "train", "prepare", "twin", "table", "figure", "search", "ls", "show", "predict", "embed", "export", "evaluate",
-    "wandb", "completion",
+    "train", "inspect", "prepare", "twin", "table", "figure", "search", "ls", "show", "predict", "embed", "export",
+    "evaluate", "wandb", "completion",
 )  # fmt: skip
 
 

@@ -40,9 +40,14 @@ class Kinds:
 
 def kinds_of(rows: Rows) -> Kinds:
     """Tell the kind of each input column."""
+    return kinds_in(rows.frame, rows.inputs, rows.sheet.decimal_comma)
+
+
+def kinds_in(frame: "pd.DataFrame", names: Sequence[str], decimal_comma: bool) -> Kinds:
+    """Tell the kind of each of these columns; see `values.number_format` on decimal commas."""
     kinds = Kinds()
-    for name in rows.inputs:
-        _add(kinds, name, rows.frame[name], rows.sheet.decimal_comma)
+    for name in names:
+        _add(kinds, name, frame[name], decimal_comma)
     return kinds
 
 

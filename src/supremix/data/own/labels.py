@@ -30,7 +30,7 @@ def labels_of(sheet: "Sheet", name: str) -> tuple[np.ndarray, list[Problem], str
         UserError: the column has no numbers, or hardly any.
     """
     cells = sheet.frame[name]
-    form = number_format(cells, sheet.decimal_comma)
+    form = None if cells.isna().all() else number_format(cells, sheet.decimal_comma)
     if form is None or cells.dtype.kind == "b":
         raise UserError(_no_numbers(sheet, name))
     y_N = numbers_of(cells, form)

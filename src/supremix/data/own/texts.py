@@ -130,7 +130,7 @@ def text_columns(rows: Rows, given: Any) -> list[str]:
             raise UserError(f"dataset.input={names}: name one column of texts, or two for pairs")
         return [column(rows.sheet, name, "dataset.input") for name in names]
     texts = [name for name in rows.inputs if rows.frame[name].dtype.kind not in "iufbM"]
-    found = [name for name in texts if _words(rows.frame[name]) >= WORDS_AT_LEAST]
+    found = [name for name in texts if word_count(rows.frame[name]) >= WORDS_AT_LEAST]
     if not 1 <= len(found) <= 2:
         raise UserError(
             f"{rows.sheet.path}: {'no column holds' if not found else f'{len(found)} columns hold'} texts of several "
@@ -149,7 +149,8 @@ def mean_vectors(vectors_VE: Tensor, x: dict[str, Tensor]) -> Tensor:
     return torch.cat([u_BE, v_BE, (u_BE - v_BE).abs(), u_BE * v_BE], dim=1)
 
 
-def _words(cells: Any) -> float:
+def word_count(cells: Any) -> float:
+    """Return the mean number of words of a column's cells."""
     return float(cells.dropna().astype("str").str.split().str.len().mean() or 0.0)
 
 

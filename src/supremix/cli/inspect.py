@@ -1,0 +1,66 @@
+"""Show what is understood of a file of your own: columns, labels, problems by row, settings, the command to train.
+
+Nothing is trained or written. Rows that cannot be used are named; --problems writes all of them to a file.
+"""
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+
+from supremix.cli import options as shared
+
+PLAIN = r"[A-Za-z_./][\w./-]*"
+"""Texts that Hydra takes as they are."""
+EXAMPLES = """\
+  supremix inspect houses.csv --label price
+  supremix inspect houses.csv                                         its columns, where you do not know the label
+  supremix inspect tweets.txt --label score 'dataset.columns=[id,score,text]'    a file without a line of names
+  supremix inspect houses.csv --label price --problems bad_rows.csv"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("file", help="CSV, TSV, Parquet or Excel: a row for each item")
+    parser.add_argument("--label", metavar="COLUMN", help="column to predict")
+    parser.add_argument("--problems", type=Path, metavar="FILE", help="write the problems of all rows to this CSV file")
+    shared.add_overrides(parser, "settings as in training, such as dataset.drop=[a,b]")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the inspection. Returns the exit code."""
+    from supremix.data.own.inspection import columns_alone, described, inspect, report_rows
+    from supremix.errors import writing_to
+    from supremix.settings.build import build
+    from supremix.settings.compose import CONF, composed
+    from supremix.settings.overrides import quoted
+    from supremix.settings.source import resolved
+
+    given = [f"dataset.path={quoted(options.file)}"]
+    given += [f"dataset.label={quoted(options.label)}"] if options.label else []
+    load = resolved(composed(CONF, ["dataset=table", *given, *options.overrides]))["dataset"]["load"]
+    layout, plan = (build(f"dataset.load.{part}", load[part] | {"_convert_": "all"}) for part in ("layout", "plan"))
+    if layout.label is None:
+        print("\n".join([*columns_alone(options.file, layout), "", "name the column to predict: --label COLUMN"]))
+        return 0
+    found = inspect(options.file, layout, plan)
+    command = ["supremix", "train", f"dataset={found.kind}", *_plain(options), *options.overrides]
+    print("\n".join(described(found, options.file)))
+    print(f"train:\n  {shlex.join(command)}")
+    if options.problems:
+        with writing_to(options.problems, "give a path that can be written"):
+            report_rows(found.problems).to_csv(options.problems, index=False)
+        print(f"\n{len(found.problems):,} problems: {options.problems}")
+    return 0
+
+
+def _plain(options: argparse.Namespace) -> list[str]:
+    """Return path and label as overrides, quoted only where Hydra needs it."""
+    from supremix.settings.overrides import quoted
+
+    values = {"path": options.file, "label": options.label}
+    return [
+        f"dataset.{key}={value if re.fullmatch(PLAIN, value) else quoted(value)}"
+        for key, value in values.items()
+        if value is not None
+    ]

@@ -1,0 +1,197 @@
+"""What is understood of a user's file, as lines for the terminal: columns, labels, problems, settings that suit it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from supremix.data.geometry import find_geometry, skewed
+from supremix.data.own.assemble import Plan
+from supremix.data.own.files import located, path_column
+from supremix.data.own.images import ENDINGS as IMAGES
+from supremix.data.own.kinds import Kinds, kinds_in, kinds_of
+from supremix.data.own.layout import Layout, Rows, read_rows
+from supremix.data.own.problems import Problem, summary
+from supremix.data.own.sheet import read_sheet
+from supremix.data.own.signals import ENDINGS as SIGNALS
+from supremix.data.own.texts import WORDS_AT_LEAST, word_count
+from supremix.data.own.values import numbers_of
+from supremix.data.own.volumes import ENDINGS as VOLUMES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BARS, WIDTH = 12, 40
+COLUMNS_SHOWN = 30
+GIVES_AWAY = 0.97
+"""Correlation with the label, of values or ranks, from which on a column is doubted as an input."""
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass
+class Inspection:
+    """What was understood.
+
+    Attributes:
+        kind: dataset group's name: table, images, volumes, signals or texts.
+        facts: in words.
+        columns: a line each: name, kind, missing, different, examples.
+        y: labels of the usable rows.
+        problems: of rows.
+        settings: overrides that suit the file, each with its reason.
+    """
+
+    kind: str
+    facts: list[str]
+    columns: list[tuple[str, str, str, str, str]]
+    y: np.ndarray
+    problems: list[Problem] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+def inspect(path: str, layout: Layout, plan: Plan) -> Inspection:
+    """Read a file as training would, and tell what is understood; raise UserError as training would."""
+    rows = read_rows(path, layout)
+    kinds = kinds_of(rows)
+    kind, fact = modality(rows)
+    roles = {name: "label" if name == rows.label else "no input" for name in rows.frame.columns}
+    roles |= dict.fromkeys(rows.inputs, "")
+    found = Inspection(kind, [*rows.facts, fact], _columns(rows.frame, kinds, roles), rows.y, [*rows.problems])
+    if kind == "table":
+        found.problems += kinds.problems
+        found.facts += kinds.in_words()
+        found.settings |= _given_away(rows, kinds)
+    elif kind in ("images", "volumes", "signals") and (column := path_column(rows, None, ENDINGS[kind])) is not None:
+        there = located(rows.frame[column].tolist(), rows.sheet.path.parent)
+        found.problems += [
+            Problem(str(place), f"no file at the path in {column!r}", str(cell), True)
+            for place, cell, path_ in zip(rows.frame.index, rows.frame[column], there, strict=True)
+            if path_ is None
+        ]
+    found.facts.append(find_geometry(rows.label, rows.y, plan.batch_size, plan.bin_size, plan.label_unit).in_words())
+    if plan.target_transform == "none" and skewed(rows.y):
+        name = "log" if rows.y.min() >= 0 else "quantile"
+        found.settings[f"dataset.target_transform={name}"] = "the labels are skewed, and errors of large ones dominate"
+    return found
+
+
+ENDINGS = {"images": IMAGES, "volumes": VOLUMES, "signals": SIGNALS}
+
+
+def modality(rows: Rows) -> tuple[str, str]:
+    """Return which of the dataset groups fits a file, and why."""
+    for kind, endings in ENDINGS.items():
+        for name in rows.inputs:
+            cells = rows.frame[name]
+            if cells.dtype.kind in "iufbM":
+                continue
+            texts = cells.dropna().astype("str").str.strip().str.lower()
+            if len(texts) and texts.str.endswith(tuple(endings)).mean() > 0.5:
+                return kind, f"{name!r} holds paths of {kind}"
+    texts = [
+        name
+        for name in rows.inputs
+        if rows.frame[name].dtype.kind not in "iufbM"
+        and word_count(rows.frame[name]) >= max(WORDS_AT_LEAST, 4)
+        and rows.frame[name].nunique() > 0.5 * len(rows.y)
+    ]
+    numbers = [name for name in rows.inputs if rows.frame[name].dtype.kind in "iuf"]
+    if 1 <= len(texts) <= 2 and len(numbers) <= 3:
+        return "texts", f"{' and '.join(map(repr, texts))} {'holds' if len(texts) == 1 else 'hold'} texts"
+    return "table", "a table of features"
+
+
+def histogram(y_N: np.ndarray) -> list[str]:
+    """Return the labels' histogram as lines of bars."""
+    count_K, edge_K1 = np.histogram(y_N, bins=min(BARS, max(len(np.unique(y_N)), 2)))
+    names = [f"{low:.4g} – {high:.4g}" for low, high in pairwise(edge_K1)]
+    wide = max(map(len, names))
+    return [
+        f"{name:>{wide}} {_bar(count / count_K.max())} {count:,}" for name, count in zip(names, count_K, strict=True)
+    ]
+
+
+def table_lines(columns: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows of cells as aligned lines, those beyond a screen counted."""
+    shown = [("column", "kind", "missing", "different", "examples"), *columns[:COLUMNS_SHOWN]]
+    widths = [max(len(line[at]) for line in shown) for at in range(4)]
+    lines = ["  ".join([*(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=False)), line[4]]) for line in shown]
+    more = len(columns) - COLUMNS_SHOWN
+    return [*lines, f"… and {more:,} more columns"] if more > 0 else lines
+
+
+def problem_lines(problems: Sequence[Problem]) -> list[str]:
+    """Return the problems by reason."""
+    return summary(problems) or ["none"]
+
+
+def columns_alone(path: str, layout: Layout) -> list[str]:
+    """Return lines on the columns of a file whose label is not named yet."""
+    sheet = read_sheet(path, layout.columns)
+    names = [*sheet.frame.columns]
+    kinds = kinds_in(sheet.frame, names, sheet.decimal_comma)
+    lines = table_lines(_columns(sheet.frame, kinds, dict.fromkeys(names, "")))
+    return [f"{path}:", *(f"  {line}" for line in [*sheet.facts, "", *lines])]
+
+
+def _columns(frame: "pd.DataFrame", kinds: Kinds, roles: dict[str, str]) -> list[tuple[str, str, str, str, str]]:
+    """Return the columns; ``roles``: what those are that are no inputs, "" for the others."""
+    unused = {name: f"unused: {why}" for why, names in kinds.unused.items() for name in names}
+    lines = []
+    for name in frame.columns:
+        cells = frame[name]
+        kind = "numbers" if name in kinds.numbers else "dates" if name in kinds.dates else "category"
+        kind = roles[name] or unused.get(name, kind)
+        examples = ", ".join(str(value)[:16] for value in cells.dropna().unique()[:3])
+        lines.append((str(name)[:40], kind, f"{cells.isna().sum():,}", f"{cells.nunique():,}", examples))
+    return lines
+
+
+def _given_away(rows: Rows, kinds: Kinds) -> dict[str, str]:
+    """Return a setting for columns that nearly are the label."""
+    suspects = []
+    for name, form in kinds.numbers.items():
+        x_N = numbers_of(rows.frame[name], form)
+        usable_N = np.isfinite(x_N)
+        if usable_N.sum() > 10 and _correlation(x_N[usable_N], rows.y[usable_N]) > GIVES_AWAY:
+            suspects.append(name)
+    if not suspects or len(suspects) > 5:
+        return {}
+    why = f"{', '.join(suspects)} nearly {'is' if len(suspects) == 1 else 'are'} the label: leave out what is not known"
+    return {f"dataset.drop=[{','.join(suspects)}]": f"{why} beforehand"}
+
+
+def _correlation(x_N: np.ndarray, y_N: np.ndarray) -> float:
+    """Return the larger of the correlations of values and of ranks, without its sign."""
+    import pandas as pd
+
+    pairs = [(x_N, y_N), tuple(pd.Series(values).rank().to_numpy() for values in (x_N, y_N))]
+    return max(abs(float(np.corrcoef(x, y)[0, 1])) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0 for x, y in pairs)
+
+
+def _bar(share: float) -> str:
+    eighths = round(share * WIDTH * 8)
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+def described(found: Inspection, path: str) -> list[str]:
+    """Return all of it as the lines of a page."""
+    parts: list[tuple[str, list[str]]] = [
+        (path, found.facts),
+        ("columns", table_lines(found.columns)),
+        (f"labels of {len(found.y):,} usable rows", histogram(found.y)),
+        ("problems", problem_lines(found.problems)),
+    ]
+    if found.settings:
+        parts.append(("suggested", [f"{setting}: {why}" for setting, why in found.settings.items()]))
+    return [line for title, lines in parts for line in [f"{title}:", *(f"  {line}" for line in lines), ""]]
+
+
+def report_rows(problems: Sequence[Problem]) -> "pd.DataFrame":
+    """Return the problems as a table."""
+    import pandas as pd
+
+    columns: Any = ["place", "reason", "value", "left out"]
+    return pd.DataFrame(list(problems), columns=columns)
