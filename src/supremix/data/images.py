@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from supremix.data.dataset import Augment, Data, Split, TargetScale, check_trainable
+from supremix.data.dataset import Augment, Data, Split, check_trainable
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import Manifest, read_manifest
 from supremix.data.readers import Pixels
+from supremix.data.scaling import target_scale
 from supremix.data.views.images import ShiftedViews, normalised
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
@@ -23,7 +24,15 @@ FLAT_PIXELS = 32  # side to which images are averaged for regressors on raw pixe
 
 @registered("dataset/images")
 def load_images(
-    folder: Path | str, *, name: str, pixels: int, bin_size: float | None, views: Augment, padding: int, flip: float
+    folder: Path | str,
+    *,
+    name: str,
+    pixels: int,
+    bin_size: float | None,
+    views: Augment,
+    padding: int,
+    flip: float,
+    scaling: str | None = None,
 ) -> Data:
     """Load the prepared images in `folder`; they stay on disk until they are fetched.
 
@@ -35,6 +44,7 @@ def load_images(
         views: random views in pre-training.
         padding: largest shift of training images where labels train the backbone, pixels.
         flip: probability of mirroring them.
+        scaling: "standard" standardises targets by the training rows; "raw" or None keeps label units.
 
     `Split.fetch` gives (B, 3, pixels, pixels) uint8; `to_input` brings that to [-1, 1], float32. Raises UserError
     where the folder is missing, damaged or changed, naming file and row. The array itself is checked by its size and
@@ -67,7 +77,7 @@ def load_images(
         val,
         test,
         bin_size,
-        target=TargetScale(0.0, 1.0),
+        target=target_scale(name, scaling, train.y),
         input_spec={},
         sha256=content_sha256(meta),
         synthetic=meta["synthetic"],

@@ -9,16 +9,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from supremix.data.dataset import ROUNDING, Data, Split, TargetScale, check_trainable
+from supremix.data.dataset import Data, Split, check_trainable
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import FLOAT32_MAX, read_manifest
 from supremix.data.readers import Features
+from supremix.data.scaling import mean_std, target_scale
 from supremix.data.splits import draw_split
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
-
-SCALINGS = ("raw", "standard")
 
 
 @registered("dataset/table")
@@ -44,7 +43,6 @@ def load_table(
     Raises:
         UserError: the folder is missing, damaged or changed; names file, row and id.
     """
-    _check_scaling(name, scaling)
     folder = Path(folder)
     meta = read_meta(folder)
     manifest = read_manifest(folder / "manifest.csv", meta["rows"])
@@ -73,7 +71,6 @@ def diabetes(*, name: str, sizes: Mapping[str, int], split_seed: int, scaling: s
     """
     from sklearn.datasets import load_diabetes
 
-    _check_scaling(name, scaling)
     found = load_diabetes(scaled=False)
     x_NF, y_N = (np.ascontiguousarray(a, dtype="<f8") for a in (found["data"], found["target"]))
     sha256 = hashlib.sha256(x_NF.tobytes() + y_N.tobytes()).hexdigest()
@@ -95,11 +92,10 @@ class Table(NamedTuple):
 
 def _assemble(name: str, table: Table, rows: Mapping[str, np.ndarray], scaling: str, bin_size: float | None) -> Data:
     ids, x_NF, y_N, columns, sha256, synthetic = table
-    target, reader = TargetScale(0.0, 1.0), Features(columns, np.zeros(len(columns)), np.ones(len(columns)))
+    target = target_scale(name, scaling, y_N[rows["train"]])
+    reader = Features(columns, np.zeros(len(columns)), np.ones(len(columns)))
     if scaling == "standard":
-        reader = Features(columns, *_mean_std(x_NF[rows["train"]]))
-        mean, std = _mean_std(y_N[rows["train"]])
-        target = TargetScale(float(mean), float(std))
+        reader = Features(columns, *mean_std(x_NF[rows["train"]]))
     x = reader.read(x_NF)
     train, val, test = (Split(ids[r], y_N[r], partial(_take, x[r])) for r in (rows[split] for split in SPLITS))
     spec = {"in_features": x.shape[1]}
@@ -110,22 +106,6 @@ def _assemble(name: str, table: Table, rows: Mapping[str, np.ndarray], scaling: 
 
 def _take(x_NF: torch.Tensor, index_B: np.ndarray) -> torch.Tensor:
     return x_NF[torch.as_tensor(index_B, dtype=torch.long)]
-
-
-def _mean_std(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation (ddof 0) over the first axis, with a deviation of 1 for constants.
-
-    Constant is what differs by no more than rounding.
-    """
-    # By the range, not by std == 0: the computed deviation of many a 0.1 is 1e-17, and dividing by that would
-    # blow up any other value in the validation rows. Computed values that should be equal differ by rounding.
-    constant = np.ptp(values, axis=0) <= ROUNDING * np.abs(values).max(axis=0)
-    return np.where(constant, values[0], values.mean(axis=0)), np.where(constant, 1.0, values.std(axis=0))
-
-
-def _check_scaling(name: str, scaling: str) -> None:
-    if scaling not in SCALINGS:
-        raise UserError(f"{name}: scaling={scaling!r}: use one of {', '.join(SCALINGS)}")
 
 
 def _read_features(path: Path, rows: int, columns: Sequence[str] | None) -> np.ndarray:

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.dataset import Data, TargetScale, check_trainable
+from supremix.data.dataset import Data, check_trainable
 from supremix.data.prepared.folder import content_sha256, redo
 from supremix.data.prepared.manifest import Manifest
 from supremix.data.prepared.pieces import Pieces
 from supremix.data.readers import Parcels
+from supremix.data.scaling import target_scale
 from supremix.data.volumes import check_manifest, read_cohort, split_rows
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
@@ -21,13 +22,14 @@ RAW_SEGMENTS = 8
 
 
 @registered("dataset/series")
-def load_series(folder: Path | str, *, name: str, bin_size: float | None) -> Data:
+def load_series(folder: Path | str, *, name: str, bin_size: float | None, scaling: str | None = None) -> Data:
     """Load prepared time series, in which each parcel is standardised over its frames.
 
     Args:
         folder: the prepared folder.
         name: name of the dataset.
         bin_size: width of label bins, label units, or None.
+        scaling: "standard" standardises targets by the training rows; "raw" or None keeps label units.
 
     Returns:
         Data whose inputs are dicts: "x", (B, P, T) float32, zero beyond each row's length; "length", (B,) int64.
@@ -47,7 +49,7 @@ def load_series(folder: Path | str, *, name: str, bin_size: float | None) -> Dat
         val,
         test,
         bin_size=bin_size,
-        target=TargetScale(0.0, 1.0),
+        target=target_scale(name, scaling, train.y),
         input_spec={"in_channels": pieces.row_shape[0]},
         sha256=content_sha256(meta),
         synthetic=meta["synthetic"],

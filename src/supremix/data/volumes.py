@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.dataset import Augment, Data, Split, TargetScale, check_trainable
+from supremix.data.dataset import Augment, Data, Split, check_trainable
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import Manifest, read_manifest
 from supremix.data.prepared.pieces import Pieces, open_pieces
 from supremix.data.readers import Voxels
+from supremix.data.scaling import target_scale
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
 
@@ -22,7 +23,9 @@ RAW_GRID = 10
 
 
 @registered("dataset/volumes")
-def load_volumes(folder: Path | str, *, name: str, bin_size: float | None, views: Augment | None) -> Data:
+def load_volumes(
+    folder: Path | str, *, name: str, bin_size: float | None, views: Augment | None, scaling: str | None = None
+) -> Data:
     """Load the prepared volumes in `folder`: values in [0, 1], labels as they are.
 
     Args:
@@ -30,6 +33,7 @@ def load_volumes(folder: Path | str, *, name: str, bin_size: float | None, views
         name: of the dataset, for messages and records.
         bin_size: label units, or None.
         views: random views in pre-training, for methods that take more than one of each item.
+        scaling: "standard" standardises targets by the training rows; "raw" or None keeps label units.
 
     Raises UserError where the folder is missing, damaged or changed, naming file, row and id.
     """
@@ -47,7 +51,7 @@ def load_volumes(folder: Path | str, *, name: str, bin_size: float | None, views
         val,
         test,
         bin_size=bin_size,
-        target=TargetScale(0.0, 1.0),
+        target=target_scale(name, scaling, train.y),
         input_spec={"in_channels": 1},
         sha256=content_sha256(meta),
         synthetic=meta["synthetic"],

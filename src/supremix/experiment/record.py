@@ -110,9 +110,11 @@ def doubts(report: Record) -> list[str]:
         )
     mae, constant = report["metrics"]["val"]["best"]["mae"], report["data"]["constant_mae"]
     if mae >= LEARNT_BELOW * constant:
+        unscaled = report["config"]["dataset"].get("scaling", "standard") != "standard"  # texts have one fixed unit
+        way_out = "set dataset.scaling=standard, train longer" if unscaled else "train longer"
         found.append(
             f"{run}: nothing was learnt: the validation MAE is {mae:.4g}, and that of a constant, the mean or median "
-            f"of the training labels, {constant:.4g}: train longer, change the rate, or check inputs and labels"
+            f"of the training labels, {constant:.4g}: {way_out}, change the rate, or check inputs and labels"
         )
     return found
 
