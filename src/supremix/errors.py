@@ -1,5 +1,6 @@
 """What ends a run from outside it: a mistake of the user's, a stop signal, another process that has the same run."""
 
+import errno
 import importlib
 import signal
 from collections.abc import Iterator
@@ -72,6 +73,16 @@ class Stopped(BaseException):
         return f"stopped by {signal.Signals(self.signum).name}: the same command goes on from what is saved"
 
 
+def mistake_in_path(error: OSError) -> str | None:
+    """Return what is wrong with the name of a path, whatever was done with it; None where the name is not at fault."""
+    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        what = "is too long" if error.errno == errno.ENAMETOOLONG else "is a link to itself"
+        return f"{shortened(str(error.filename))}: a part of this path {what}: name another one"
+    if error.errno == errno.ENOENT and error.filename is None:  # of os.getcwd
+        return "the working directory is gone: change to one that is there"
+    return None
+
+
 MISTAKES = (UserError, HydraException, OmegaConfBaseException)
 """What a wrong setting raises. Commands print it in one line, by `one_line`, and exit with code 1."""
 
@@ -79,7 +90,13 @@ MISTAKES = (UserError, HydraException, OmegaConfBaseException)
 def one_line(error: BaseException) -> str:
     """Return a library's error and its cause as one line, without hints on internals."""
     text = str(error) + (f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else "")
-    return " ".join(filter(None, (_plain(line.strip()) for line in text.splitlines())))
+    text = text.partition("Exception raised from")[0]  # after which PyTorch lists addresses
+    return shortened(" ".join(filter(None, (_plain(line.strip()) for line in text.splitlines()))), 2000)
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """Return a text without its end where it is longer than ``most`` characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _plain(line: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep
+from hydra.core.override_parser.types import Glob, IntervalSweep
 from omegaconf import DictConfig, OmegaConf
 
 from supremix.errors import Busy, UserError, needs, writing_to
@@ -111,6 +111,8 @@ def split(overrides: list[str]) -> "tuple[dict[str, BaseDistribution], list[str]
         if bare in given:
             raise UserError(f"{line}: {bare} is given twice: leave out one")
         given.add(bare)
+        if isinstance(value, Glob):
+            raise UserError(f"{line}: a search has no patterns: list the names, with commas between them")
         if isinstance(value, IntervalSweep):
             try:
                 space[key] = FloatDistribution(float(value.start or 0), float(value.end or 0), log="log" in value.tags)

@@ -23,7 +23,8 @@ def main(cfg: DictConfig) -> None:
     except MISTAKES as error:
         if job.mode == RunMode.RUN:
             raise SystemExit(f"error: {one_line(error)}") from None
-        raise UserError(f"{job.job.override_dirname}: {one_line(error)}") from None
+        which = f"{job.job.override_dirname}: " if job.job.override_dirname else ""
+        raise UserError(f"{which}{one_line(error)}") from None
 
 
 def cli() -> None:

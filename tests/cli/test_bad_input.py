@@ -16,10 +16,18 @@ from supremix.cli.main import main
 from supremix.settings.provenance import present_code
 from supremix.suite.plan import Checksums, ids
 from supremix.training.checkpoint import Checkpoints
-from tests.cli.bad import HERE, Case, arrays, commands, configs, stores, tables
+from tests.cli.bad import HERE, Case, arrays, commands, configs, stores, surroundings, tables, written
 from tests.running import SMALL, config, run_small, without_verdict
 
-THEMES = {"configs": configs, "tables": tables, "arrays": arrays, "stores": stores, "commands": commands}
+THEMES = {
+    "configs": configs,
+    "written": written,
+    "tables": tables,
+    "arrays": arrays,
+    "stores": stores,
+    "commands": commands,
+    "surroundings": surroundings,
+}
 CORPUS = [pytest.param(case, id=f"{theme}: {case.name}") for theme, module in THEMES.items() for case in module.CASES]
 QUICK = [f"dataset.recipe.{stage}.epochs=1" for stage in ("pretrain", "vanilla", "adapt")]
 OWN_PROCESS = [

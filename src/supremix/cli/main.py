@@ -9,6 +9,7 @@ from typing import Any
 
 from supremix import __version__
 from supremix.cli.options import overrides_of
+from supremix.runtime.terminal import without_unicode
 
 COMMANDS = (
     "train", "inspect", "prepare", "twin", "table", "figure", "search", "ls", "show", "predict", "embed", "export",
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         import argcomplete
 
         argcomplete.autocomplete(make_parser(os.environ["COMP_LINE"].split()[1:]))
+    without_unicode()
     options, others = make_parser(arguments).parse_known_args(arguments)
     return run(options, others)
 
@@ -71,16 +73,25 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
         options: of the sub-command.
         others: what its parser does not know: overrides that stand after an option.
     """
-    from supremix.errors import MISTAKES, one_line
+    from supremix.errors import MISTAKES, mistake_in_path, one_line
     from supremix.runtime.log import show
     from supremix.runtime.output import Unheard
     from supremix.settings.compose import own_configs
+    from supremix.settings.overrides import check_overrides
 
     show()
     try:
+        takes_overrides = hasattr(options, "overrides")
         options.overrides = [*getattr(options, "overrides", []), *overrides_of(others)]
+        if takes_overrides:
+            check_overrides(options.overrides)
         with own_configs(getattr(options, "config_dir", None)):
             return options.run(options)
     except MISTAKES as error:
         Unheard(sys.stderr).write(f"error: {one_line(error)}\n")
+        return 1
+    except OSError as error:
+        if (mistake := mistake_in_path(error)) is None:
+            raise
+        print(f"error: {mistake}", file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from supremix.suite.size import Size
 
 GROUPS = ("dataset", "method", "protocol", "backbone", "transfer", "imbalance", "trainer", "tracking")
+DIGITS_OF_SEED = 18
 LAUNCHERS = ("basic", "joblib", "submitit_local", "slurm", "ray")
 
 
@@ -136,11 +137,15 @@ def size_of(options: argparse.Namespace) -> "Size":
 
 def seeds_of(text: str | None) -> list[int] | None:
     """Return the seeds of an option ``--seeds 0,1,2``; None where it is not given."""
-    from supremix.errors import UserError
+    from supremix.errors import UserError, shortened
 
     parts = [part.strip() for part in text.split(",")] if text is not None else []
-    if not all(part.isdecimal() for part in parts) or len({*map(int, parts)}) < len(parts):
-        raise UserError(f"--seeds {text}: give whole numbers, 0 or more, each once, with commas between them")
+    fitting = all(part.isascii() and part.isdecimal() and len(part) <= DIGITS_OF_SEED for part in parts)
+    if not fitting or len({*map(int, parts)}) < len(parts):
+        raise UserError(
+            f"--seeds {shortened(str(text))}: give whole numbers, 0 or more, each once, with commas between them, of "
+            f"{DIGITS_OF_SEED} digits at most"
+        )
     return [int(part) for part in parts] or None
 
 

@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     at_once = max(1, (options.jobs or os.cpu_count() or 1) // len(seeds))
     with entry_point():
         folder = search(CONF, overrides, seeds, options.trials, at_once, launcher)
-    print((folder / "trials.csv").read_text())
-    best = json.loads((folder / "best.json").read_text())
+    print((folder / "trials.csv").read_text(encoding="utf-8"))
+    best = json.loads((folder / "best.json").read_text(encoding="utf-8"))
     value = f"validation {best['metric']} {best['value']:.4f}"
     print(f"best: trial {best['trial']}, {value}, mean of seeds {options.seeds}")
     print(f"  supremix train {shlex.join(best['overrides'])}\n  {folder / 'best.json'}")

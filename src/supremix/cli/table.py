@@ -84,7 +84,7 @@ def make(options: argparse.Namespace) -> int:
             text = computed.markdown(table)
         elif options.rerender:
             folder = rerender(options.table, CONF, options.out, size)
-            text = (folder / "table.md").read_text()
+            text = (folder / "table.md").read_text(encoding="utf-8")
         else:
             results, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds, size)
             text = markdown(results)

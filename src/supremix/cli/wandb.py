@@ -87,7 +87,7 @@ def dashboard(options: argparse.Namespace) -> int:
     print(dashboards.describe(view))
     if options.out:
         with writing_to(options.out, "name another file with --out"):
-            options.out.write_text(dashboards.as_json(view))
+            options.out.write_text(dashboards.as_json(view), encoding="utf-8")
         print(options.out)
     elif not options.dry_run:
         _check_key("; --out FILE needs none")

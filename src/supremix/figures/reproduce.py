@@ -103,11 +103,11 @@ def write(
         return text, None
     with writing_to(folder, "make space, or name another folder with --out"), replacing(folder) as scratch:
         save(drawn.picture, scratch / "figure", synthetic)
-        with (scratch / "figure.csv").open("w", newline="") as file:
+        with (scratch / "figure.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, [*drawn.numbers[0], "synthetic"], lineterminator="\n")
             writer.writeheader()
             writer.writerows(row | {"synthetic": synthetic} for row in drawn.numbers)
-        (scratch / "figure.md").write_text(text)
+        (scratch / "figure.md").write_text(text, encoding="utf-8")
     return text, folder
 
 
@@ -141,7 +141,7 @@ def markdown(
 
 def _runs_in(page: Path) -> int:
     """Return the number of runs in a drawn figure; 0 without one."""
-    lines = page.read_text(errors="replace").splitlines() if page.is_file() else []
+    lines = page.read_text(encoding="utf-8", errors="replace").splitlines() if page.is_file() else []
     return sum(line.startswith("| ") for line in lines if line != RUNS)
 
 

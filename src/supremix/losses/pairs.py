@@ -17,6 +17,10 @@ from supremix.losses.labels import Labels, read_labels
 Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
 
+TEMPERATURES = (1e-6, 1e6)
+"""Within it logits, cosines divided by the temperature, and their sums have digits in float32."""
+
+
 def check_batch(z_ND: Any, y_N: Any) -> tuple[Tensor, Labels]:
     """Check embeddings and labels; return the embeddings in float32 or wider, and the labels on the host.
 
@@ -95,6 +99,14 @@ def positive_number(name: str, value: Any) -> float:
     result = number(value)
     if not 0 < result < float("inf"):
         raise ValueError(f"{name} must be a finite number above 0, got {value}")
+    return result
+
+
+def in_range(name: str, value: Any, low: float, high: float) -> float:
+    """Return the value as a float; raise ValueError naming the argument and its range unless it lies within."""
+    result = positive_number(name, value)
+    if not low <= result <= high:
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, beyond which float32 has no digits, got {value}")
     return result
 
 

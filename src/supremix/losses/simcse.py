@@ -25,7 +25,7 @@ class SimCSELoss(nn.Module):
 
     def __init__(self, temperature: float, threshold: float = 2.0) -> None:
         super().__init__()
-        self.temperature = pairs.positive_number("temperature", temperature)
+        self.temperature = pairs.in_range("temperature", temperature, *pairs.TEMPERATURES)
         self.threshold = float(threshold)
 
     def extra_repr(self) -> str:

@@ -25,7 +25,7 @@ class SupCRLoss(nn.Module):
 
     def __init__(self, temperature: float = 2.0) -> None:
         super().__init__()
-        self.temperature = pairs.positive_number("temperature", temperature)
+        self.temperature = pairs.in_range("temperature", temperature, *pairs.TEMPERATURES)
 
     @pairs.without_compiling
     def forward(self, z_ND: Tensor, y_N: Any) -> Tensor:

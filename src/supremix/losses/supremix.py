@@ -11,6 +11,9 @@ from supremix.losses.beta import sample_beta
 from supremix.losses.labels import device_of, read_labels
 from supremix.losses.windows import Windows, find_windows
 
+BETAS = (0.1, 1e6)
+"""Within it a Beta draw in float32 is a number from 0 to 1; below, both of its gamma variates may be 0."""
+
 
 class SupReMixLoss(nn.Module):
     """Contrast real pairs, Mix-neg and Mix-pos, with negatives weighted by label distance.
@@ -57,13 +60,13 @@ class SupReMixLoss(nn.Module):
         on_no_positive: str = "raise",
     ) -> None:
         super().__init__()
-        self.temperature = pairs.positive_number("temperature", temperature)
+        self.temperature = pairs.in_range("temperature", temperature, *pairs.TEMPERATURES)
         self.window = pairs.number(window)
         if not self.window >= 0:
             raise ValueError(f"window must be 0 or more label units, got {window}")
         if np.shape(beta) != (2,):
-            raise ValueError(f"beta must be two numbers (α, β), got {beta}")
-        self.beta = (pairs.positive_number("beta", beta[0]), pairs.positive_number("beta", beta[1]))
+            raise ValueError(f"beta must be two numbers (α, β), such as [2, 8], got {beta}")
+        self.beta = (pairs.in_range("beta", beta[0], *BETAS), pairs.in_range("beta", beta[1], *BETAS))
         self.label_range = None if label_range is None else pairs.positive_number("label_range", label_range)
         self.mix_neg, self.mix_pos, self.weight = mix_neg, mix_pos, weight
         self.similarity = pairs.one_of("similarity", similarity, "cosine", "l2")

@@ -18,6 +18,7 @@ def entry_point() -> Iterator[None]:
     why; the others end because they lost it.
     """
     log.show()
+    ranks.check_environment()
     try:
         with stoppable():
             yield

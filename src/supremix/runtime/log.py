@@ -14,6 +14,7 @@ from pathlib import Path
 from supremix.errors import MISTAKES, Busy, Stopped, one_line
 from supremix.runtime import ranks
 from supremix.runtime.output import Unheard
+from supremix.runtime.terminal import without_unicode
 
 PACKAGE = logging.getLogger("supremix")
 RUN_LOG = "run.log"
@@ -27,6 +28,7 @@ def show() -> None:
 
     Entry points call it, in each process that they start; a second call does nothing.
     """
+    without_unicode()
     if not any(isinstance(handler, _Stderr) for handler in PACKAGE.handlers):
         PACKAGE.addHandler(_Stderr())
         PACKAGE.setLevel(logging.INFO)

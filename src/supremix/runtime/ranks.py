@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+DEVICES_ANYWHERE = 8  # ranks that may share a machine with fewer processors, as in trials
 PATIENCE = timedelta(days=365)  # rank 0 may wait long for a run that another process works on
 SECONDS_TO_STORE = 5
 
@@ -39,8 +40,30 @@ def is_first() -> bool:
     return rank() == 0
 
 
+def check_environment() -> None:
+    """Raise UserError where the environment describes ranks as torchrun never does."""
+    if "LOCAL_RANK" not in os.environ:
+        return
+    numbers = ("LOCAL_RANK", "WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT")
+    needed = ("WORLD_SIZE",) if os.environ.get("WORLD_SIZE", "1") == "1" else (*numbers, "MASTER_ADDR")
+    for name in needed:
+        value = os.environ.get(name, "1" if name == "WORLD_SIZE" else None)
+        if value is None or (name in numbers and not (value.isascii() and value.isdecimal())):
+            raise UserError(
+                f"LOCAL_RANK is in the environment, and {name} is {'not there' if value is None else repr(value)}: "
+                "start ranks by torchrun, or unset LOCAL_RANK"
+            )
+
+
 def check(devices: int) -> None:
-    """Raise UserError if torchrun started another number of ranks here than ``trainer.devices``."""
+    """Raise UserError if torchrun started another number of ranks here than ``trainer.devices``, or they are too many.
+
+    Each is a process of its own, so that more of them than the machine has processors would only stand in each
+    other's way.
+    """
+    most = max(os.cpu_count() or 1, DEVICES_ANYWHERE)
+    if devices > most:
+        raise UserError(f"trainer.devices={devices}: this machine has {os.cpu_count()} processors: give at most {most}")
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     if world_size() > 1 and devices not in (1, here):
         raise UserError(f"trainer.devices={devices}, but torchrun started {here} ranks here: leave one of the two out")

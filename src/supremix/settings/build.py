@@ -1,5 +1,6 @@
 """From config nodes to objects: the one place that instantiates them."""
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
     from supremix.settings.schema import Contrastive, Settings
 
 
+NEEDED = {
+    "load": ("train", "val", "test"),
+    "build": ("forward", "out_dim"),
+    "loss": ("forward", "parameters"),
+    "projection": ("forward", "parameters"),
+    "estimator": ("fit", "predict"),
+    "optimizer": ("step", "zero_grad", "param_groups"),
+    "scheduler": ("step", "get_last_lr"),
+    "lds": ("row_weights",),
+    "fds": ("calibrated",),
+}
+"""Attributes of what a node makes, by the last part of its key."""
+
+MADE_LATER = tuple(
+    f"{stage}.{part}" for stage in ("method.pretrain", "protocol") for part in ("optimizer", "scheduler")
+)
+
+
 def build(key: str, node: Mapping[str, Any] | None, **derived: Any) -> Any:
     """Make the object that a config node describes. Raises UserError naming the key where a value is wrong.
 
@@ -29,13 +48,26 @@ def build(key: str, node: Mapping[str, Any] | None, **derived: Any) -> Any:
     with naming(key):
         built = instantiate(node, **derived)
     if not isinstance(built, partial):
-        return built
+        if node is not None and key in MADE_LATER:
+            raise UserError(f"{key}: it is made of what a run has: add _partial_: true to its group")
+        return _fitting(key, node, built)
 
     def completed(*arguments: Any) -> Any:
         with naming(key):
-            return built(*arguments)
+            return _fitting(key, node, built(*arguments))
 
     return completed
+
+
+def _fitting(key: str, node: Mapping[str, Any] | None, built: Any) -> Any:
+    """Return an object that has what is asked of it at this place of the config; UserError for another."""
+    for name in NEEDED.get(key.rpartition(".")[2], ()):
+        if node is not None and not hasattr(built, name):
+            raise UserError(
+                f"{key}: {node.get('_target_')} makes {type(built).__name__}, which has no {name!r}: name a _target_ "
+                f"that has {', '.join(NEEDED[key.rpartition('.')[2]])}"
+            )
+    return built
 
 
 @contextmanager
@@ -74,4 +106,11 @@ def contrastive_loss(method: "Contrastive", data: Data) -> nn.Module:
     criterion = build("method.loss", method.loss, **derived)
     if hasattr(criterion, "on_no_positive") and "on_no_positive" not in method.loss:
         criterion.on_no_positive = "zero"  # a single batch may have none; `preflight` stops a run where no batch has
+    try:
+        inspect.signature(criterion.forward).bind(None, None)
+    except TypeError:
+        raise UserError(
+            f"method.loss: {method.loss['_target_']} is not called with embeddings and labels: name a loss whose "
+            "forward takes (z_ND, y_N)"
+        ) from None
     return criterion

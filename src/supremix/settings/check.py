@@ -1,13 +1,11 @@
 """From the composed config to typed settings; a mistake becomes one line that names the key and the way out."""
 
-from typing import Any
-
 import numpy as np
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
 from pydantic import ValidationError
 
-from supremix.errors import UserError, one_line
+from supremix.errors import UserError, one_line, shortened
 from supremix.metrics.regression import HIGHER_IS_BETTER, LOWER_IS_BETTER, is_constant
 from supremix.runtime import ranks
 from supremix.settings.fields import sentence
@@ -21,7 +19,7 @@ def settings_of(cfg: DictConfig) -> Settings:
         values, *source = [resolved(config) for config in data_configs(cfg)]
         values["transfer"] = source[0] if source else None
     except OmegaConfBaseException as error:
-        raise UserError(f"config: {one_line(error)}") from None
+        raise UserError(f"config: {one_line(error)}: {_way_out(error)}") from None
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -38,8 +36,14 @@ def message(error: ValidationError) -> str:
     """Return the first mistake as ``key=value: what to do``."""
     problem = error.errors()[0]
     key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("("))  # which are kinds of a group
-    value: Any = "null" if problem["input"] is None else problem["input"]
+    value = "null" if problem["input"] is None else shortened(str(problem["input"]))
     return f"{key}: {sentence(problem)}" if problem["type"] == "missing" else f"{key}={value}: {sentence(problem)}"
+
+
+def _way_out(error: OmegaConfBaseException) -> str:
+    if isinstance(error, InterpolationKeyError | ConfigKeyError | ConfigAttributeError):
+        return "leave out the override that removes the key, or write it into the config (`supremix train --cfg job`)"
+    return "give the key a value (`supremix train --cfg job` shows all keys)"
 
 
 def check_bins(settings: Settings, bin_size: float | None) -> None:

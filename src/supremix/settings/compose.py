@@ -27,19 +27,12 @@ def own_folder() -> Path | None:
 def own_configs(folder: str | Path | None) -> Iterator[None]:
     """Add a folder of configs, for this process and those that it starts; None changes nothing.
 
-    Raises UserError where the folder is not there, or has a file by the name of a packaged one.
+    Raises UserError as `check_own` does.
     """
-    from supremix.errors import UserError
-
     if folder is None:
         yield
         return
-    own = Path(folder).absolute()
-    if not own.is_dir():
-        raise UserError(f"--config-dir {folder}: no such folder")
-    for path in sorted(own.rglob("*.yaml")):
-        if (CONF / path.relative_to(own)).exists():
-            raise UserError(f"{path}: {path.relative_to(own)} is packaged already: give this one another name")
+    own = check_own(folder)
     before = os.environ.get(OWN)
     os.environ[OWN] = str(own)
     try:
@@ -49,6 +42,25 @@ def own_configs(folder: str | Path | None) -> Iterator[None]:
             del os.environ[OWN]
         else:
             os.environ[OWN] = before
+
+
+def check_own(folder: str | Path) -> Path:
+    """Return a folder of the user's configs, absolute.
+
+    Raises UserError where it is not there, has a file by the name of a packaged one, or one that is no config.
+    """
+    from supremix.errors import UserError
+    from supremix.settings.written import read_yaml
+
+    own = Path(folder).absolute()
+    if not own.is_dir():
+        raise UserError(f"--config-dir {folder}: no such folder: name one that is there")
+    for path in sorted(own.rglob("*.yaml")):
+        if (CONF / path.relative_to(own)).exists():
+            raise UserError(f"{path}: {path.relative_to(own)} is packaged already: give this one another name")
+        if not isinstance(read_yaml(path), dict):
+            raise UserError(f"{path}: it has no keys: write it like the packaged ones, key: value")
+    return own
 
 
 def search_path() -> list[str]:

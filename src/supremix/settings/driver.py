@@ -7,18 +7,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from hydra._internal.utils import get_args_parser
 from hydra.conf import HydraConf
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from supremix.errors import MISTAKES, UserError, one_line
+from supremix.errors import MISTAKES, UserError, mistake_in_path, one_line
 from supremix.runtime import ranks
 from supremix.runtime.entry import entry_point
 from supremix.runtime.log import show
 from supremix.runtime.output import trouble
 from supremix.settings import resolvers
-from supremix.settings.compose import own_folder
-from supremix.settings.overrides import NOT_SCIENCE, check_added_keys
+from supremix.settings.compose import check_own, own_folder
+from supremix.settings.overrides import NOT_SCIENCE, check_added_keys, check_overrides
 
 log = logging.getLogger(__name__)
 _began = False  # whether a job of the driver did
@@ -33,14 +34,31 @@ def driving() -> Iterator[None]:
     _began = False
     try:
         with entry_point():
+            given = get_args_parser().parse_args(sys.argv[1:])
+            check_overrides(given.overrides)
             sys.argv[1:] = with_own_configs(with_sweep_tag(sys.argv[1:]))
+            if given.config_dir is not None:
+                check_own(given.config_dir)
             yield
     except MISTAKES as error:
         sys.exit(f"error: {one_line(error)}")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
+        if isinstance(error, OSError) and (mistake := mistake_in_path(error)):
+            sys.exit(f"error: {mistake}")
         if _began or trouble(sys.stdout):
-            raise  # of a run, and no mistake that is known; before one, of Hydra: dataset=5, a folder it cannot make
-        sys.exit(f"error: {error}: choose options by name, as in dataset=uci_airfoil, and paths.runs to be a folder")
+            raise  # of a run, and no mistake that is known; before one, of Hydra
+        sys.exit(f"error: {one_line(error)}: {_way_out(error)}")
+
+
+def _way_out(error: ValueError | OSError | RecursionError) -> str:
+    """Return what to do about what Hydra raises before a job begins."""
+    if isinstance(error, RecursionError):
+        return "a config includes itself, or its values are nested too deep: correct the defaults of your own configs"
+    if isinstance(error, OSError):
+        return "set paths.runs to a folder that can be written"
+    if "Config group override" in str(error):
+        return "choose options by name, as in dataset=uci_airfoil"
+    return "correct it, or see `supremix train --help`"
 
 
 def check_job(cfg: DictConfig, job: HydraConf) -> None:

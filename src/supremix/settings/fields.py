@@ -85,12 +85,37 @@ def choice(*names: str) -> BeforeValidator:
 OR_NULL = says(lambda text: f"{text}, or null")
 """For ``X | None``: the sentence of X with the other way out."""
 
-Whole = Annotated[int, Field(ge=0), give("give a whole number, 0 or more")]
-Whole1 = Annotated[int, Field(ge=1), give("give a whole number, 1 or more")]
-Whole2 = Annotated[int, Field(ge=2), give("give a whole number, 2 or more")]
+LARGEST = 2**63 - 1
+"""The largest whole number that PyTorch counts with."""
+
+
+def whole(least: int, most: int = LARGEST) -> tuple[Any, ...]:
+    """Return the marks of an int from ``least`` to ``most``."""
+    return Field(ge=least, le=most), says(lambda text: _bounded(text, least, most))
+
+
+def _bounded(text: str, least: int, most: int) -> str:
+    return f"give {most} at most" if text == f"{AT_MOST}{most}" else f"give a whole number, {least} or more"
+
+
+AT_MOST = "Input should be less than or equal to "
+"""What pydantic says of a number that is too large."""
+
+Whole = Annotated[int, *whole(0)]
+Whole1 = Annotated[int, *whole(1)]
+Whole2 = Annotated[int, *whole(2)]
+# More than these would fill a machine before a run is seen to ask too much.
+Threads = Annotated[int, *whole(1, 1024)]
+Readers = Annotated[int, *whole(0, 1024)]
+Views = Annotated[int, *whole(1, 1000)]
+HistogramBins = Annotated[int, *whole(1, 100_000)]
+HardestPairs = Annotated[int, *whole(1, 10_000_000)]
 Number = Annotated[float, Field(ge=0), give("give a number, 0 or more")]
+Norm = Annotated[float, Field(gt=0), give("give a number above 0")]
 Minutes = Annotated[float, Field(ge=0), give("give a number of minutes, 0 or more")]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), give("give a number of seconds above 0")]
+Seconds = Annotated[
+    float, Field(gt=0, le=1e6, allow_inf_nan=False), give("give a number of seconds above 0, at most a million")
+]
 Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Name], give("give a list of names, as in [pilot,gpu]")]
 

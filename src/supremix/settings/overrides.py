@@ -1,11 +1,22 @@
 """Hydra overrides as text: their keys, their quoting, and those that nothing would read."""
 
+import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from supremix.errors import UserError
+from supremix.errors import UserError, one_line, shortened
+
+RUNS_AT_MOST = 100_000
+"""Of a sweep, which Hydra expands as a whole."""
+
+DIGITS_AT_MOST = 400
+DEPTH_AT_MOST = 50
 
 NOT_SCIENCE = ("-", "hydra", "paths.", "rerun", "trainer.", "tracking")
 """Prefixes of overrides that cannot change a result."""
@@ -20,6 +31,56 @@ def quoted(text: str) -> str:
 def key_of(override: str) -> str:
     """Return the key that a Hydra override sets, adds or removes."""
     return override.lstrip("+~").partition("=")[0]
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Raise UserError for what is no override, and for a sweep that is too large, before it is expanded."""
+    runs = 1
+    for override in overrides:
+        if "=" not in override and not override.startswith("~"):
+            raise UserError(
+                f"{override}: neither an option nor key=value: name one thing at a time (--help shows what), and after "
+                "it overrides such as method.window=5"
+            )
+        _check_size(override)
+        try:
+            (parsed,) = OverridesParser.create().parse_overrides([override])
+        except (HydraException, ValueError, RecursionError) as error:
+            # The last line of Hydra's links to its grammar.
+            text = one_line(error).partition(" See https://hydra.cc")[0].removeprefix("LexerNoViableAltException: ")
+            cause = "" if text == override else f" ({shortened(text)})"
+            raise UserError(
+                f"{shortened(override)}: not readable as key=value{cause}: check brackets, commas and "
+                "quotes, and quote it for the shell, as in 'method.beta=[2,8]'"
+            ) from None
+        runs *= _values(override, parsed)
+        if runs > RUNS_AT_MOST:
+            raise UserError(f"{override}: a sweep of more than {RUNS_AT_MOST:,} runs: give fewer values")
+
+
+def _check_size(override: str) -> None:
+    """Raise UserError for a number of too many digits and for brackets in too many brackets."""
+    if re.search(rf"\d{{{DIGITS_AT_MOST}}}", override):
+        raise UserError(f"{shortened(override)}: a number of more than {DIGITS_AT_MOST} digits: give a shorter one")
+    depth = 0
+    for character in override:
+        depth += (character in "[{(") - (character in "]})")
+        if depth > DEPTH_AT_MOST:
+            raise UserError(f"{shortened(override)}: more than {DEPTH_AT_MOST} brackets in each other: leave some out")
+
+
+def _values(override: str, parsed: Override) -> int:
+    """Return how many values an override gives; 1 for an interval and for a pattern. UserError for none."""
+    sweep: Any = parsed.value()
+    if isinstance(sweep, ChoiceSweep):
+        return len(sweep.list)
+    if not isinstance(sweep, RangeSweep):
+        return 1
+    first, last = float(sweep.start or 0), float(sweep.stop or 0)
+    count = math.ceil((last - first) / sweep.step) if sweep.step else 0
+    if count < 1:
+        raise UserError(f"{override}: the range has no value: give range(start,stop) with start below stop")
+    return count
 
 
 def check_added_keys(cfg: DictConfig, overrides: Any) -> None:

@@ -11,15 +11,20 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from supremix.metrics.regression import METRICS
 from supremix.settings.fields import (
     OR_NULL,
+    HardestPairs,
+    HistogramBins,
     LoadNode,
     Minutes,
     Name,
     Names,
     Node,
-    Number,
+    Norm,
     OptimizerNode,
+    Readers,
     SchedulerNode,
     Seconds,
+    Threads,
+    Views,
     Whole,
     Whole1,
     Whole2,
@@ -79,8 +84,8 @@ class Backbone(OpenGroup):
 class Histograms(Group):
     """``method.pretrain.histograms``."""
 
-    bins: Whole1
-    hardest: Whole1
+    bins: HistogramBins
+    hardest: HardestPairs
     epochs: list[int]
 
 
@@ -96,8 +101,8 @@ class Pretrain(Group):
 
     epochs: Whole1
     batch_size: Whole2
-    views: Whole1
-    clip: Annotated[Number | None, OR_NULL]
+    views: Views
+    clip: Annotated[Norm | None, OR_NULL]
     histograms: Annotated[
         Histograms | None, only(_whole_histograms, "give {bins: 50, hardest: 1000, epochs: [1, 10]}, or null")
     ]
@@ -158,7 +163,7 @@ class Adapt(Group):
     epochs: Whole1
     batch_size: Whole1
     loss: Annotated[str, choice("l1", "mse")]
-    clip: Annotated[Number | None, OR_NULL]
+    clip: Annotated[Norm | None, OR_NULL]
     patience: Annotated[Whole1 | None, OR_NULL]
     bias_init: Annotated[str, choice("mean", "zero")]
     select: Annotated[str, choice(*METRICS)]
@@ -191,8 +196,8 @@ class Trainer(Group):
     accelerator: Name
     devices: Whole1
     precision: Annotated[str, choice("32-true", "bf16-mixed", "16-mixed")]
-    threads: Annotated[Whole1 | None, OR_NULL]
-    workers: Whole
+    threads: Annotated[Threads | None, OR_NULL]
+    workers: Readers
     log_every: Whole1
     progress: Annotated[str, choice("auto", "bar", "plain", "off")]
     deterministic: bool

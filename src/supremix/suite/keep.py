@@ -49,7 +49,7 @@ def kept(page: Path, standing: int, count: int, settings: list[str], what: str =
     """
     if not standing:
         return None
-    lines = page.read_text(errors="replace").splitlines() if page.is_file() else []
+    lines = page.read_text(encoding="utf-8", errors="replace").splitlines() if page.is_file() else []
     old, new = [line.removeprefix("- ") for line in lines if SETTINGS in line], stated(settings)
     if standing <= count and old == new:
         return None

@@ -6,14 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
-from yaml import YAMLError
 
 from supremix.errors import UserError
 from supremix.settings.compose import specifications
 from supremix.settings.fields import PROBLEM, sentence
+from supremix.settings.written import read_yaml
 from supremix.suite.checks import problems
 from supremix.suite.spec import Spec
 
@@ -39,15 +38,15 @@ def reading(path: Path, what: str) -> Iterator[Any]:
     """
     if not path.is_file():
         known = ", ".join(sorted(specifications(path.parents[1], path.parent.name)))
-        raise UserError(f"{path}: no such {what}; there are: {known}")
+        raise UserError(f"{path}: no such {what}; there are: {known}; --config-dir names a folder with more")
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
+        content = read_yaml(path)
         if not isinstance(content, dict) or not content:
             raise ValueError("it has no keys: write it like the others there")
         yield content
     except KeyError as error:
         raise UserError(f"{path}: the key {error} is missing") from None
-    except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
 
 

@@ -124,7 +124,7 @@ def filled(folder: Path) -> int:
     path = folder / "table.csv"
     if not path.is_file():
         return 0
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         return sum(bool(row.get("here")) for row in csv.DictReader(file))
 
 

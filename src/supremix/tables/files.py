@@ -54,7 +54,7 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     """Write files into a folder, all or none; raise UserError if the system refuses one."""
     with writing_to(folder, "make space, or name another folder with --out"), replacing(folder) as scratch:
         for name, text in texts.items():
-            (scratch / name).write_text(text)
+            (scratch / name).write_text(text, encoding="utf-8")
 
 
 def small(cell: Cell, record: Record) -> Record:
@@ -81,8 +81,8 @@ def rerender(name: str, conf: Path, out: Path | None, size: Size = PAPER) -> Pat
 def read(spec: Spec, folder: Path) -> tuple[Results, list[CellRecord]]:
     """Read the results and records in a rendered table's folder, with the seeds planned when it was written."""
     try:
-        records = [_read_line(json.loads(line)) for line in (folder / RECORDS).read_text().splitlines()]
-        state = _checked(json.loads((folder / STATE).read_text())) if (folder / STATE).exists() else {}
+        records = [_read_line(json.loads(line)) for line in (folder / RECORDS).read_text(encoding="utf-8").splitlines()]
+        state = _checked(json.loads((folder / STATE).read_text(encoding="utf-8"))) if (folder / STATE).exists() else {}
         failed = {(panel, row, int(seed)) for panel, row, seed in state.get("failed", [])}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{folder}: no readable records ({error}); run the table first") from None

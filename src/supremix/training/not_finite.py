@@ -51,8 +51,14 @@ class Watch:
         more = f" and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
         return (
             f"the {what} became {value} in epoch {epoch}, step {step}, on the rows {', '.join(ids[:IDS_SHOWN])}{more}: "
-            f"lower the learning rate or check these inputs; last good checkpoint: {self._last_good() or 'none'}"
+            f"{self._way_out(epoch, step, loss)}; last good checkpoint: {self._last_good() or 'none'}"
         )
+
+    @staticmethod
+    def _way_out(epoch: int, step: int, loss: float) -> str:
+        if epoch == step == 1 and not math.isfinite(loss):  # no step has changed a weight yet
+            return "check these inputs and the settings of the loss, or lower the learning rate and weight decay"
+        return "lower the learning rate and weight decay, or check these inputs"
 
 
 @contextmanager

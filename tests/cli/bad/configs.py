@@ -3,6 +3,9 @@
 from tests.cli.bad import Case
 
 SHOWN = "--cfg job` shows its settings"
+IDENTITY = "_target_:torch.nn.Identity"
+NINES = "9" * 5000
+LARGEST = "9223372036854775807 at most"
 SMALL_STEP = "{_target_:torch.optim.lr_scheduler.StepLR,_partial_:true}"
 
 
@@ -99,5 +102,101 @@ CASES = [
     case("imbalance=fds", "imbalance.fds.momentum=2", says=["imbalance.fds: momentum=2", "0 to below 1"]),
     case("imbalance=lds", "dataset.load.bin_size=null", says=["imbalance.lds", "set dataset.load.bin_size"]),
     case("imbalance=lds", "method=constant", says=["imbalance.lds", "method=constant", "imbalance=none"]),
+    # more than a machine holds, told at once
+    case("trainer.devices=100000", says=["trainer.devices=100000", "processors: give at most"]),
+    case("trainer.devices=1000000000000", says=["trainer.devices=1000000000000", "give at most"]),
+    case("trainer.threads=1000000", says=["trainer.threads=1000000", "give 1024 at most, or null"]),
+    case("trainer.threads=1000000000000000000000000", says=["trainer.threads=1000", "give 1024 at most"]),
+    case("trainer.workers=100000000", says=["trainer.workers=100000000", "give 1024 at most"]),
+    case("method.pretrain.histograms={bins:1000000000000,hardest:10,epochs:[1]}",
+         says=["method.pretrain.histograms.bins=1000000000000", "100000 at most"]),
+    case("method.pretrain.histograms={bins:10,hardest:1000000000000,epochs:[1]}",
+         says=["method.pretrain.histograms.hardest=1000000000000", "10000000 at most"]),
+    case("method.pretrain.views=1000000000000", says=["method.pretrain.views=1000000000000", "1000 at most"]),
+    case("method.pretrain.batch_size=100000000000000000000000000", says=["method.pretrain.batch_size=1000", LARGEST]),
+    case("protocol.batch_size=100000000000000000000000000", says=["protocol.batch_size=1000", LARGEST]),
+    case("protocol.epochs=100000000000000000000000000", says=["protocol.epochs=1000", LARGEST]),
+    case("trainer.log_every=100000000000000000000000000", says=["trainer.log_every=1000", LARGEST]),
+    case("seed=100000000000000000000000000", says=["seed=1000", LARGEST]),
+    case("dataset.load.split_seed=100000000000000000000000000", says=["dataset.load.split_seed=1000", LARGEST]),
+    case("dataset.permute_labels=100000000000000000000000000", says=["dataset.permute_labels=1000", LARGEST]),
+    case("tracking.finish_timeout=1e300", says=["tracking.finish_timeout=1e+300", "at most a million"]),
+    case("dataset.recipe.backbone.hidden=[1000000000000000000000]", says=["backbone.build", "Overflow", SHOWN]),
+    case("dataset.recipe.projection.hidden=1000000000000000", says=["method.projection", SHOWN]),
+    case("imbalance=lds", "imbalance.lds.size=1000000000001", says=["imbalance.lds: size=1000", "below 10,000"]),
+    case("imbalance=fds", "imbalance.fds.size=1000000000001", says=["imbalance.fds: size=1000", "below 10,000"]),
+    case("imbalance=lds", "imbalance.lds.size=4", says=["imbalance.lds: size=4", "odd whole number"]),
+    case("imbalance=fds", "imbalance.fds.start_update=-1", says=["imbalance.fds: start_update=-1", "0 or more"]),
+    case("dataset.subset.train_size=1000000000000000000", says=["dataset.subset.train_size=1000", "or fewer"]),
+    Case("seed of 5000 digits", ["seed=999", "more than 400 digits", "shorter"], [f"seed={NINES}"]),
+    Case("threads of 5000 digits", ["trainer.threads=999", "more than 400 digits"], [f"trainer.threads={NINES}"]),
+    Case("300 brackets", ["method.beta=[[[", "more than 50 brackets", "leave some out"],
+         [f"method.beta={'[' * 300}{']' * 300}"]),
+    Case("sweep of a trillion runs", ["seed=range(0,1000000000000)", "more than 100,000 runs", "fewer values"],
+         ["-m", "seed=range(0,1000000000000)"]),
+    Case("sweep over three ranges", ["more than 100,000 runs"],
+         ["-m", "seed=range(0,1000)", "dataset.load.split_seed=range(0,1000)", "method.window=range(0,1000)"]),
+    case("-m", "seed=range(5,5)", says=["seed=range(5,5)", "no value", "start below stop"]),
+    # huge and tiny numbers
+    *(case(f"method={name}", f"method.temperature={value}", says=["method.loss: temperature", "1e-06 to 1e+06", value])
+      for name in ("supremix", "supcon", "supcr") for value in ("1e-30", "1e+300")),
+    case("method.beta=[1e300,1]", says=["method.loss: beta", "0.1 to 1e+06"]),
+    case("method.beta=[2,1e-9]", says=["method.loss: beta", "0.1 to 1e+06", "1e-09"]),
+    case("method.beta={a:1}", says=["method.loss: beta", "two numbers", "[2, 8]", "{'a': 1}"]),
+    case("method.beta=5", says=["method.loss: beta", "two numbers", "got 5"]),
+    case("method.beta=null", says=["method.loss: beta", "two numbers", "None"]),
+    case("method.loss.label_range=-1", says=["method.loss: label_range", "above 0", "-1"]),
+    case("method.pretrain.clip=0", says=["method.pretrain.clip=0", "above 0, or null"]),
+    case("protocol.clip=0", says=["protocol.clip=0", "above 0, or null"]),
+    case("imbalance=lds", "imbalance.lds.sigma=1e300", says=["imbalance.lds: sigma=1e+300", "0.001 to 1e+06 bins"]),
+    case("imbalance=lds", "imbalance.lds.sigma=1e-300", says=["imbalance.lds: sigma=1e-300", "0.001 to 1e+06 bins"]),
+    case("imbalance=fds", "imbalance.fds.sigma=wide", says=["imbalance.fds: sigma=wide", "a number above 0"]),
+    case("dataset.load.bin_size=1e-300", says=["bin_size=1e-300", "larger bin_size"]),
+    case("dataset.load.bin_size=1e300", says=["bin_size=1e+300", "smaller bin_size"]),
+    case("dataset.load.bin_size=1e-9", "dataset.recipe.window=0", "dataset.subset.train_size=12",
+         says=["none of the anchors", "learn nothing", "set dataset.load.bin_size="]),
+    case("protocol.optimizer.weight_decay=1e300", "seed=1",
+         says=["the loss became nan", "learning rate and weight decay", "last good checkpoint: none"]),
+    case("method.pretrain.optimizer.lr=1e300", "seed=1",
+         says=["the loss became nan in epoch 1, step 2", "lower the learning rate"]),
+    # objects of another kind
+    case("method.loss._target_=torch.nn.Identity",
+         says=["method.loss: torch.nn.Identity is not called with", "(z_ND, y_N)"]),
+    case("method.loss._target_=builtins.dict", says=["method.loss: builtins.dict makes dict", "no 'forward'"]),
+    case("method.loss._target_=os.getcwd", says=["method.loss", "keyword arguments", SHOWN]),
+    case("method.loss._target_=torch.nn.MSELoss", says=["method.loss", "'temperature'", SHOWN]),
+    case(f"backbone.build={{{IDENTITY}}}", says=["backbone.build: torch.nn.Identity", "no 'out_dim'"]),
+    case("backbone.build._target_=builtins.dict", says=["backbone.build: builtins.dict", "forward, out_dim"]),
+    case("method.projection._target_=builtins.dict", says=["method.projection: builtins.dict", "no 'forward'"]),
+    case(f"protocol.optimizer={{{IDENTITY},_partial_:true}}", "seed=1",
+         says=["protocol.optimizer: torch.nn.Identity", "no 'step'", "param_groups"]),
+    case("protocol.optimizer._partial_=false", "seed=1", says=["protocol.optimizer", "'params'", SHOWN]),
+    case("method.pretrain.optimizer._target_=torch.optim.LBFGS", "seed=1",
+         says=["method.pretrain.optimizer", "'weight_decay'", SHOWN]),
+    case(f"protocol.scheduler={{{IDENTITY},_partial_:true}}", "seed=1",
+         says=["protocol.scheduler: torch.nn.Identity", "no 'step'"]),
+    case("method=ridge", f"method.estimator={{{IDENTITY}}}", says=["method.estimator: torch.nn.Identity", "no 'fit'"]),
+    case("method=ridge", "method.estimator._target_=builtins.dict", says=["method.estimator", "fit, predict"]),
+    case("imbalance=lds", "imbalance.lds._target_=builtins.dict", says=["imbalance.lds", "no 'row_weights'"]),
+    case("imbalance=fds", "imbalance.fds._target_=builtins.dict", says=["imbalance.fds", "no 'calibrated'"]),
+    case("dataset.load._target_=builtins.dict", says=["dataset.load: builtins.dict makes dict", "train, val, test"]),
+    # parts that are removed
+    *(case(f"~{key}", says=[f"{key}: the key is missing", "leave out the override"])
+      for key in ("backbone", "imbalance", "tracking", "rerun", "dataset.load", "protocol.select", "trainer.threads")),
+    *(case(f"~{key}", says=[f"'{key}' not found", "leave out the override"])
+      for key in ("paths.runs", "dataset.name", "dataset.recipe.threads")),
+    case("~transfer", says=["'transfer' is not in struct", "leave out the override"]),
+    case("~hydra", says=["'hydra'"]),
+    # what is no override
+    case("5", says=["5: neither an option nor key=value", "--help"]),
+    case("dataset", says=["dataset: neither an option nor key=value"]),
+    case("method.beta=[2,", says=["method.beta=[2,: not readable", "brackets, commas and quotes"]),
+    case("dataset.name='x", says=["dataset.name='x: not readable", "quote it for the shell"]),
+    case("dataset.load.bin_size={", says=["bin_size={: not readable"]),
+    case("=5", says=["choose options by name"]),
+    # selection
+    *(case(f"protocol.select={metric}", "dataset.load.sizes={train:266,val:1,test:175}",
+           says=[f"protocol.select={metric}", "only validation label", "mae, rmse"])
+      for metric in ("pearson", "spearman", "r2")),
     case("method.pretrain.histograms={bins:9}", says=["method.pretrain.histograms", "epochs: [1, 10]"]),
 ]  # fmt: skip

@@ -186,7 +186,7 @@ CASES = [
     store_at("the store is a file", "store", instead_of("store")),
     store_at("the store's parent is a file", "parent/store", instead_of("parent")),
     store_at("a file in the place of all encoders", "other", instead_of("other/encoders")),
-    Case("a sweep into a file", ["store", "paths.runs to be a folder"],
+    Case("a sweep into a file", ["store", "set paths.runs to a folder"],
          ["-m", "seed=1,2", f"paths.runs={HERE}/store"], instead_of("store")),
     Case("read-only store", ["runs/", "Permission denied", ELSEWHERE], NEW, during=permissions("runs", 0o555)),
     Case("unreadable record", ["record.json", "Permission denied", "remove"], STORED,

@@ -14,6 +14,8 @@ from supremix.errors import UserError
 
 FORMAT = 1
 SPLITS = ("train", "val", "test")
+DATASETS = ("agedb_dir", "hcp_aging", "imdb_wiki", "stsb_dir", "uci_airfoil", "ukb")
+"""Those that `supremix prepare` knows."""
 TWIN_SIZES = ("tiny", "small", "demo", "real")
 """Sizes in which a synthetic twin of a dataset can be made; they end the names of its folders."""
 
@@ -30,14 +32,18 @@ def sha256_file(path: Path, advance: Callable[[int], None] = lambda count: None)
 
 def redo(folder: Path) -> str:
     """Say what to do about a damaged prepared folder, to end an error message with."""
-    return f"move or delete {folder} and run `{prepare_command(folder)}` again"
+    if command := prepare_command(folder):
+        return f"move or delete {folder} and run `{command}` again"
+    return f"write {folder} anew, as README.md says under 'Your own data'"
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
     """Read and check meta.json of a prepared folder; raise UserError where it is missing or unusable."""
     path = folder / "meta.json"
     if not folder.exists():
-        raise UserError(f"{folder}: no prepared data: run `{prepare_command(folder)}`, or set paths.prepared")
+        command = prepare_command(folder)
+        way_out = f"run `{command}`" if command else "write it as README.md says under 'Your own data'"
+        raise UserError(f"{folder}: no prepared data: {way_out}, or set paths.prepared")
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -76,9 +82,11 @@ def content_sha256(meta: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(meta["sha256"], sort_keys=True).encode()).hexdigest()
 
 
-def prepare_command(folder: Path) -> str:
-    """Say which command makes a prepared folder of this name; a twin is generated first."""
+def prepare_command(folder: Path) -> str | None:
+    """Say which command makes a prepared folder of this name, a twin first; None for a user's own data."""
     name, _, variant = folder.name.partition("-")
+    if name not in DATASETS and name.rpartition("_")[0] not in DATASETS:
+        return None
     if variant:  # <name>-<split>-<width>d, of sentence pairs
         split, _, width = variant.rpartition("-")
         twin = f"supremix twin {name} --size {split} && " if split in TWIN_SIZES else ""

@@ -3,8 +3,6 @@
 Bins without a training row are nowhere counted or kept, so that labels may be far apart.
 """
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +10,8 @@ from torch import Tensor
 from supremix.data.dataset import Data
 
 KERNELS = ("gaussian", "triang", "laplace")
+SIZE_AT_MOST = 9999  # bins
+SIGMAS = (1e-3, 1e6)  # bins: beyond, a bin stands alone, or all weigh the same
 
 
 class Bins:
@@ -81,10 +81,11 @@ def kernel_window(kernel: str, size: int, sigma: float) -> Tensor:
     """
     if kernel not in KERNELS:
         raise ValueError(f"kernel={kernel}: use one of {', '.join(KERNELS)}")
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1 or size % 2 == 0:
-        raise ValueError(f"size={size}: give an odd whole number, 1 or more")
-    if not (math.isfinite(sigma) and sigma > 0):
-        raise ValueError(f"sigma={sigma}: give a number above 0")
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= SIZE_AT_MOST or size % 2 == 0:
+        raise ValueError(f"size={size}: give an odd whole number, 1 or more, below {SIZE_AT_MOST + 1:,}")
+    known = isinstance(sigma, int | float) and not isinstance(sigma, bool)
+    if not (known and SIGMAS[0] <= sigma <= SIGMAS[1]):
+        raise ValueError(f"sigma={sigma}: give a number above 0, of {SIGMAS[0]:g} to {SIGMAS[1]:g} bins")
     d = (torch.arange(size, dtype=torch.float64) - size // 2).abs()
     if kernel == "gaussian":
         return torch.exp(-(d**2) / (2 * sigma**2))
