@@ -71,7 +71,7 @@ def test_datasets_methods_and_backbones_may_hold_keys_of_their_own_and_other_gro
         ("tracking.tags=[5]", r"tracking.tags.0=5: give a name"),
         ("trainer.channels_last=1", "trainer.channels_last=1: use true, false or auto"),
         ("protocol.epochs=true", "protocol.epochs=True: give a whole number, 1 or more"),
-        ("method.pretrain.clip=true", "method.pretrain.clip=True: give a number, 0 or more, or null"),
+        ("method.pretrain.clip=true", "method.pretrain.clip=True: give a number above 0, or null"),
         ("dataset.load.split_seed=x", "dataset.load.split_seed=x: give a whole number, 0 or more"),
     ],
 )
