@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from supremix.estimator import SupReMixRegressor as SupReMixRegressor
     from supremix.inference.load import load as load
 
 __version__ = "0.2.0"
@@ -14,4 +15,8 @@ def __getattr__(name: str) -> Any:
         from supremix.inference.load import load
 
         return load
+    if name == "SupReMixRegressor":
+        from supremix.estimator import SupReMixRegressor
+
+        return SupReMixRegressor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -91,11 +91,14 @@ def rows_of(path: Path) -> Any:
     """Read the rows of a file: a DataFrame, or an array of a .npy file."""
     import numpy as np
 
+    from supremix.data.own.files import FOLDER
     from supremix.data.own.sheet import read_sheet
     from supremix.errors import UserError
 
     if path.suffix != ".npy":
-        return read_sheet(path).frame.reset_index(drop=True)
+        frame = read_sheet(path).frame.reset_index(drop=True)
+        frame.attrs[FOLDER] = str(path.parent)  # from which paths in it count
+        return frame
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:

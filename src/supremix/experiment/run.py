@@ -32,19 +32,24 @@ from supremix.store.records import Record, read_record
 log = logging.getLogger(__name__)
 
 
-def run(cfg: DictConfig, wait: bool = True) -> Path:
+def run(cfg: DictConfig, wait: bool = True, data: Data | None = None) -> Path:
     """Execute the composed config, or show the record where it is finished already; return the run's directory.
 
     A finished run that other code made is shown as such, and with ``rerun=true`` run anew. Where ``trainer.devices``
     are several, the run is executed by as many ranks, which this process starts. An interrupted run goes on from its
     last checkpoint. Where another process has the run in work this one waits for it, or raises Busy if ``wait`` is
     false. A stop signal saves, and raises Stopped.
+
+    Args:
+        cfg: the composed config.
+        wait: for another process that has the run in work.
+        data: what to run on in place of what ``dataset.load`` gives; for a run without transfer, in one process.
     """
     started = time.perf_counter()
     settings = settings_of(cfg)
     science, method = identity.scientific(cfg), settings.method
-    loaded = [loaded_data(each) for each in (settings, settings.transfer) if each is not None]
-    data = replace(loaded[0], synthetic=any(part.synthetic for part in loaded))
+    loaded = [data or loaded_data(each) for each in (settings, settings.transfer) if each is not None]
+    at_hand, data = data, replace(loaded[0], synthetic=any(part.synthetic for part in loaded))
     criteria = [contrastive_loss(method, part) if isinstance(method, Contrastive) else None for part in loaded]
     check_bins(settings, data.bin_size)
     check_selection(settings, data.val.y)
@@ -73,7 +78,7 @@ def run(cfg: DictConfig, wait: bool = True) -> Path:
             repeatable(settings.trainer.deterministic)
             encoder_cfg = data_configs(cfg)[-1]  # with transfer, on the dataset that the encoder comes from
             # Before this run's own mirror: W&B has one run in work at a time.
-            encoder_run = run(encoder_run_config(encoder_cfg)) if method.source is not None else None
+            encoder_run = run(encoder_run_config(encoder_cfg), data=at_hand) if method.source is not None else None
             fabric = ranks.fabric(settings.trainer.accelerator, settings.trainer.precision)
             tracker = Tracker(cfg.tracking, run_id, science, run_tags(cfg))
             context = RunContext(

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from supremix import __version__
-from supremix.data.own.stored import load_state, restored
+from supremix.data.own.stored import State, load_state, restored
 from supremix.errors import UserError
 from supremix.inference.model import CONFIG, PREFIXES, WEIGHTS, Model
 from supremix.models.heads import RegressionHead
@@ -55,7 +55,7 @@ def _from_run(folder: Path) -> Model:
             f"{folder}: method={record['method']} is a reference regressor, which is not stored: load a network's run"
         )
     about = _about(folder, record)
-    model = _assembled(folder, about, with_ridge="ridge.safetensors" in record["weights"])
+    model = _read(folder, about, with_ridge="ridge.safetensors" in record["weights"])
     sums = record["weights"]
     load_weights(model.backbone, folder / "best.safetensors", sums, "backbone.")
     load_weights(model.heads["trained"], folder / "best.safetensors", sums, "head.")
@@ -78,7 +78,7 @@ def _from_folder(folder: Path, trust_code: bool) -> Model:
         raise UserError(
             f"{path}: it names code outside supremix, {foreign[0]}: if you trust who sent it, load(…, trust_code=True)"
         )
-    model = _assembled(folder, about, with_ridge="ridge.weight" in _names(folder / WEIGHTS))
+    model = _read(folder, about, with_ridge="ridge.weight" in _names(folder / WEIGHTS))
     load_weights(model.backbone, folder / WEIGHTS, sums, "backbone.")
     for name, head in model.heads.items():
         load_weights(head, folder / WEIGHTS, sums, f"{PREFIXES[name]}.")
@@ -102,7 +102,7 @@ def _about(folder: Path, record: Record) -> dict[str, Any]:
     }
 
 
-def _assembled(folder: Path, about: dict[str, Any], with_ridge: bool) -> Model:
+def _read(folder: Path, about: dict[str, Any], with_ridge: bool) -> Model:
     """Return the model with weights that are still to be loaded."""
     state = load_state(folder)
     if not state:
@@ -110,6 +110,11 @@ def _assembled(folder: Path, about: dict[str, Any], with_ridge: bool) -> Model:
             f"{folder}: it does not hold how rows are read (data.json), since a version before 0.2.0 made it or its "
             "dataset's loader gives no reader: run it again with rerun=true"
         )
+    return _assembled(about, state, with_ridge)
+
+
+def _assembled(about: dict[str, Any], state: State, with_ridge: bool) -> Model:
+    """Return the model of a config and a state, with random weights."""
     intake = restored(state)
     with torch.random.fork_rng(devices=[]):
         backbone = build("backbone.build", about["backbone"]["build"], **intake.input_spec)
@@ -117,6 +122,27 @@ def _assembled(folder: Path, about: dict[str, Any], with_ridge: bool) -> Model:
     if with_ridge:
         heads["ridge"] = RegressionHead(backbone.out_dim, 0.0).double()
     return Model(backbone, nn.ModuleDict(heads), intake, state, about)
+
+
+def plain(model: Model) -> dict[str, Any]:
+    """Return a model as JSON values and arrays, for a pickle that holds no code."""
+    parts = {"backbone": model.backbone, "heads": model.heads}
+    weights = {
+        name: {key: value.cpu().numpy() for key, value in part.state_dict().items()} for name, part in parts.items()
+    }
+    return {"about": model.about, "state": model.state, "weights": weights}
+
+
+def from_plain(parts: dict[str, Any]) -> Model:
+    """Return the model that `plain` took apart, in the type of its weights."""
+    weights = {
+        name: {key: torch.from_numpy(value) for key, value in part.items()} for name, part in parts["weights"].items()
+    }
+    model = _assembled(parts["about"], parts["state"], "ridge.weight" in weights["heads"])
+    for name, part in (("backbone", model.backbone), ("heads", model.heads)):
+        part.to(weights["heads"]["trained.weight"].dtype).load_state_dict(weights[name])
+        part.eval().requires_grad_(False)
+    return model
 
 
 def _names(path: Path) -> set[str]:

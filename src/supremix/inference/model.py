@@ -48,11 +48,6 @@ class Model:
     state: State
     about: dict[str, Any]
 
-    @property
-    def device(self) -> torch.device:
-        """Return where the model computes."""
-        return next(self.heads.parameters()).device
-
     def predict(self, rows: Any, head: str = "trained") -> np.ndarray:
         """Predict the labels of rows, in their units.
 
@@ -131,7 +126,7 @@ class Model:
 
     def _autocast(self) -> Any:
         dtype = AUTOCAST.get(self.about["precision"])
-        return nullcontext() if dtype is None else torch.autocast(self.device.type, dtype)
+        return nullcontext() if dtype is None else torch.autocast(next(self.heads.parameters()).device.type, dtype)
 
     def inputs(self, rows: Any) -> dict[str, np.ndarray]:
         """Return what the backbone takes of rows, by the names of an exported network's inputs."""
@@ -150,7 +145,12 @@ class Model:
             except UserError as error:
                 whole = len(rows) <= AT_ONCE
                 raise error if whole else UserError(f"of rows {first + 1} to {first + len(part)}: {error}") from None
-            yield {key: value.to(self.device) for key, value in x.items()} if isinstance(x, dict) else x.to(self.device)
+            yield {key: self._placed(value) for key, value in x.items()} if isinstance(x, dict) else self._placed(x)
+
+    def _placed(self, x: Tensor) -> Tensor:
+        """Return a tensor on the device, numbers with a fraction in the type of the trained weights."""
+        weight = next(self.heads["trained"].parameters())
+        return x.to(weight.device, weight.dtype if x.is_floating_point() else None)
 
 
 def named(x: Any) -> dict[str, Tensor]:

@@ -33,13 +33,13 @@ def split_rows(
     """
     shares = _checked(fractions)
     if split_N is None:
-        split_N = _drawn(y_N, shares, seed, group_N)
+        split_N = drawn(y_N, shares, seed, group_N)
     elif not (split_N == "val").any():
         train = np.flatnonzero(split_N == "train")
         whole = shares["train"] + shares["val"]
         part = {"train": shares["train"] / whole, "val": shares["val"] / whole}
         split_N = split_N.copy()
-        split_N[train] = _drawn(y_N[train], part, seed, None if group_N is None else group_N[train])
+        split_N[train] = drawn(y_N[train], part, seed, None if group_N is None else group_N[train])
     rows = {split: np.flatnonzero(split_N == split) for split in SPLITS}
     for split, places in rows.items():
         if len(places) == 0:
@@ -48,8 +48,15 @@ def split_rows(
     return rows
 
 
-def _drawn(y_N: np.ndarray, shares: Mapping[str, float], seed: int, group_N: np.ndarray | None) -> np.ndarray:
-    """Return the split of each row (N,): strata of the labels in order, each unit to the split that lacks most."""
+def drawn(y_N: np.ndarray, shares: Mapping[str, float], seed: int, group_N: np.ndarray | None) -> np.ndarray:
+    """Draw the split of each row (N,): strata of the labels in order, each unit to the split that lacks most.
+
+    Args:
+        y_N: labels.
+        shares: split → its part of the rows.
+        seed: of the draw.
+        group_N: rows with equal values stay together.
+    """
     unit_N = np.arange(len(y_N)) if group_N is None else np.unique(group_N, return_inverse=True)[1]
     size_U = np.bincount(unit_N)
     mean_U = np.bincount(unit_N, weights=y_N) / size_U

@@ -1,0 +1,239 @@
+"""scikit-learn's view of one run on a table: `SupReMixRegressor`, over the same training code as the driver."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, RegressorMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from supremix.data.dataset import Data
+from supremix.data.own.layout import Rows
+from supremix.data.own.sheet import Sheet
+from supremix.data.own.split import drawn
+from supremix.data.own.table import table_of
+from supremix.errors import MISTAKES, one_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from supremix.inference.model import Model
+
+LABEL = "label"
+QUIET = ["dataset=table", "dataset.path=rows", f"dataset.label={LABEL}", "tracking=none", "trainer.progress=off"]
+QUIET += ["trainer.devices=1"]
+
+
+class SupReMixRegressor(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, RegressorMixin, BaseEstimator
+):  # the mixins come first, as scikit-learn asks
+    """Regression on a table by a network that is pre-trained contrastively, or by any other method of the project.
+
+    What a run of ``dataset=table`` does with a file this does with X and y: the same recipe, training code and numbers.
+    Columns of a DataFrame may be numbers, categories and dates, with missing values.
+
+    Args:
+        method: of ``conf/method``: supremix, supcon, supcr, vanilla, random, …
+        protocol: finetune, linear_probe, …; None is the recipe's, or the method's own.
+        head: "trained", or "ridge" for the closed form of a linear probe.
+        epochs: of every stage; None is the recipe's.
+        validation_fraction: part of the rows that chooses the epoch, where `fit` is given no others.
+        settings: further settings by their dotted keys, as `supremix train --cfg job` shows them:
+            ``{"method.temperature": 0.1, "dataset.recipe.backbone.hidden": [64, 64]}``.
+        random_state: the run's seed; of a generator or None one is drawn.
+
+    Attributes:
+        model_: the trained model, as `supremix.load` gives it, in float64.
+        record_: the run's record.
+        n_features_in_, feature_names_in_: of X.
+    """
+
+    model_: "Model"
+
+    def __init__(
+        self,
+        method: str = "supremix",
+        *,
+        protocol: str | None = None,
+        head: str = "trained",
+        epochs: int | None = None,
+        validation_fraction: float = 0.15,
+        settings: Mapping[str, Any] | None = None,
+        random_state: Any = 0,
+    ) -> None:
+        self.method = method
+        self.protocol = protocol
+        self.head = head
+        self.epochs = epochs
+        self.validation_fraction = validation_fraction
+        self.settings = settings
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None) -> Self:
+        """Train on rows.
+
+        Args:
+            X: rows (N, F), an array or a DataFrame.
+            y: labels (N,).
+            X_val, y_val: rows that choose the epoch; None takes a part of X and y.
+        """
+        from supremix.experiment.run import run
+        from supremix.inference.load import load
+        from supremix.settings.compose import CONF, composed
+        from supremix.settings.overrides import quoted
+        from supremix.store.records import read_record
+
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction={self.validation_fraction}: give a number above 0 and below 1")
+        frame, y_N = self._rows(X, y, reset=True)
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = check_random_state(seed).randint(2**31 - 1)
+        validation = None if X_val is None else self._rows(X_val, y_val, reset=False)
+        threads = torch.get_num_threads()
+        with tempfile.TemporaryDirectory(prefix="supremix-") as store:
+            try:
+                cfg = composed(CONF, [*QUIET, f"paths.runs={quoted(store)}", *self._overrides(int(seed))])
+                if cfg.method.estimator is not None:
+                    raise ValueError(f"method={self.method}: a reference, which scikit-learn has itself: use it there")
+                data = self._data(cfg, frame, y_N, validation, int(seed))
+                directory = run(cfg, data=data)
+                self.model_, self.record_ = load(directory), read_record(directory)
+                self.model_.check_head(self.head)
+            except MISTAKES as error:
+                raise ValueError(one_line(error)) from error
+            finally:
+                torch.set_num_threads(threads)
+        for part in (self.model_.backbone, self.model_.heads):
+            part.double()  # a row's prediction then does not depend on the rows beside it
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return predictions (N,) of rows (N, F)."""
+        return self._applied(X, lambda frame: self.model_.predict(frame, self.head))
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the features (N, D) of rows (N, F) that the head sees."""
+        return self._applied(X, lambda frame: self.model_.embed(frame))
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.backbone.out_dim
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: the trained model as plain values and arrays, no code of a network."""
+        from supremix.inference.load import plain
+
+        state = super().__getstate__()
+        return state | {"model_": plain(self.model_)} if "model_" in state else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what a pickle held."""
+        from supremix.inference.load import from_plain
+
+        super().__setstate__(state | {"model_": from_plain(state["model_"])} if "model_" in state else state)
+
+    def _applied(self, X: Any, use: Any) -> np.ndarray:
+        check_is_fitted(self)
+        frame, _ = self._rows(X, None, reset=False)
+        try:
+            return use(frame)
+        except MISTAKES as error:
+            raise ValueError(one_line(error)) from error
+
+    def _overrides(self, seed: int) -> list[str]:
+        """Return the settings as the command line has them."""
+        from supremix.settings.overrides import quoted
+
+        chosen = {"method": self.method, "protocol": self.protocol, "seed": seed}
+        stages = ("pretrain", "adapt", "vanilla")
+        chosen |= {f"dataset.recipe.{stage}.epochs": self.epochs for stage in stages}
+        given = [f"{key}={value}" for key, value in chosen.items() if value is not None]
+        return [*given, *(f"{key}={_written(value, quoted)}" for key, value in (self.settings or {}).items())]
+
+    def _data(
+        self,
+        cfg: Any,
+        frame: "pd.DataFrame",
+        y_N: np.ndarray,
+        validation: "tuple[pd.DataFrame, np.ndarray] | None",
+        seed: int,
+    ) -> Data:
+        """Return training and validation rows as data; a run's test rows are the validation rows again."""
+        import pandas as pd
+
+        from supremix.settings.build import build
+
+        train = np.arange(len(frame))
+        if validation is not None:
+            val = len(frame) + np.arange(len(validation[0]))
+            frame = pd.concat([frame, validation[0]], ignore_index=True)
+            y_N = np.concatenate([y_N, validation[1]])
+        else:
+            share = self.validation_fraction
+            of_row = drawn(y_N, {"train": 1 - share, "val": share}, seed, None)
+            train, val = (np.flatnonzero(of_row == part) for part in ("train", "val"))
+            val = val if len(val) else train  # of a handful of rows
+        plan = build("dataset.load.plan", cfg.dataset.load.plan)
+        sheet = Sheet(Path("rows"), frame, [])
+        rows = Rows(sheet, LABEL, np.arange(len(frame)).astype(str), y_N, [*frame.columns], None, None)
+        return table_of(cfg.dataset.name, rows, {"train": train, "val": val, "test": val}, plan)
+
+    def _rows(self, X: Any, y: Any, reset: bool) -> "tuple[pd.DataFrame, np.ndarray]":
+        """Check rows and labels; return them as a DataFrame and (N,) float64, empty without labels."""
+        import pandas as pd
+
+        labels: Any = () if y is None else (y,)
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, skip_check_array=True, reset=reset)
+            frame = X.reset_index(drop=True)
+            y_N = _labels(self, frame, y) if labels else np.zeros(0)
+        else:
+            checks: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan", "reset": reset}
+            if y is None and reset:
+                labels = (None,)  # scikit-learn says what is missing
+            checked = (
+                validate_data(self, X, *labels, y_numeric=True, **checks)
+                if labels
+                else validate_data(self, X, **checks)
+            )
+            x_NF, y_N = checked if labels else (checked, np.zeros(0))
+            frame = pd.DataFrame(x_NF, columns=[f"x{column}" for column in range(x_NF.shape[1])])
+        if reset and len(frame) < 2:
+            raise ValueError(f"n_samples={len(frame)}: give 2 rows or more")
+        return frame.rename(columns=str), np.asarray(y_N, dtype=np.float64)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []  # features are float32
+        return tags
+
+
+def _labels(estimator: Any, frame: "pd.DataFrame", y: Any) -> np.ndarray:
+    from sklearn.utils import check_consistent_length, column_or_1d
+
+    y_N = column_or_1d(np.asarray(y, dtype=np.float64), warn=True)
+    check_consistent_length(frame, y_N)
+    if not np.isfinite(y_N).all():
+        raise ValueError("Input y contains NaN or infinity")
+    return y_N
+
+
+def _written(value: Any, quoted: Any) -> str:
+    """Return a value as an override has it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if isinstance(value, list | tuple):
+        return f"[{','.join(_written(item, quoted) for item in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{_written(item, quoted)}' for key, item in value.items())}}}"
+    return quoted(value) if isinstance(value, str) else repr(float(value) if isinstance(value, np.floating) else value)
