@@ -47,7 +47,7 @@ def own_configs(folder: str | Path | None) -> Iterator[None]:
 def check_own(folder: str | Path) -> Path:
     """Return a folder of the user's configs, absolute.
 
-    Raises UserError where it is not there, has a file by the name of a packaged one, or one that is no config.
+    Raises UserError where it is not there, has another file by the name of a packaged one, or one that is no config.
     """
     from supremix.errors import UserError
     from supremix.settings.written import read_yaml
@@ -56,7 +56,8 @@ def check_own(folder: str | Path) -> Path:
     if not own.is_dir():
         raise UserError(f"--config-dir {folder}: no such folder: name one that is there")
     for path in sorted(own.rglob("*.yaml")):
-        if (CONF / path.relative_to(own)).exists():
+        packaged = CONF / path.relative_to(own)
+        if packaged.is_file() and (not path.is_file() or packaged.read_bytes() != path.read_bytes()):
             raise UserError(f"{path}: {path.relative_to(own)} is packaged already: give this one another name")
         if not isinstance(read_yaml(path), dict):
             raise UserError(f"{path}: it has no keys: write it like the packaged ones, key: value")
