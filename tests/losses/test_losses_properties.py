@@ -13,7 +13,7 @@ import torch
 
 from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
 from tests.reference import supremix as reference
-from tests.reference.agreement import draws, value_and_gradient
+from tests.reference.agreement import both_forms, draws, value_and_gradient
 from tests.reference.simcse import simcse_loss
 from tests.reference.supcon import supcon_loss
 from tests.reference.supcr import supcr_loss
@@ -107,19 +107,22 @@ def check(loss, expected_loss, batch, largest_logit=0.0):
     # Of zero rows alone a loop's value depends on no row.
     expected, expected_ND = value_and_gradient(lambda z: expected_loss(z) + 0 * z.sum(), z_ND.double())
     largest = max((expected_ND * batch.scale).abs().max().item(), 1.0)
-    for order_N in (torch.arange(len(y_N)), torch.arange(len(y_N)).roll(1).flip(0)):
-        value, gradient_ND = value_and_gradient(lambda z, o=order_N: under_autocast(z, o), z_ND[order_N])
-        assert value.dtype == computed
-        assert gradient_ND.dtype == dtype
-        assert value.isfinite()
-        assert gradient_ND.isfinite().all()
-        torch.testing.assert_close(value.double(), expected, rtol=tolerance, atol=tolerance)
-        torch.testing.assert_close(
-            gradient_ND.double() * batch.scale,
-            expected_ND[order_N] * batch.scale,
-            rtol=tolerance,
-            atol=tolerance * largest + spacing,
-        )
+    orders = (torch.arange(len(y_N)), torch.arange(len(y_N)).roll(1).flip(0))
+    for order_N in orders:
+        for form in both_forms():
+            with form:
+                value, gradient_ND = value_and_gradient(lambda z, o=order_N: under_autocast(z, o), z_ND[order_N])
+            assert value.dtype == computed
+            assert gradient_ND.dtype == dtype
+            assert value.isfinite()
+            assert gradient_ND.isfinite().all()
+            torch.testing.assert_close(value.double(), expected, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(
+                gradient_ND.double() * batch.scale,
+                expected_ND[order_N] * batch.scale,
+                rtol=tolerance,
+                atol=tolerance * largest + spacing,
+            )
 
 
 def examples(count):

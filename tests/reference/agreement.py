@@ -1,6 +1,8 @@
 """Batches for the loss tests, and the comparison of a loss with its reference in value and gradient."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -32,8 +34,15 @@ def assert_agrees(
     """The reference is run in float64. `tolerance` is relative to the value and to the largest gradient
     entry, but absolute where they are below 1.
     """
-    value, gradient_ND = value_and_gradient(loss, z_ND)
     expected, expected_ND = value_and_gradient(reference, z_ND.double())
-    torch.testing.assert_close(value.double(), expected, rtol=tolerance, atol=tolerance)
     largest = max(expected_ND.abs().max().item(), 1.0)
-    torch.testing.assert_close(gradient_ND.double(), expected_ND, rtol=tolerance, atol=tolerance * largest)
+    for form in both_forms():
+        with form:
+            value, gradient_ND = value_and_gradient(loss, z_ND)
+        torch.testing.assert_close(value.double(), expected, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(gradient_ND.double(), expected_ND, rtol=tolerance, atol=tolerance * largest)
+
+
+def both_forms() -> list[AbstractContextManager]:
+    """Contexts in which losses run as compiled loops, where numba is installed, and as they are defined."""
+    return [nullcontext(), patch("supremix.losses.compiled.compiled_loops", lambda: None)]

@@ -1,13 +1,14 @@
 """SupCR, published as Rank-N-Contrast (Zha et al. 2022 and 2023, eq. 1 and 2)."""
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from supremix.losses import pairs
+from supremix.losses import compiled, pairs
 from supremix.losses.definition import NegativeDistance
-from supremix.losses.labels import device_of, read_labels
+from supremix.losses.labels import Labels, device_of, read_labels
 
 
 class SupCRLoss(nn.Module):
@@ -42,7 +43,12 @@ class SupCRLoss(nn.Module):
         with pairs.full_precision(z_ND.device):
             if len(z_ND) < 2:
                 return z_ND.sum() * 0.0
-            return rank_contrast(z_ND, labels.on(z_ND.device), labels.tolerance, self.temperature)
+            defined = partial(rank_contrast, labels=labels, temperature=self.temperature)
+            if compiled.usable(z_ND):
+                return compiled.Loops.apply(
+                    z_ND, partial(compiled.supcr, labels=labels, temperature=self.temperature), defined
+                )
+            return defined(z_ND)
 
     def count_positives(self, y_N: Any) -> Tensor:
         """Return the number of positives of each anchor, (N,): every other row."""
@@ -54,15 +60,9 @@ class SupCRLoss(nn.Module):
         return pairs.settings_of(self)
 
 
-def rank_contrast(z_ND: Tensor, y_N: Tensor, tolerance: float, temperature: float) -> Tensor:
-    """Compute SupCR as it is defined, with autograd. M = N − 1 others of each anchor, farthest label first.
-
-    Args:
-        z_ND: embeddings.
-        y_N: labels on their device.
-        tolerance: distance up to which label distances are tied.
-        temperature: τ.
-    """
+def rank_contrast(z_ND: Tensor, labels: Labels, temperature: float) -> Tensor:
+    """Compute SupCR as it is defined, with autograd. M = N − 1 others of each anchor, farthest label first."""
+    y_N = labels.on(z_ND.device)
     similarity = NegativeDistance()
     row_ND, _ = similarity.rows(z_ND.to(pairs.exact_dtype(z_ND.device)))
     # The anchor itself comes last, and is cut off.
@@ -70,6 +70,6 @@ def rank_contrast(z_ND: Tensor, y_N: Tensor, tolerance: float, temperature: floa
     s_NM = similarity.real(similarity.between(row_ND, row_ND)).gather(1, order_NN[:, :-1]) / temperature
     # Others at the same label distance share a denominator: the running sum up to the last of them.
     place_M = torch.arange(s_NM.shape[1], device=s_NM.device)
-    tied_NM = far_NN[:, :-1] - far_NN[:, 1:] <= tolerance
+    tied_NM = far_NN[:, :-1] - far_NN[:, 1:] <= labels.tolerance
     last_NM = torch.where(tied_NM, s_NM.shape[1], place_M).flip(1).cummin(dim=1).values.flip(1)
     return (s_NM.logcumsumexp(dim=1).gather(1, last_NM) - s_NM).mean().to(z_ND.dtype)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from supremix.losses import definition, pairs
+from supremix.losses import compiled, pairs
 from supremix.losses.beta import sample_beta
 from supremix.losses.labels import device_of, read_labels
 from supremix.losses.windows import Windows, find_windows
@@ -129,7 +129,7 @@ class SupReMixLoss(nn.Module):
             else:
                 order_N = torch.from_numpy(windows.order_N).to(lam_NN.device)
                 lam_NN = lam_NN.index_select(0, order_N).index_select(1, order_N).to(z_ND.device)
-            return definition.supremix(z_ND, lam_NN, windows, self)
+            return compiled.supremix(z_ND, lam_NN, windows, self)
 
     def count_positives(self, y_N: Any) -> Tensor:
         """Return the number of positives of each anchor, real and mixed, (N,)."""

@@ -1,0 +1,198 @@
+"""Compute losses by the compiled `loops` where they can be had, as one autograd function; else as they are defined."""
+
+import logging
+import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from supremix.losses import definition
+from supremix.losses.labels import Labels
+from supremix.losses.windows import Windows, anchor_weights
+
+log = logging.getLogger(__name__)
+
+PAIRS_A_TASK, TASKS = 1 << 18, 8
+"""The fewest pairs that are worth a thread, and the most parts; the same whatever the threads, for the same bits."""
+
+
+@cache
+def compiled_loops() -> Any:
+    """Return the module of compiled loops, None where it cannot be had; the log says once why."""
+    try:
+        from supremix.losses import loops
+    except ModuleNotFoundError:
+        log.info("numba is not installed (extra fast): losses run as defined, slower", extra={"file_only": True})
+        return None
+    except (RuntimeError, OSError) as error:  # no folder for its cache
+        log.warning("numba cannot keep compiled loops (%s), so that losses are slower: set NUMBA_CACHE_DIR", error)
+        return None
+    return loops
+
+
+def usable(z_ND: Tensor) -> bool:
+    """Return whether compiled loops compute these embeddings: on a processor, and without NaN, which must show."""
+    return z_ND.device.type == "cpu" and compiled_loops() is not None and bool(z_ND.detach().sum().isfinite())
+
+
+def supremix(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> Tensor:
+    """Compute the loss, a scalar.
+
+    Args:
+        z_ND: embeddings, in the order of the batch.
+        lam_NN: λ of each anchor and negative, in label order; None without Mix-neg.
+        windows: the batch's labels, sorted.
+        loss: the `SupReMixLoss` whose settings apply.
+    """
+    defined = partial(definition.supremix, lam_NN=lam_NN, windows=windows, loss=loss)
+    if usable(z_ND) and (lam_NN is None or not lam_NN.requires_grad):
+        return Loops.apply(z_ND, partial(by_loops, lam_NN=lam_NN, windows=windows, loss=loss), defined)
+    return defined(z_ND)
+
+
+class Loops(torch.autograd.Function):
+    """A loss that computes its gradient together with its value. A second derivative is that of the definition."""
+
+    @staticmethod
+    def forward(ctx: Any, z_ND: Tensor, by_loops: Any, defined: Any) -> Tensor:
+        """Compute the loss and keep its gradient.
+
+        Args:
+            z_ND: embeddings.
+            by_loops: gives value and gradient of them; None where it cannot.
+            defined: gives the value, with autograd.
+        """
+        found = by_loops(z_ND.detach().contiguous())
+        if found is None:
+            with torch.enable_grad():
+                value = defined(given_ND := z_ND.detach().requires_grad_())
+                found = value.item(), *torch.autograd.grad(value, given_ND)
+        ctx.save_for_backward(z_ND, found[1])
+        ctx.defined = defined
+        return torch.tensor(found[0], dtype=z_ND.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Scale the gradient that the forward pass computed."""
+        z_ND, gradient_ND = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            (gradient_ND,) = torch.autograd.grad(ctx.defined(z_ND), z_ND, create_graph=True)
+        return upstream * gradient_ND, None, None
+
+
+def by_loops(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> tuple[float, Tensor]:
+    """Return SupReMix and its gradient (N, D); in float32 where that has the digits, which logits of 10 or less do."""
+    bounded = loss.similarity == "cosine" and (loss.renormalise or loss.mix_space == "sphere")
+    if z_ND.dtype == torch.float32 and bounded and loss.temperature >= 0.1:
+        found = value_and_gradient(z_ND, lam_NN, windows, loss, torch.float32)
+        if found is not None:
+            return found
+    found = value_and_gradient(z_ND, lam_NN, windows, loss, torch.float64)
+    assert found is not None
+    return found
+
+
+def supcr(z_ND: Tensor, labels: Labels, temperature: float) -> tuple[float, Tensor] | None:
+    """Return SupCR and its gradient (N, D); None where logits are so far apart that plain sums underflow."""
+    n, label_N = len(z_ND), np.sort(labels.y_N, kind="stable")
+    order_N = torch.from_numpy(np.argsort(labels.y_N, kind="stable"))
+    similarity = definition.NegativeDistance()
+    row_ND, _ = similarity.rows(z_ND.index_select(0, order_N).double())
+    square_NN = similarity.between(row_ND, row_ND)
+    if not square_NN.amax().sqrt() < 600 * temperature:
+        return None
+    value_N, x_NN = np.empty(n), np.empty((n, n))
+    compiled_loops().supcr(square_NN.numpy(), label_N, labels.tolerance, 1 / temperature, value_N, x_NN)
+    k_NN = torch.from_numpy(x_NN)
+    k_NN = k_NN + k_NN.T
+    k_NN.diagonal().sub_(k_NN.sum(1))
+    gradient_ND = (k_NN @ row_ND).div_(n * (n - 1)).to(z_ND.dtype)
+    return float(value_N.sum()) / (n * (n - 1)), torch.empty_like(z_ND).index_copy_(0, order_N, gradient_ND)
+
+
+def value_and_gradient(
+    z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any, dtype: torch.dtype
+) -> tuple[float, Tensor] | None:
+    """Return the loss and its gradient (N, D); None where ``dtype`` is float32 and loses digits.
+
+    Args:
+        z_ND, lam_NN, windows, loss: as of `supremix`.
+        dtype: of the computation.
+    """
+    loops, n, l2 = compiled_loops(), len(z_ND), loss.similarity == "l2"
+    order_N, on_sphere, renormalise = torch.from_numpy(windows.order_N), loss.mix_space == "sphere", loss.renormalise
+    array_dtype: Any = np.float32 if dtype == torch.float32 else np.float64
+    numbers_3N, bound = np.ones((3, n), array_dtype), 0.0
+    if l2:
+        row_ND, _ = definition.NegativeDistance().rows(z_ND.index_select(0, order_N).double())
+        between_NN = definition.NegativeDistance().between(row_ND, row_ND)
+    else:
+        row_ND, tiny = torch.empty(z_ND.shape, dtype=dtype), torch.finfo(z_ND.dtype).tiny
+        smallest, largest = loops.unit_rows(
+            z_ND.numpy(), windows.order_N, tiny, on_sphere, renormalise, row_ND.numpy(), numbers_3N
+        )
+        if dtype == torch.float32 and smallest < 1e-6:
+            return None
+        between_NN, bound = row_ND @ row_ND.T, 1.0 if renormalise else max(1.0, largest)
+    if loss.detach_mixtures:
+        numbers_3N[2] = 0
+    weights_2N, bounds_4N = np.array(anchor_weights(windows, loss)), np.array(windows[3:])
+    if not loss.mix_pos:
+        bounds_4N[0], bounds_4N[3] = bounds_4N[1], bounds_4N[2]
+    label_N = (windows.label_N - windows.label_N[0]).astype(array_dtype)
+    lam = np.empty((0, 0), array_dtype) if lam_NN is None else lam_NN.detach().to(dtype).contiguous().numpy()
+    rows = loops.Rows(between_NN.numpy(), *numbers_3N, label_N, bounds_4N, lam, weights_2N)
+    how = loops.How(l2, renormalise and not l2, loss.weight, 1 / loss.temperature, bound)
+    x_NN, y_NN, value_N = np.empty((n, n), array_dtype), np.empty((n, n), array_dtype), np.empty(n)
+
+    def part(first: int, last: int) -> tuple[float, int, int, np.ndarray, np.ndarray]:
+        low, high = bounds_4N[0, first], bounds_4N[2, first]
+        back_PQ = np.zeros((bounds_4N[1, last - 1] - low, bounds_4N[3, last - 1] - high), array_dtype)
+        diagonal_N = np.zeros(n, array_dtype)
+        lost = loops.supremix(first, last, rows, how, value_N, x_NN, y_NN, back_PQ, diagonal_N)
+        return lost, low, high, back_PQ, diagonal_N
+
+    edges = task_edges(windows, bounds_4N)
+    threads = min(torch.get_num_threads(), len(edges) - 1)
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(part, edges[:-1], edges[1:]))
+    else:
+        parts = [part(first, last) for first, last in pairwise(edges)]
+    if dtype == torch.float32 and any(lost for lost, *_ in parts):
+        return None
+
+    loops.add_transposed(x_NN, y_NN)
+    if not loss.detach_mixtures:
+        for _, low, high, back_PQ, _ in parts:
+            if back_PQ.size:
+                loops.add_back(rows, x_NN, low, high, back_PQ)
+    k_NN = torch.from_numpy(x_NN)
+    if l2:
+        k_NN.fill_diagonal_(0).diagonal().sub_(k_NN.sum(1))
+    else:
+        k_NN.diagonal().add_(torch.from_numpy(sum(diagonal_N for *_, diagonal_N in parts)))
+    gradient_ND = k_NN @ row_ND
+    if on_sphere and not l2:  # a unit row moves only at right angles to itself
+        gradient_ND -= (gradient_ND * row_ND).sum(1, keepdim=True) * row_ND
+    value = float(value_N.sum())
+    if loss.weight:  # R of eq. (5) divides every weight
+        value -= float(weights_2N[0].sum()) * math.log(loss.label_range or windows.span)
+    return value, torch.empty_like(z_ND).index_copy_(0, order_N, gradient_ND.to(z_ND.dtype))
+
+
+def task_edges(windows: Windows, bounds_4N: np.ndarray) -> list[int]:
+    """Divide the anchors into parts of about the same number of pairs, each with all anchors of its labels."""
+    n = len(windows.label_N)
+    pairs_N = 2 * n + (bounds_4N[1] - bounds_4N[0]) * (bounds_4N[3] - bounds_4N[2])
+    total = int(pairs_N.sum())
+    tasks = min(TASKS, 1 + total // PAIRS_A_TASK)
+    if tasks == 1:
+        return [0, n]
+    cuts = np.searchsorted(np.cumsum(pairs_N), np.arange(1, tasks) * (total / tasks))
+    return sorted({0, *np.searchsorted(windows.label_N, windows.label_N[cuts]).tolist(), n})

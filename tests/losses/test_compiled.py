@@ -1,0 +1,86 @@
+"""Compiled loops of the losses: the same bits for any number of threads, and a way on where they cannot be had."""
+
+import logging
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import supremix.losses
+from supremix.losses import SupCRLoss, SupReMixLoss, compiled
+from supremix.losses.labels import read_labels
+from supremix.losses.windows import find_windows
+from tests.reference.agreement import draws, embeddings, value_and_gradient
+
+pytest.importorskip("numba")
+
+
+@pytest.fixture
+def numba_anew(monkeypatch):
+    """The choice between loops and definition made anew, before and after."""
+    compiled.compiled_loops.cache_clear()
+    monkeypatch.delitem(sys.modules, "supremix.losses.loops", raising=False)
+    monkeypatch.delattr(supremix.losses, "loops", raising=False)
+    yield monkeypatch
+    compiled.compiled_loops.cache_clear()
+
+
+def is_compiled(value):
+    return type(value.grad_fn).__name__ == "LoopsBackward"
+
+
+def test_losses_on_processors_are_compiled():
+    z_ND, y_N = embeddings(7).requires_grad_(), torch.arange(7.0) // 2
+    for loss in (SupReMixLoss(0.5, 2.0), SupReMixLoss(0.5, 2.0, similarity="l2"), SupCRLoss()):
+        assert is_compiled(loss(z_ND, y_N))
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "l2"])
+def test_threads_change_no_bit(monkeypatch, similarity):
+    monkeypatch.setattr(compiled, "PAIRS_A_TASK", 1000)
+    y_N, z_ND = torch.from_numpy(np.random.default_rng(0).integers(0, 40, 90)), embeddings(90, dtype=torch.float32)
+    loss = SupReMixLoss(0.5, 5.0, similarity=similarity)
+    windows = find_windows(read_labels(y_N), 5.0, True)
+    assert len(compiled.task_edges(windows, np.array(windows[3:]))) == compiled.TASKS + 1
+    found, threads = [], torch.get_num_threads()
+    try:
+        for number in (1, 2, 5):
+            torch.set_num_threads(number)
+            found.append(value_and_gradient(lambda z: loss(z, y_N, draws(90)), z_ND))
+    finally:
+        torch.set_num_threads(threads)
+    for value, gradient_ND in found[1:]:
+        assert torch.equal(value, found[0][0])
+        assert torch.equal(gradient_ND, found[0][1])
+
+
+def test_without_numba_losses_run_as_defined_and_say_so_once(numba_anew, caplog):
+    numba_anew.setitem(sys.modules, "numba", None)
+    caplog.set_level(logging.INFO)
+    for _ in range(2):
+        assert not is_compiled(SupReMixLoss(0.5, 2.0)(embeddings(7).requires_grad_(), torch.arange(7.0) // 2))
+    assert caplog.messages == ["numba is not installed (extra fast): losses run as defined, slower"]
+
+
+def test_without_a_folder_for_its_cache_losses_run_as_defined_and_say_so_once(numba_anew, caplog):
+    def refuses(**options):
+        raise RuntimeError("cannot cache function 'terms': no locator available for file 'loops.py'")
+
+    numba_anew.setattr("numba.njit", refuses)
+    for _ in range(2):
+        assert not is_compiled(SupReMixLoss(0.5, 2.0)(embeddings(7).requires_grad_(), torch.arange(7.0) // 2))
+    (line,) = caplog.messages
+    assert line.startswith("numba cannot keep compiled loops (cannot cache function")
+    assert line.endswith("set NUMBA_CACHE_DIR")
+
+
+@pytest.mark.parametrize("settings", [{}, {"temperature": 0.01}, {"similarity": "l2"}, {"renormalise": False}])
+def test_what_is_far_from_the_origin_or_at_a_low_temperature_agrees_with_the_definition(settings, monkeypatch):
+    loss = SupReMixLoss(**{"temperature": 0.5, "window": 2.0} | settings)
+    z_ND, y_N = 1e3 * embeddings(12), torch.arange(12.0) // 2
+    value, gradient_ND = value_and_gradient(lambda z: loss(z, y_N, draws(12)), z_ND)
+    monkeypatch.setattr(compiled, "compiled_loops", lambda: None)
+    expected, expected_ND = value_and_gradient(lambda z: loss(z, y_N, draws(12)), z_ND)
+    torch.testing.assert_close(value, expected, rtol=1e-9, atol=0)
+    torch.testing.assert_close(gradient_ND, expected_ND, rtol=1e-7, atol=1e-9 * expected_ND.abs().max().item())
