@@ -22,6 +22,8 @@ def main() -> None:
     torch.set_num_threads(1)
     measured = {"loss": bench_loss.measure_loss(128, 128, options.rounds)}
     print(bench_loss.table("SupReMix", "materialised", measured["loss"]), flush=True)
+    measured["goals"] = bench_loss.measure_goals(128, options.rounds)
+    print(bench_loss.goals_table(measured["goals"]), flush=True)
     measured["supcr"] = bench_loss.measure_supcr(512, 128, options.rounds)
     print(bench_loss.table("SupCR", "column loop", measured["supcr"]), flush=True)
     measured["cost"] = bench_cost.measure_cost(options.rounds)
