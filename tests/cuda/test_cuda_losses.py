@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from supremix.losses import SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.losses import SupConLoss, SupCRLoss, SupReMixLoss, gpu
 from tests.reference.agreement import draws, embeddings, value_and_gradient
 
 LOSSES = {
@@ -11,6 +11,10 @@ LOSSES = {
     "supremix release": SupReMixLoss(
         0.5, 5.0, mix_space="sphere", renormalise=False, detach_mixtures=True, window_inclusive=False
     ),
+    "supremix, wide window": SupReMixLoss(0.5, 30.0),
+    "supremix, detached": SupReMixLoss(0.5, 5.0, detach_mixtures=True),
+    "supremix, on the sphere": SupReMixLoss(0.5, 5.0, mix_space="sphere", reduction="mean"),
+    "supremix, distances": SupReMixLoss(0.5, 5.0, similarity="l2"),
     "supremix, infinite window": SupReMixLoss(0.5, float("inf"), label_range=89.0),
     "supcon": SupConLoss(0.5),
     "supcr": SupCRLoss(2.0),
@@ -84,3 +88,30 @@ def test_a_compiled_step_has_the_same_loss(device, name):
     expected, expected_ND = value_and_gradient(lambda z: call(name, z.sin() + z, y_N, lam_NN), z_ND)
     torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(gradient_ND, expected_ND, rtol=1e-4, atol=1e-4)
+
+
+def test_kernels_work_here_and_rows_of_zeros_are_the_definitions(device):
+    assert gpu.works(device) == (device.type == "cuda")
+    z_ND, y_N, lam_NN = embeddings(33, 16), ages(33), draws(33)
+    z_ND[[0, 5]] = 0
+    expected, expected_ND = value_and_gradient(lambda z: call("supremix", z, y_N, lam_NN), z_ND)
+    value, gradient_ND = value_and_gradient(lambda z: call("supremix", z, y_N, lam_NN.to(device)), z_ND.to(device))
+    torch.testing.assert_close(value.cpu(), expected, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(gradient_ND.cpu(), expected_ND, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["supremix", "supremix release", "supcon"])
+def test_the_same_batch_gives_the_same_bits(device, name):
+    z_ND, y_N, lam_NN = embeddings(256, 16, dtype=torch.float32).to(device), ages(256), draws(256).to(device).float()
+    values = [value_and_gradient(lambda z: call(name, z, y_N, lam_NN), z_ND) for _ in range(3)]
+    assert all(torch.equal(value, values[0][0]) and torch.equal(g_ND, values[0][1]) for value, g_ND in values)
+
+
+def test_second_derivatives_are_the_processors(device):
+    y_N, lam_NN, found = ages(16), draws(16), []
+    for place in (device, torch.device("cpu")):
+        z_ND = embeddings(16, 4).to(place).requires_grad_()
+        value = call("supremix", z_ND, y_N, lam_NN.to(place))
+        (gradient_ND,) = torch.autograd.grad(value, z_ND, create_graph=True)
+        found.append(torch.autograd.grad(gradient_ND.square().sum(), z_ND)[0].cpu())
+    torch.testing.assert_close(*found, rtol=1e-8, atol=1e-8)

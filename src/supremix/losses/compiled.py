@@ -1,4 +1,4 @@
-"""Compute losses by the compiled `loops` where they can be had, as one autograd function; else as they are defined."""
+"""Compute losses by compiled `loops`, on a GPU by kernels, as one autograd function; else as they are defined."""
 
 import logging
 import math
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.losses import definition
+from supremix.losses import definition, gpu
 from supremix.losses.labels import Labels
 from supremix.losses.windows import Windows, anchor_weights
 
@@ -50,7 +50,11 @@ def supremix(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -
         loss: the `SupReMixLoss` whose settings apply.
     """
     defined = partial(definition.supremix, lam_NN=lam_NN, windows=windows, loss=loss)
-    if usable(z_ND) and (lam_NN is None or not lam_NN.requires_grad):
+    if lam_NN is not None and lam_NN.requires_grad:
+        return defined(z_ND)
+    if gpu.usable(z_ND, loss):
+        return Loops.apply(z_ND, partial(gpu.by_kernels, lam_NN=lam_NN, windows=windows, loss=loss), defined)
+    if usable(z_ND):
         return Loops.apply(z_ND, partial(by_loops, lam_NN=lam_NN, windows=windows, loss=loss), defined)
     return defined(z_ND)
 
@@ -74,7 +78,7 @@ class Loops(torch.autograd.Function):
                 found = value.item(), *torch.autograd.grad(value, given_ND)
         ctx.save_for_backward(z_ND, found[1])
         ctx.defined = defined
-        return torch.tensor(found[0], dtype=z_ND.dtype)
+        return torch.as_tensor(found[0], dtype=z_ND.dtype)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:

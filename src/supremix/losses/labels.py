@@ -25,7 +25,8 @@ class Labels(NamedTuple):
     def on(self, device: torch.device) -> Tensor:
         """Return the labels on a device in float64, in which label + tolerance ≠ label (float32 on Apple's GPUs)."""
         exact = torch.float32 if device.type == "mps" else torch.float64
-        return torch.from_numpy(self.y_N).to(device, exact, non_blocking=True)
+        host_N = torch.from_numpy(self.y_N)
+        return (host_N.pin_memory() if device.type == "cuda" else host_N).to(device, exact, non_blocking=True)
 
 
 def read_labels(y_N: Any, rows: int | None = None) -> Labels:
