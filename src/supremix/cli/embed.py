@@ -26,7 +26,8 @@ def run(options: argparse.Namespace) -> int:
 
     from supremix.errors import writing_to
 
-    features_ND = shared.model_of(options).embed(shared.rows_of(options.file))
+    model = shared.model_of(options)
+    features_ND = model.embed(shared.rows_of(options.file, model))
     with writing_to(options.out, "name another file, or make space"), options.out.open("wb") as file:
         np.save(file, features_ND)
     rows, width = features_ND.shape

@@ -87,8 +87,13 @@ def model_of(options: argparse.Namespace) -> "Model":
     return load(saved if (saved / CONFIG).is_file() else find_run(Store(options.store), options.model))
 
 
-def rows_of(path: Path) -> Any:
-    """Read the rows of a file: a DataFrame, or an array of a .npy file."""
+def rows_of(path: Path, model: "Model") -> Any:
+    """Read the rows of a file: a DataFrame, or an array of a .npy file.
+
+    Args:
+        path: of the file.
+        model: knows the names of the columns where the training file had no line of names.
+    """
     import numpy as np
 
     from supremix.data.own.files import FOLDER
@@ -96,7 +101,7 @@ def rows_of(path: Path) -> Any:
     from supremix.errors import UserError
 
     if path.suffix != ".npy":
-        frame = read_sheet(path).frame.reset_index(drop=True)
+        frame = read_sheet(path, model.intake.columns).frame.reset_index(drop=True)
         frame.attrs[FOLDER] = str(path.parent)  # from which paths in it count
         return frame
     try:

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from supremix.errors import writing_to
 
     model = shared.model_of(options)
-    rows = shared.rows_of(options.file)
+    rows = shared.rows_of(options.file, model)
     prediction_N = model.predict(rows, options.head)
     numbered = {"row": np.arange(1, len(prediction_N) + 1)}
     table = rows.copy() if isinstance(rows, pd.DataFrame) else pd.DataFrame(numbered)

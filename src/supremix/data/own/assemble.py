@@ -116,7 +116,7 @@ def assembled(name: str, rows: Rows, split: Mapping[str, np.ndarray], inputs: In
         synthetic=False,
         geometry=geometry,
         reader=inputs.reader,
-        extras={"label": str(rows.label), "understood": facts, "problems": problems},
+        extras={"label": str(rows.label), "columns": rows.names, "understood": facts, "problems": problems},
         **inputs.others,
     )
     check_trainable(data)

@@ -59,6 +59,7 @@ class Rows:
         group: (N,) where rows are to stay together; None for none.
         problems: of all rows of the file.
         facts: what was understood, in words.
+        names: of the columns, where the file has no line with them.
     """
 
     sheet: Sheet
@@ -70,6 +71,7 @@ class Rows:
     group: np.ndarray | None
     problems: list[Problem] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
+    names: list[str] | None = None
 
     @property
     def frame(self) -> "pd.DataFrame":
@@ -115,7 +117,18 @@ def read_rows(path: str, layout: Layout) -> Rows:
     )
     group_N = None if layout.group is None else sheet.frame[layout.group].astype("str").to_numpy()
     inputs = [name for name in sheet.frame.columns if name not in roles]
-    rows = Rows(sheet, label, ids, y_N, inputs, split_N, group_N, sheet.problems, facts)
+    rows = Rows(
+        sheet,
+        label,
+        ids,
+        y_N,
+        inputs,
+        split_N,
+        group_N,
+        sheet.problems,
+        facts,
+        None if layout.columns is None else [*layout.columns],
+    )
     return rows.keep(kept_N, problems)
 
 

@@ -47,12 +47,14 @@ class Intake:
         target: from what the head predicts to label units, by ``decode``.
         input_spec: the backbone's arguments that the data decided.
         label: name of the label's column.
+        columns: names of all columns of a file without a line of names; None where files have one.
     """
 
     reader: RowReader
     target: TargetScale
     input_spec: dict[str, Any]
     label: str
+    columns: list[str] | None = None
 
 
 def state_of(data: Data) -> State:
@@ -67,6 +69,7 @@ def state_of(data: Data) -> State:
         "target": {"mean": target.mean, "std": target.std, "transform": transform and transform.state()},
         "input_spec": spec,
         "label": data.extras.get("label", "label"),
+        "columns": data.extras.get("columns"),
         "inputs": forms_of(data.to_input(data.test.fetch(np.arange(1)))),
     }
 
@@ -89,7 +92,7 @@ def restored(state: State) -> Intake:
         key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
         for key, value in state["input_spec"].items()
     }
-    return Intake(READERS[state["kind"]].from_state(state["reader"]), scale, spec, state["label"])
+    return Intake(READERS[state["kind"]].from_state(state["reader"]), scale, spec, state["label"], state.get("columns"))
 
 
 def save_state(folder: Path, state: State) -> None:
