@@ -178,7 +178,14 @@ def paths_in(text):
 
 
 @pytest.mark.parametrize(
-    ("page", "least"), [("README.md", 15), ("CONTRIBUTING.md", 40), ("docs/fidelity.md", 2), ("docs/own_data.md", 1), ("results/README.md", 16)]
+    ("page", "least"),
+    [
+        ("README.md", 15),
+        ("CONTRIBUTING.md", 40),
+        ("docs/fidelity.md", 2),
+        ("docs/own_data.md", 1),
+        ("results/README.md", 16),
+    ],
 )
 def test_every_path_in_a_page_is_there(page, least):
     places = (ROOT, SOURCE, (ROOT / page).parent)

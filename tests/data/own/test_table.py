@@ -128,7 +128,7 @@ def test_targets_are_transformed_and_scaled(houses, name):
     np.testing.assert_allclose(data.target.decode(encoded), data.train.y)
     raw = load_table(name="houses", path=str(houses), layout=Layout("price"), plan=plan(scaling="raw"))
     np.testing.assert_array_equal(raw.target.encode(raw.train.y), raw.train.y)
-    with pytest.raises(UserError, match=r"dataset\.scaling=minmax: use one of standard, raw"):
+    with pytest.raises(UserError, match=r"dataset\.scaling=minmax: use one of raw, standard"):
         plan(scaling="minmax")
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,12 @@ from supremix.data.own.layout import Rows
 from supremix.data.own.problems import summary
 from supremix.data.own.split import split_rows
 from supremix.data.prepared.folder import SPLITS
+from supremix.data.scaling import SCALINGS, target_scale
 from supremix.data.transforms import fit_transform
 from supremix.errors import UserError
 from supremix.runtime import ranks
 
 log = logging.getLogger(__name__)
-
-SCALINGS = ("standard", "raw")
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def assembled(name: str, rows: Rows, split: Mapping[str, np.ndarray], inputs: In
         val,
         test,
         geometry.bin_size,
-        target_scale(name, plan, y_train),
+        transformed_scale(name, plan, y_train),
         inputs.input_spec,
         rows.sheet.sha256 + inputs.sha256,
         synthetic=False,
@@ -123,13 +122,11 @@ def assembled(name: str, rows: Rows, split: Mapping[str, np.ndarray], inputs: In
     return data
 
 
-def target_scale(name: str, plan: Plan, y_N: np.ndarray) -> TargetScale:
+def transformed_scale(name: str, plan: Plan, y_N: np.ndarray) -> TargetScale:
     """Fit the units of the regression head to training labels."""
     transform = fit_transform(name, plan.target_transform, y_N)
-    t_N = y_N if transform is None else transform.encode(y_N)
-    if plan.scaling == "raw":
-        return TargetScale(0.0, 1.0, transform)
-    return TargetScale(float(t_N.mean()), float(t_N.std()) or 1.0, transform)
+    encoded_N = y_N if transform is None else transform.encode(y_N)
+    return replace(target_scale(name, plan.scaling, encoded_N), transform=transform)
 
 
 def _of_rows(fetch: Callable[[np.ndarray], Any], at: np.ndarray) -> Callable[[np.ndarray], Any]:
