@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from gpu_report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = {"tests": 100, "loss": 35, "resnet50": 75, "resnet18_3d": 45, "bilstm": 35, "compiled": 65}
+SECTIONS = {"tests": 115, "loss": 35, "resnet50": 70, "resnet18_3d": 45, "bilstm": 35, "compiled": 60}
 """The sections, in their order, and the seconds that each may take."""
 PACKAGES = {
     "torch": "torch", "torchvision": "torchvision", "lightning_fabric": "lightning-fabric==2.6.*", "numpy": "numpy",

@@ -79,7 +79,7 @@ def test_with_labels_on_the_host_the_gpu_is_not_waited_for(device, waits_for_not
     LOSSES[name](z_ND, y_N, **given).backward()
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", ["supremix", "supcr"])
 def test_a_compiled_step_has_the_same_loss(device, name):
     z_ND, y_N, lam_NN = embeddings(32, 16, dtype=torch.float32).to(device), ages(32), draws(32).to(device).float()
     backend = "inductor" if device.type == "cuda" else "eager"
