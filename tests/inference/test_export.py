@@ -22,7 +22,9 @@ from supremix.models.resnet3d import ResNet18 as ResNet3d
 LABELS = np.array([1.0, 2.0, 2.0, 5.0, 9.0, 30.0])
 SENTENCES = {"a": torch.ones(1, 7, dtype=torch.int64), "a_length": torch.tensor([7])}
 SENTENCES |= {"b": torch.ones(1, 9, dtype=torch.int64), "b_length": torch.tensor([9])}
+WORDS = {"a": torch.ones(1, 1, dtype=torch.int64), "a_length": torch.tensor([1])}  # single texts
 BACKBONES = {
+    "bilstm of texts": (lambda: BiLSTM(torch.randn(20, 6), 8, 1, 0.2, sentences=1), WORDS),
     "mlp": (lambda: MLP(5, [8, 4]), torch.zeros(1, 5)),
     "resnet18": (lambda: ResNet2d(18, 4), torch.zeros(1, 3, 32, 32)),
     "resnet50": (lambda: ResNet2d(50, 2), torch.zeros(1, 3, 32, 32)),
@@ -42,7 +44,7 @@ def model_of(name):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
     heads = {"trained": RegressionHead(backbone.out_dim, 0.0), "ridge": RegressionHead(backbone.out_dim, 0.0).double()}
-    spec = {"vectors": backbone.vectors} if name == "bilstm" else {}
+    spec = {"vectors": backbone.vectors} if name.startswith("bilstm") else {}
     intake = Intake(None, TargetScale(1.0, 2.0, Log(1.0)), spec, "y")
     about = {"train_backbone": True, "precision": "32-true"}
     return Model(backbone.eval(), nn.ModuleDict(heads).eval(), intake, {"inputs": forms_of(x)}, about)

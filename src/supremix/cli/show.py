@@ -2,20 +2,29 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from supremix.cli import options as shared
 
+if TYPE_CHECKING:
+    from supremix.store.folders import Store
+
+TERMINAL = "-"
 EXAMPLES = """\
   supremix show 3f2a                     the run whose id begins so
   supremix show runs/3f2a9c0b1d2e4f55    the run in this folder
-  supremix show 3f2a 77b0                the settings in which two runs differ"""
+  supremix show 3f2a 77b0                the settings in which two runs differ
+  supremix show 3f2a --plots             with plots in the terminal
+  supremix show 3f2a --plots pictures    with predicted.png, error_by_label.png and curves.png there, and as .svg"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("run_name", metavar="RUN", help="beginning of the run's id, or its folder")
     parser.add_argument("other", metavar="OTHER", nargs="?", help="a run to compare its settings with")
+    parser.add_argument(
+        "--plots", metavar="DIR", nargs="?", const=TERMINAL, help="plots, in a folder or in the terminal"
+    )
     shared.add_store(parser)
 
 
@@ -30,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     record = read_record(folder)
     if options.other is None:
         print("\n".join(described(record, folder)))
+        if options.plots is not None:
+            print("\n".join(plotted(record, folder, store, options.plots)))
     else:
         print("\n".join(differences(record, read_record(find_run(store, options.other)))))
     return 0
@@ -49,6 +60,55 @@ def described(record: dict[str, Any], folder: Path) -> list[str]:
         lines += ["", f"{title}:", *(f"  {key}: {value}" for key, value in flat(record.get(title, {})).items())]
     lines += ["", "settings:", *(f"  {key}: {value}" for key, value in flat(record["config"]).items())]
     return [*lines, "", "files:", *(f"  {path}" for path in sorted(folder.iterdir()))]
+
+
+def plotted(record: dict[str, Any], folder: Path, store: "Store", place: str) -> list[str]:
+    """Return plots of a run as lines, or the files of a folder that they are drawn to."""
+    import numpy as np
+
+    from supremix.store.files import read_history
+
+    with np.load(folder / "predictions.npz") as file:
+        y_N, prediction_N = file["test_y"], file["test_best"]
+    label = record["data"].get("label", "label")
+    stages = {}
+    if record["pretrain"] and (encoder := store.encoder(record["pretrain_id"])).is_dir():
+        stages["pretrain"] = read_history(encoder)
+    if record["selection"]:
+        stages["adapt"] = read_history(folder)
+    if place == TERMINAL:
+        return _in_characters(y_N, prediction_N, label, stages)
+    from supremix.errors import needs, writing_to
+
+    needs("matplotlib", "plots")
+    from supremix.figures import canvas, one_run
+
+    pictures = {
+        "predicted": one_run.predicted(y_N, prediction_N, label, "best"),
+        "error_by_label": one_run.error_over_labels(y_N, prediction_N, label),
+    }
+    if stages:
+        pictures["curves"] = one_run.curves(stages, record["selection"]["best_epoch"])
+    with writing_to(Path(place), "name another folder"):
+        Path(place).mkdir(parents=True, exist_ok=True)
+        for name, picture in pictures.items():
+            canvas.save(picture, Path(place) / name, record["synthetic"])
+    return ["", "plots:", *(f"  {Path(place) / name}.png" for name in pictures)]
+
+
+def _in_characters(y_N: Any, prediction_N: Any, label: str, stages: dict[str, Any]) -> list[str]:
+    from supremix.cli.text_plots import bars, scatter
+    from supremix.metrics.by_label import error_by_label
+
+    lines = ["", *scatter(y_N, prediction_N, f"predicted over true {label}, {len(y_N)} test rows"), ""]
+    ranges = error_by_label(y_N, prediction_N)
+    rows = [(f"{part.low:.4g} to {part.high:.4g}", part.mae, f"{part.rows} rows") for part in ranges]
+    lines += bars(rows, f"mean absolute error by {label}")
+    for stage, history in stages.items():
+        value = "val" if "val" in history[0] else "loss"
+        title = f"{stage}: {'validation value' if value == 'val' else 'training loss'} over epochs"
+        lines += ["", *scatter([row["epoch"] for row in history], [row[value] for row in history], title)]
+    return lines
 
 
 def metrics(record: dict[str, Any]) -> list[str]:

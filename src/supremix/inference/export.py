@@ -16,11 +16,15 @@ from supremix.inference.model import Model
 FILES = {"onnx": "model.onnx", "torch": "model.pt2"}
 CHECKED = ((1, 0), (5, 3))
 """Rows, and steps by which sequences are longer than in the export, of the inputs that are compared."""
+SPREAD_OVER = 32
+"""Rows whose outputs say what their spread is."""
 TOLERANCE = 1e-4
 """Largest difference of outputs, as a part of their spread over the rows."""
 
 log = logging.getLogger(__name__)
 Arrays = dict[str, np.ndarray]
+Run = Callable[[Arrays], list[np.ndarray]]
+"""From inputs by name to the outputs of an exported network."""
 
 
 def export(model: Model, to: str, folder: Path, head: str = "trained") -> float:
@@ -44,8 +48,10 @@ def export(model: Model, to: str, folder: Path, head: str = "trained") -> float:
     example = examples(model, 2)
     graph = Graph(model, head, tuple(example)).eval()
     path = folder / FILES[to]
-    run = (_to_onnx if to == "onnx" else _to_torch)(graph, example, path)
-    worst = max(_difference(graph, run, examples(model, *size)) for size in CHECKED)
+    with warnings.catch_warnings(action="ignore"):  # torch's, on its own workings
+        run = (_to_onnx if to == "onnx" else _to_torch)(graph, example, path)
+        spread = [float(np.std(out)) or 1.0 for out in _outputs(graph, examples(model, SPREAD_OVER))]
+        worst = max(_difference(graph, run, examples(model, *size), spread) for size in CHECKED)
     if not worst <= TOLERANCE:
         path.unlink()
         raise UserError(
@@ -55,28 +61,25 @@ def export(model: Model, to: str, folder: Path, head: str = "trained") -> float:
     return worst
 
 
-def _to_torch(graph: Graph, example: dict[str, torch.Tensor], path: Path) -> Callable[[Arrays], list[np.ndarray]]:
+def _to_torch(graph: Graph, example: dict[str, torch.Tensor], path: Path) -> Run:
     torch.export.save(_program(graph, example), path)
-    # Without guards: torch traces an LSTM's shapes at one length, which it then demands, though the graph takes any.
-    loaded = torch.export.load(path).module(check_guards=False)
+    loaded = torch.export.load(path).module()
     return lambda inputs: [out.detach().numpy() for out in loaded(*map(torch.from_numpy, inputs.values()))]
 
 
-def _to_onnx(graph: Graph, example: dict[str, torch.Tensor], path: Path) -> Callable[[Arrays], list[np.ndarray]]:
+def _to_onnx(graph: Graph, example: dict[str, torch.Tensor], path: Path) -> Run:
     for module in ("onnx", "onnxscript", "onnxruntime"):
         needs(module, extra="export")
     import onnxruntime
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            _program(graph, example),
-            input_names=[*example],
-            output_names=[*OUTPUTS],
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+    program = torch.onnx.export(
+        _program(graph, example),
+        input_names=[*example],
+        output_names=[*OUTPUTS],
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
     assert program is not None
     program.save(path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -102,11 +105,13 @@ def _program(graph: Graph, example: dict[str, torch.Tensor]) -> Any:
         raise UserError(f"backbone={type(graph.backbone).__name__}: it cannot be exported ({reason})") from error
 
 
-def _difference(graph: Graph, run: Callable[[Arrays], list[np.ndarray]], inputs: dict[str, torch.Tensor]) -> float:
-    """Return the largest difference between what two ways make of inputs, as a part of the spread over many rows."""
-    with torch.inference_mode():
-        expected = [out.numpy() for out in graph(*inputs.values())]
+def _difference(graph: Graph, run: Run, inputs: dict[str, torch.Tensor], spread: list[float]) -> float:
+    """Return the largest difference between what two ways make of inputs, as a part of the outputs' spread."""
     found = run({name: value.numpy() for name, value in inputs.items()})
-    spread = [float(np.std(out)) or 1.0 for out in expected]
-    pairs = zip(found, expected, spread, strict=True)
+    pairs = zip(found, _outputs(graph, inputs), spread, strict=True)
     return max(float(np.abs(np.asarray(one) - other).max()) / scale for one, other, scale in pairs)
+
+
+@torch.inference_mode()
+def _outputs(graph: Graph, inputs: dict[str, torch.Tensor]) -> list[np.ndarray]:
+    return [out.numpy() for out in graph(*inputs.values())]

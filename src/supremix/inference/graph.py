@@ -14,6 +14,8 @@ from supremix.data.transforms import Log, Quantile
 from supremix.inference.model import Model
 
 OUTPUTS = ("prediction", "features")
+SHORTEST = 24
+"""The least length of sequences that are drawn: what is traced at one step would be a graph for one step."""
 
 
 class Graph(nn.Module):
@@ -34,7 +36,8 @@ class Graph(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return predictions (B,) float64 and features (B, D) of the inputs in order."""
         single = self.names == ("x",)
-        h_BD = self.backbone(inputs[0] if single else dict(zip(self.names, inputs, strict=True)))
+        with torch.backends.mkldnn.flags(enabled=True):  # else an LSTM is traced step by step, for one length alone
+            h_BD = self.backbone(inputs[0] if single else dict(zip(self.names, inputs, strict=True)))
         return self.decode(self.head(h_BD.double() if self.in_double else h_BD).double()), h_BD
 
 
@@ -82,13 +85,13 @@ def examples(model: Model, rows: int, longer: int = 0) -> dict[str, Tensor]:
     for name, form in model.state["inputs"].items():
         shape = [*form["shape"]]
         if is_sequence(name, model.state["inputs"]):
-            shape[-1] += longer
+            shape[-1] = max(shape[-1], SHORTEST) + longer
         if form["dtype"].startswith("float"):
             values: Any = draws.normal(size=(rows, *shape)).astype(form["dtype"])
         elif shape:
             values = draws.integers(1, words, size=(rows, *shape))
         else:  # lengths, the first row as long as the batch
-            partner = model.state["inputs"][sequence_of(name)]["shape"][-1] + longer
+            partner = max(model.state["inputs"][sequence_of(name)]["shape"][-1], SHORTEST) + longer
             values = np.concatenate([[partner], draws.integers(max(1, partner // 2), partner + 1, size=rows - 1)])
         whole[name] = torch.from_numpy(np.asarray(values))
     return whole

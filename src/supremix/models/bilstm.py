@@ -60,6 +60,8 @@ class BiLSTM(nn.Module):
     def sentences(self, x: Pairs) -> Tensor:
         """Return the sentence vectors of each row, (B, 2, sentence_dim), or (B, 1, sentence_dim) of single ones."""
         width = max(x[side].shape[1] for side in self.sides)
+        if torch.compiler.is_exporting():
+            width = width + width % 2  # an even width: PyTorch takes a plain one for a constant where it meets an LSTM
         token_SL = torch.cat([_widened(x[side], width) for side in self.sides])
         length_S = torch.cat([x[f"{side}_length"] for side in self.sides])
         if token_SL.device.type != "cpu" or torch.compiler.is_exporting():  # one graph for any lengths
