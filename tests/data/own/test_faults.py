@@ -52,6 +52,8 @@ def test_files_that_are_not_there_are_told_with_what_is(tmp_path):
         load(tmp_path / "house.csv")
     with pytest.raises(UserError, match="no such file, and no folder"):
         load(tmp_path / "nowhere" / "house.csv")
+    with pytest.raises(UserError, match=r"dataset\.path: name the file, with a row for each item"):
+        load_table(name="own", path=None, layout=Layout("y"), plan=PLAN)
     with pytest.raises(UserError, match="a folder: give the file with a row for each item"):
         load(tmp_path)
 

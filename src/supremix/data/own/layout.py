@@ -88,8 +88,10 @@ class Rows:
 PER_ROW = ("ids", "y", "split", "group")
 
 
-def read_rows(path: str, layout: Layout) -> Rows:
+def read_rows(path: str | None, layout: Layout) -> Rows:
     """Read a file and tell its columns apart; raise UserError where no usable rows are left."""
+    if not path:
+        raise UserError("dataset.path: name the file, with a row for each item, as in dataset.path=houses.csv")
     sheet = read_sheet(path, layout.columns)
     label = the_label(layout.label, sheet)
     given = {"id": layout.id, "group": layout.group, "split": None if layout.split == "auto" else layout.split}

@@ -15,7 +15,7 @@ from supremix.runtime.registered import registered
 
 
 @registered("dataset/own_table")
-def load_table(*, name: str, path: str, layout: Layout, plan: Plan) -> Data:
+def load_table(*, name: str, path: str | None, layout: Layout, plan: Plan) -> Data:
     """Read a table; what is to be fitted is fitted to its training rows.
 
     Args:
