@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from supremix.cli.main import main
-from supremix.settings.compose import CONF
+from supremix.settings import identity
+from supremix.settings.compose import CONF, composed
 
 PAGE = Path(__file__).parents[2] / "docs" / "own_data.md"
 ROWS = 60
@@ -97,3 +98,13 @@ def test_the_page_names_keys_that_are_there():
     text = "".join(path.read_text() for path in (CONF / "dataset").glob("*.yaml"))
     assert len(keys) > 10
     assert {key for key in keys if not re.search(rf"^  {key}:", text, re.MULTILINE)} == set()
+
+
+def test_a_run_is_the_same_wherever_its_file_lies():
+    def science(path, *overrides):
+        given = ["dataset=table", f"dataset.path={path}", "dataset.label=y", *overrides]
+        return identity.scientific(composed(CONF, given))
+
+    assert science("a/houses.csv") == science("/data/b/houses.csv")
+    assert science("a/houses.csv")["dataset"]["name"] == "houses"
+    assert science("a/houses.csv") != science("a/houses.csv", "dataset.drop=[x]")
