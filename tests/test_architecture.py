@@ -130,7 +130,11 @@ def test_every_value_of_a_recipe_says_where_it_comes_from():
         assert re.search(r"\b[PRYO]([,:; ]|$)", comment), line
 
 
-@pytest.mark.parametrize("dataset", options("dataset"))
+OWN = {"images", "signals", "table", "texts", "volumes"}
+"""Datasets of a user's own, whose values are this project's."""
+
+
+@pytest.mark.parametrize("dataset", sorted(set(options("dataset")) - OWN))
 def test_every_dataset_explains_its_marks(dataset):
     assert "P the paper, R the authors' review-time release, Y" in (CONF / "dataset" / f"{dataset}.yaml").read_text()
 

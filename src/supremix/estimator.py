@@ -205,7 +205,7 @@ class SupReMixRegressor(
             frame = pd.DataFrame(x_NF, columns=[f"x{column}" for column in range(x_NF.shape[1])])
         if reset and len(frame) < 2:
             raise ValueError(f"n_samples={len(frame)}: give 2 rows or more")
-        return frame.rename(columns=str), np.asarray(y_N, dtype=np.float64)
+        return frame.set_axis(frame.columns.map(str), axis=1), np.asarray(y_N, dtype=np.float64)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -46,7 +46,7 @@ numerals = st.one_of(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def settled() -> Iterator[None]:
+def at_rest() -> Iterator[None]:
     """No waiting until a file's times are those of the past: nothing changes these while they are read."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stamps, "TICK", 0)

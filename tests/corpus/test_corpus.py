@@ -18,7 +18,7 @@ CORPUS = [pytest.param(name, case, id=f"{name}: {case.name}") for name, m in FOR
 
 
 @pytest.fixture(autouse=True)
-def settled(monkeypatch):
+def at_rest(monkeypatch):
     """No waiting until a file's times are those of the past: nothing changes these while they are read."""
     monkeypatch.setattr(stamps, "TICK", 0)
 

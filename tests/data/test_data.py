@@ -374,7 +374,7 @@ def test_pickled_features_are_not_executed(folder):
 @pytest.mark.parametrize("file", ["manifest.csv", "features.npy", "meta.json"])
 def test_missing_file(folder, file):
     (folder / file).unlink()
-    fails(folder, file, "missing", f"run `supremix prepare toy --out {folder.parent}` again")
+    fails(folder, file, "missing", f"write {folder} anew, as README.md says")
 
 
 def test_missing_folder(tmp_path):
@@ -469,5 +469,6 @@ def test_bin_size_that_is_no_width(folder, bin_size):
 
 def test_unknown_scaling(folder):
     fails(folder, "scaling='minmax'", "raw, standard", scaling="minmax")
+    fitting = {"train": 342, "val": 50, "test": 50}
     with pytest.raises(UserError, match="scaling='minmax'"):
-        tabular.diabetes(name="diabetes", sizes=SIZES, split_seed=0, scaling="minmax", bin_size=None)
+        tabular.diabetes(name="diabetes", sizes=fitting, split_seed=0, scaling="minmax", bin_size=None)

@@ -27,7 +27,7 @@ for settings in (
 ):
     loss = SupReMixLoss(0.3, 2.0, **settings)
     z_ND, y_N = embeddings(7), torch.tensor([3.0, 1.0, 2.0, 2.0, 5.0, 4.0, 3.0])
-    z_ND[2] = 0
+    z_ND[[2, 4]] = 0  # of two labels: their mixtures are nothing, too
     windows, lam_NN = find_windows(read_labels(y_N), loss.window, loss.window_inclusive), draws(7)
     given = z_ND.requires_grad_(), lam_NN if loss.mix_neg else None, windows, loss
     expected = definition.supremix(*given)

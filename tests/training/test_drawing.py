@@ -11,12 +11,13 @@ class Own(nn.Module):
     """A user's loss that draws."""
 
     def forward(self, z_ND, y_N, generator=None):
-        return torch.rand((), generator=generator)
+        return torch.rand((), generator=generator) + 0 * z_ND.sum()
 
 
 def test_losses_that_take_a_generator_draw_from_the_stages_own():
     z_ND, y_N = torch.randn(12, 4, generator=torch.Generator().manual_seed(0)), torch.arange(12.0) % 4
-    for criterion in (Own(), SupReMixLoss(0.5, 2.0), lambda z, y, generator: torch.rand((), generator=generator)):
+    z_ND.requires_grad_()
+    for criterion in (Own(), SupReMixLoss(0.5, 2.0), lambda z, y, generator: Own()(z, y, generator)):
         values = [drawing(criterion, torch.Generator().manual_seed(seed))(z_ND, y_N) for seed in (1, 1, 2)]
         assert values[0] == values[1] != values[2]
     without = SupConLoss(0.5)

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the inspection. Returns the exit code."""
-    from supremix.data.own.inspection import columns_alone, described, inspect, report_rows
+    from supremix.cli.inspection import columns_alone, described, inspect, report_rows
     from supremix.errors import writing_to
     from supremix.settings.build import build
     from supremix.settings.compose import CONF, composed

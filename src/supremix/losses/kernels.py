@@ -41,7 +41,7 @@ def mixture(a, b, i_j, i_k, j_k, RENORMALISE: tl.constexpr):
     if RENORMALISE:
         straight = a * a + b * b
         square = straight + 2 * a * b * j_k
-        sound = square > straight * NOISE
+        sound = (square > straight * NOISE) & (straight > NOTHING * NOTHING)
         inverse = tl.where(sound, 1 / tl.sqrt(tl.where(sound, square, 1)), 0)
     return similarity * inverse, inverse
 
@@ -73,8 +73,9 @@ def pairs_of(cos, rho, lam, of_N, n, i, k, MIX_NEG: tl.constexpr, WEIGHT: tl.con
     t, weight_t, inverse, a, b = s, weight * 0, s, s, s
     if MIX_NEG:
         share = tl.load(lam + i * n + k, mask=there, other=0).to(tl.float64)
+        own = tl.where(tl.load(rho + i) > NOTHING, 1.0, 0.0)  # an anchor's cosine with itself; a row of zeros has none
         a, b = share * tl.load(rho + i), (1 - share) * tl.load(rho + k, mask=there, other=0)
-        t, inverse = mixture(a, b, 1.0, s, s, RENORMALISE)
+        t, inverse = mixture(a, b, own, s, s, RENORMALISE)
         weight_t = tl.where(there & (same == 0), 1 + gap * (1 - share), 0)
     return s, weight, same & (k != i), t, weight_t, inverse, a, b
 
@@ -134,7 +135,7 @@ def anchors(cos, rho, lam, of_N, k_NN, other_NN, n,
             if RENORMALISE and not DETACHED:
                 back = e * t * inverse * inverse * a
                 row -= back * b
-                turned = e * inverse * a - back * (a + b * s)
+                turned = e * inverse * a * own - back * (a + b * s)
         tl.store(k_NN + i * n + k, row, mask=k < n)
         tl.store(other_NN + i * n + k, by_real if DETACHED else turned, mask=k < n)
 

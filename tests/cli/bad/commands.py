@@ -105,7 +105,7 @@ CASES = [
     Case("tables: mistyped override", ["'datset'", "shows all keys"], ["datset=x", *OUT], command=RENDER),
     Case("quick start: mistyped override", ["'datset'", "shows all keys"], ["quickstart", "datset=x", *OUT],
          command=FIGURE),
-    *(Case(f"{command}: a second number", ["6: neither an option nor key=value", "one thing at a time"],
+    *(Case(f"{command}: a second number after {first}", ["6: neither an option nor key=value", "one thing at a time"],
            [first, "6", *more], command=command)
       for command, first, *more in [(TABLE, "5", "--plan"), (TABLE, "quickstart"), (FIGURE, "2", "--stored")]),
     Case("table: a name with a space", ["5 6.yaml", "there are", "quickstart"], ["5 6", "--plan"], command=TABLE),
