@@ -47,7 +47,7 @@ def _check_size(text: str) -> None:
     sizes: dict[str, int] = {}
     open_parts: list[tuple[str | None, int]] = []  # anchors, with the values that were there before them
     values = 0
-    for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    for event in yaml.parse(text, yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             values += sizes.get(event.anchor, 1)
         elif isinstance(event, yaml.ScalarEvent):

@@ -50,7 +50,7 @@ SLIPS = [
     ("a byte order mark", "\ufefftitle: 1\n", ["byte order mark", "without BOM"]),
     ("a list", "- a\n- b\n", ["no keys", "key: value"]),
     ("aliases that multiply", BOMB, ["more than 100,000 values", "aliases"]),
-    ("brackets without end", f"title: {'[' * 5000}{']' * 5000}\n", ["nesting depth"]),
+    ("brackets without end", f"title: {'[' * 5000}{']' * 5000}\n", ["more than 50 levels"]),
     ("a hundred levels", "".join(f"{'  ' * i}a:\n" for i in range(100)), ["more than 50 levels"]),
     ("a tag that runs code", "title: !!python/object/apply:os.system [ls]\n", ["line 1", "leave out the tag"]),
     ("a key that is null", "title: 1\nnull: 3\n", ["Incompatible key type"]),
