@@ -18,9 +18,13 @@ CORPUS = [pytest.param(name, case, id=f"{name}: {case.name}") for name, m in FOR
 
 
 @pytest.fixture(autouse=True)
-def at_rest(monkeypatch):
-    """No waiting until a file's times are those of the past: nothing changes these while they are read."""
+def at_rest(monkeypatch, tmp_path):
+    """No waiting until a file's times are those of the past: nothing changes these while they are read.
+
+    Raw data that the machine has is out of sight.
+    """
     monkeypatch.setattr(stamps, "TICK", 0)
+    monkeypatch.setenv("SUPREMIX_DATA", str(tmp_path / "data"))
 
 
 @pytest.mark.parametrize(("name", "case"), CORPUS)

@@ -181,7 +181,7 @@ CASES = [
     case("imbalance=fds", "imbalance.fds._target_=builtins.dict", says=["imbalance.fds", "no 'calibrated'"]),
     case("dataset.load._target_=builtins.dict", says=["dataset.load: builtins.dict makes dict", "train, val, test"]),
     # parts that are removed
-    *(case(f"~{key}", says=[f"{key}: the key is missing", "leave out the override"])
+    *(case(f"~{key}", says=[f"{key}", ": the key is missing", "leave out the override"])
       for key in ("backbone", "imbalance", "tracking", "rerun", "dataset.load", "protocol.select", "trainer.threads")),
     *(case(f"~{key}", says=[f"'{key}' not found", "leave out the override"])
       for key in ("paths.runs", "dataset.name", "dataset.recipe.threads")),
