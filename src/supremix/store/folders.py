@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from supremix.errors import UserError, writing_to
+from supremix.errors import UserError, mistake_in_path, writing_to
 from supremix.runtime import ranks
 from supremix.runtime.disk import flush, put
 from supremix.runtime.locks import acquired, is_at
@@ -39,7 +39,7 @@ class Store:
                 os.listdir(self.root)
                 os.stat(os.path.join(self.root, "."))  # which needs the permission to look into it
         except OSError as error:
-            raise UserError(f"{self.root}: cannot be read ({error.strerror}): {ALLOW}") from error
+            raise _unreadable(self.root, error) from error
         check_schema(self.root)
 
     def run(self, run_id: str) -> Path:
@@ -150,7 +150,11 @@ def finished(directory: Path) -> bool:
     try:
         return (directory / "DONE").exists()
     except OSError as error:
-        raise UserError(f"{directory}: cannot be read ({error.strerror}): {ALLOW}") from error
+        raise _unreadable(directory, error) from error
+
+
+def _unreadable(place: Path, error: OSError) -> UserError:
+    return UserError(mistake_in_path(error) or f"{place}: cannot be read ({error.strerror}): {ALLOW}")
 
 
 def begun(target: Path) -> bool:
