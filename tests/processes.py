@@ -71,6 +71,7 @@ def train_until(overrides: list[str], stage: str, batch: int, signum: int) -> No
 
     from supremix.train import cli
 
+    signal.signal(signum, signal.SIG_DFL)  # which a suite started by nohup ignores
     interrupt(stage, batch, signum)
     sys.argv = ["train", *overrides]
     cli()

@@ -20,5 +20,7 @@ def test_losses_that_take_a_generator_draw_from_the_stages_own():
     for criterion in (Own(), SupReMixLoss(0.5, 2.0), lambda z, y, generator: Own()(z, y, generator)):
         values = [drawing(criterion, torch.Generator().manual_seed(seed))(z_ND, y_N) for seed in (1, 1, 2)]
         assert values[0] == values[1] != values[2]
-    without = SupConLoss(0.5)
-    assert drawing(without, torch.Generator()) is without
+    without, generator = SupConLoss(0.5), torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    assert drawing(without, generator)(z_ND, y_N) == without(z_ND, y_N)
+    assert torch.equal(generator.get_state(), before)
