@@ -47,7 +47,14 @@ def made_up() -> tuple[Data, dict[str, TensorDataset]]:
 def driver_seconds(data: Data, accelerator: str, epochs: int) -> tuple[float, float]:
     """Seconds of the driver's fit, and of its whole stage: with the ridge probe, predictions and features."""
     settings: Any = SimpleNamespace(
-        train_backbone=False, epochs=epochs, batch_size=BATCH, loss="l1", clip=None, bias_init="mean", select="mae"
+        patience=None,
+        train_backbone=False,
+        epochs=epochs,
+        batch_size=BATCH,
+        loss="l1",
+        clip=None,
+        bias_init="mean",
+        select="mae",
     )
     fabric, optimizer = Fabric(accelerator=accelerator, devices=1), partial(torch.optim.Adam, lr=1e-3, fused=True)
     started = time.perf_counter()
