@@ -18,7 +18,7 @@ from supremix.training.checkpoint import Checkpoints
 from supremix.training.loop import Hooks
 from supremix.training.pretrain import Pretraining, pretrain
 from tests.cuda.test_cuda_views import COLOURS, TALEB
-from tests.models.test_acceleration import BACKBONES, BATCH, ROWS, Interrupted, built, inputs, taken
+from tests.models.test_acceleration import BACKBONES, BATCH, ROWS, Interrupted, built, fetching, inputs
 from tests.stages import histograms, method, protocol
 
 ADAM = partial(torch.optim.Adam, lr=1e-3, fused=True)
@@ -35,23 +35,16 @@ def deterministic():
 
 def data_of(kind, fetches=None):
     """Rows on the host as a loader gives them; views of two kinds. Interrupted when ``fetches`` batches were read."""
-    x, read = inputs(kind), 0
+    x = inputs(kind)
     if kind == "images":
         x = (x * 255).to(torch.uint8)
     if kind == "volumes":
         x = x[:, 0]
 
-    def fetch(index_B):
-        nonlocal read
-        read += 1
-        if fetches is not None and read > fetches:
-            raise Interrupted
-        return taken(x, torch.as_tensor(index_B))
-
     def to_input(x):
         return {"images": lambda x: x.float() / 255, "volumes": lambda x: x[:, None].float()}.get(kind, lambda x: x)(x)
 
-    split = Split(np.arange(ROWS).astype(str), np.arange(ROWS) % 6.0, fetch, on_disk=True, workers=1)
+    split = Split(np.arange(ROWS).astype(str), np.arange(ROWS) % 6.0, fetching(x, fetches), on_disk=True, workers=1)
     return Data("toy", split, split, split, 1.0, TargetScale(0.0, 1.0), {}, "", True, to_input, VIEWS.get(kind))
 
 

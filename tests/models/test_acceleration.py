@@ -59,9 +59,9 @@ class Interrupted(Exception):
     """Ends a stage in the middle."""
 
 
-def trained(backbone, kind, folder, precision, fetches=None):
-    """Two epochs of pre-training in place, saved after every step; interrupted when ``fetches`` batches were read."""
-    x, read = inputs(kind), 0
+def fetching(x, fetches=None):
+    """How a split takes rows of ``x``; interrupted when ``fetches`` batches were read."""
+    read = 0
 
     def fetch(index_B):
         nonlocal read
@@ -70,7 +70,12 @@ def trained(backbone, kind, folder, precision, fetches=None):
             raise Interrupted
         return taken(x, torch.as_tensor(index_B))
 
-    split = Split(np.arange(ROWS).astype(str), np.arange(ROWS) % 6.0, fetch)
+    return fetch
+
+
+def trained(backbone, kind, folder, precision, fetches=None):
+    """Two epochs of pre-training in place, saved after every step; interrupted when ``fetches`` batches were read."""
+    split = Split(np.arange(ROWS).astype(str), np.arange(ROWS) % 6.0, fetching(inputs(kind), fetches))
     data = Data("toy", split, split, split, 1.0, TargetScale(0.0, 1.0), {}, "", True)
     torch.manual_seed(0)
     projection = ProjectionHead(backbone.out_dim, 16, 8)

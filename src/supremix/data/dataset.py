@@ -6,8 +6,8 @@ units that a regression head predicts.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -106,6 +106,20 @@ class RowReader(Protocol):
 
     def state(self) -> dict[str, Any]:
         """Return all that `read` needs: a dict of JSON values, NumPy arrays, and dicts of these."""
+
+
+class FieldsAreState:
+    """A `RowReader`, a dataclass, whose fields are plain values and all that a run stores of it."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        each: Any = self
+        return {entry.name: getattr(self, entry.name) for entry in fields(each)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Make the reader whose `state` this is."""
+        return cls(**state)
 
 
 def unchanged(x: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from supremix.data.dataset import FieldsAreState
 from supremix.data.views.images import normalised
 from supremix.errors import UserError
 
@@ -61,7 +62,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Pixels:
+class Pixels(FieldsAreState):
     """Colour images as prepared: (B, S, S, 3) uint8, or a list of such images.
 
     Args:
@@ -76,18 +77,9 @@ class Pixels:
         x_BHWC = _stacked(rows, (self.side, self.side, 3), "images", np.uint8)
         return normalised(torch.from_numpy(x_BHWC).permute(0, 3, 1, 2))
 
-    def state(self) -> State:
-        """Return the side."""
-        return {"side": self.side}
-
-    @classmethod
-    def from_state(cls, state: State) -> "Pixels":
-        """Return the reader of a state."""
-        return cls(state["side"])
-
 
 @dataclass(frozen=True)
-class Voxels:
+class Voxels(FieldsAreState):
     """Volumes as prepared: (B, S, S, S) with values in [0, 1], or a list of such volumes.
 
     Args:
@@ -104,18 +96,9 @@ class Voxels:
             raise UserError("the volumes have values outside [0, 1]: scale them as `supremix prepare` does")
         return torch.from_numpy(x_BDHW).unsqueeze(1)
 
-    def state(self) -> State:
-        """Return the side."""
-        return {"side": self.side}
-
-    @classmethod
-    def from_state(cls, state: State) -> "Voxels":
-        """Return the reader of a state."""
-        return cls(state["side"])
-
 
 @dataclass(frozen=True)
-class Parcels:
+class Parcels(FieldsAreState):
     """Time series: a list of arrays (T, P), frames by parcels; each parcel is standardised over its frames.
 
     Args:
@@ -140,15 +123,6 @@ class Parcels:
         for x_PT, row_TP in zip(x_BPT, series, strict=True):
             x_PT[:, : len(row_TP)] = torch.from_numpy((row_TP - row_TP.mean(0)) / row_TP.std(0)).T
         return {"x": x_BPT, "length": length_B}
-
-    def state(self) -> State:
-        """Return the number of parcels."""
-        return {"parcels": self.parcels}
-
-    @classmethod
-    def from_state(cls, state: State) -> "Parcels":
-        """Return the reader of a state."""
-        return cls(state["parcels"])
 
 
 def _stacked(rows: Any, shape: tuple[int, ...], what: str, dtype: Any) -> np.ndarray:

@@ -41,14 +41,7 @@ def usable(z_ND: Tensor) -> bool:
 
 
 def supremix(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> Tensor:
-    """Compute the loss, a scalar.
-
-    Args:
-        z_ND: embeddings, in the order of the batch.
-        lam_NN: λ of each anchor and negative, in label order; None without Mix-neg.
-        windows: the batch's labels, sorted.
-        loss: the `SupReMixLoss` whose settings apply.
-    """
+    """Compute the loss, a scalar; arguments as of `definition.supremix`."""
     defined = partial(definition.supremix, lam_NN=lam_NN, windows=windows, loss=loss)
     if lam_NN is not None and lam_NN.requires_grad:
         return defined(z_ND)

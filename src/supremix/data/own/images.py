@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.dataset import Augment, Data
+from supremix.data.dataset import Augment, Data, FieldsAreState
 from supremix.data.images import flat
 from supremix.data.own import files
 from supremix.data.own.assemble import Inputs, Plan, assembled, divided
@@ -23,7 +23,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".
 
 
 @dataclass(frozen=True)
-class ImageReader:
+class ImageReader(FieldsAreState):
     """Reads images by their paths.
 
     Args:
@@ -40,15 +40,6 @@ class ImageReader:
         """Return images (B, 3, S, S) in [-1, 1]; see `supremix.data.dataset.RowReader`."""
         paths = files.new_files(rows, self.column)
         return normalised(as_batch(files.one_by_one(paths, partial(make_images, pixels=self.pixels))))
-
-    def state(self) -> dict[str, Any]:
-        """Return the arguments."""
-        return {"column": self.column, "pixels": self.pixels}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "ImageReader":
-        """Make the reader whose `state` this is."""
-        return cls(**state)
 
 
 @registered("dataset/own_images")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.dataset import Augment, Data
+from supremix.data.dataset import Augment, Data, FieldsAreState
 from supremix.data.own import files
 from supremix.data.own.assemble import Inputs, Plan, assembled, divided
 from supremix.data.own.layout import Layout, read_rows
@@ -23,7 +23,7 @@ ENDINGS = (".nii", ".nii.gz", ".npy")
 
 
 @dataclass(frozen=True)
-class VolumeReader:
+class VolumeReader(FieldsAreState):
     """Reads volumes by their paths.
 
     Args:
@@ -44,15 +44,6 @@ class VolumeReader:
         return to_input(
             torch.from_numpy(files.one_by_one(paths, partial(make_volumes, side=self.side, voxel=self.voxel)))
         )
-
-    def state(self) -> dict[str, Any]:
-        """Return the arguments."""
-        return {"column": self.column, "side": self.side, "voxel": self.voxel}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "VolumeReader":
-        """Make the reader whose `state` this is."""
-        return cls(**state)
 
 
 @registered("dataset/own_volumes")
