@@ -1,5 +1,7 @@
 """Compiled loops of the losses: the same bits for any number of threads, and a way on where they cannot be had."""
 
+import ast
+import inspect
 import logging
 import sys
 
@@ -53,6 +55,19 @@ def test_threads_change_no_bit(monkeypatch, similarity):
     for value, gradient_ND in found[1:]:
         assert torch.equal(value, found[0][0])
         assert torch.equal(gradient_ND, found[0][1])
+
+
+def test_loops_that_others_call_are_inlined():
+    from supremix.losses import loops
+
+    called = {node.func.id for node in ast.walk(ast.parse(inspect.getsource(loops))) if is_call_by_name(node)}
+    inner = {name: getattr(loops, name) for name in called if hasattr(getattr(loops, name, None), "targetoptions")}
+    assert {"terms", "mix_pos", "take_back"} < set(inner)
+    assert not [name for name, function in inner.items() if not function.targetoptions.get("forceinline")]
+
+
+def is_call_by_name(node):
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
 
 
 def test_without_numba_losses_run_as_defined_and_say_so_once(numba_anew, caplog):

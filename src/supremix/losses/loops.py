@@ -15,6 +15,9 @@ from numba import njit, types
 from numba.extending import overload
 
 LOOPS: dict[str, Any] = {"fastmath": True, "nogil": True, "error_model": "numpy", "cache": True}
+INNER: dict[str, Any] = {**LOOPS, "forceinline": True}
+"""Of functions that loops call. Not inlined, one is compiled on its own too, in an order of sums of its own, and which
+of the two runs depends on whether this process compiled it or found it in the cache."""
 NOWHERE = -1e25
 """A similarity that adds nothing to a denominator."""
 
@@ -86,13 +89,13 @@ def _exp(x):
     return exp32 if x == types.float32 else exp64
 
 
-@njit(**LOOPS)
+@njit(**INNER)
 def padded(size):
     """Round up to what becomes whole vector instructions: of short rows, the rest would take most of the time."""
     return (size + 31) // 32 * 32
 
 
-@njit(**LOOPS)
+@njit(**INNER)
 def terms(s_N, weight_N, top, rate, e_N):
     """Fill w exp((s − top)/τ) and return their sum."""
     total = s_N.dtype.type(0)
@@ -103,7 +106,7 @@ def terms(s_N, weight_N, top, rate, e_N):
     return total
 
 
-@njit(**LOOPS)
+@njit(**INNER)
 def by_distance(w_N, s_N):
     """Turn derivatives by negative distances s into what a difference of embeddings is multiplied by; s becomes 1."""
     one, zero = s_N.dtype.type(1), s_N.dtype.type(0)
@@ -112,7 +115,7 @@ def by_distance(w_N, s_N):
         s_N[k] = one
 
 
-@njit(**LOOPS)
+@njit(**INNER)
 def mix_neg(rows, how, i, gap_N, s_N, t_N, p_N, q_N, weight_N):
     """Fill similarities t of an anchor's Mix-neg, their shares p and q over the norm, and weights.
 
@@ -143,7 +146,7 @@ def mix_neg(rows, how, i, gap_N, s_N, t_N, p_N, q_N, weight_N):
     return lost
 
 
-@njit(**LOOPS)
+@njit(**INNER)
 def mix_pos_shares(rows, how, i, p_BC, q_BC, h_BC):
     """Fill shares p and q of the Mix-pos of an anchor's label, over their norms; h: p q times squared distances.
 
@@ -179,7 +182,7 @@ def mix_pos_shares(rows, how, i, p_BC, q_BC, h_BC):
     return lost
 
 
-@njit(**LOOPS)
+@njit(**INNER)
 def mix_pos(how, p_BC, q_BC, h_BC, i_B, i_C, s_BC):
     """Fill the similarities of an anchor's Mix-pos, and return their sum."""
     T = s_BC.dtype.type
@@ -201,7 +204,7 @@ def mix_pos(how, p_BC, q_BC, h_BC, i_B, i_C, s_BC):
     return total
 
 
-@njit(**LOOPS)
+@njit(**INNER)
 def by_mix_pos(factor, pull, e_BC, s_BC, p_BC, q_BC, f_BC, g_B, g_C):
     """Fill the derivatives by rows below and above; add to f what norms take back."""
     g_C[:] = g_C.dtype.type(0)
@@ -215,7 +218,7 @@ def by_mix_pos(factor, pull, e_BC, s_BC, p_BC, q_BC, f_BC, g_B, g_C):
         g_B[j] = g_j
 
 
-@njit(**LOOPS)
+@njit(**INNER)
 def by_pairs(rows, i, e_N, u_N, t_N, p_N, q_N, x_N, y_N, diagonal_N):
     """Fill X and Y of an anchor with the derivatives e by real pairs and u by Mix-neg; return its own."""
     T = e_N.dtype.type
@@ -241,7 +244,7 @@ def by_pairs(rows, i, e_N, u_N, t_N, p_N, q_N, x_N, y_N, diagonal_N):
     return sigma_i * own - inverse_i * along
 
 
-@njit(**LOOPS)
+@njit(**INNER)
 def largest(s_N, top):
     """Return the largest of numbers."""
     for k in range(len(s_N)):
@@ -380,7 +383,7 @@ def supremix(first, last, rows, how, value_N, x_NN, y_NN, back_PQ, diagonal_N):
     return lost
 
 
-@njit(**LOOPS)
+@njit(**INNER)
 def take_back(rows, i, p_BC, q_BC, f_BC, back_PQ, diagonal_N):
     """Add what the Mix-pos of an anchor's label take back from their sources."""
     T = p_BC.dtype.type
