@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from supremix.data.dataset import Data, Split, TargetScale
-from supremix.data.rows import training_subset
+from supremix.data.rows import inside, training_subset
 from supremix.errors import UserError
 from supremix.metrics.regression import METRICS, regression_metrics
 from tests.running import config, run_small
@@ -56,6 +56,12 @@ def test_ranges_leave_out_both_ends_and_nothing_else():
     gone = {*range(20, 26), *range(50, 56), *range(75, 81)}
     assert left(missing=[[20, 25], [50, 55], [75, 80]]) == [y for y in AGES if y not in gone]
     assert 20.0 not in left(missing=[[20, 20]])
+
+
+def test_an_end_that_differs_from_a_label_by_rounding_is_that_label():
+    y_N = np.arange(8) * 0.1  # 0.30000000000000004 and 0.6000000000000001
+    assert inside(y_N, [[0.1, 0.3], [0.6, 0.7]]).tolist() == [False, True, True, True, False, False, True, True]
+    assert inside(-y_N, [[-0.3, -0.1]]).tolist() == [False, True, True, True, False, False, False, False]
 
 
 def test_the_draw_is_from_what_the_ranges_leave_and_stays_nested():

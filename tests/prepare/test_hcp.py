@@ -12,6 +12,7 @@ import torch
 
 from supremix.data import timeseries
 from supremix.data.dataset import Data
+from supremix.data.readers import Parcels
 from supremix.errors import UserError
 from supremix.experiment.run import run as run_experiment
 from supremix.prepare import hcp_aging
@@ -246,6 +247,22 @@ def test_damaged_folders_are_refused(spoilt, change, message):
     change(spoilt)
     with pytest.raises(UserError, match=message):
         load(spoilt)
+
+
+@pytest.mark.parametrize("harm", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:-9])])
+def test_a_file_that_goes_while_a_run_reads_it_is_named_with_the_way_out(spoilt, harm):
+    data = load(spoilt)
+    for file in spoilt.glob("frames-*.npy"):
+        harm(file)
+    with pytest.raises(UserError, match=r"frames-0000\.npy: .*: .*(again|anew)"):
+        data.train.fetch(np.arange(len(data.train)))
+
+
+def test_new_series_with_a_parcel_that_is_constant_but_for_rounding_are_refused_as_in_preparation():
+    series_TP = np.random.default_rng(0).normal(size=(40, 5))
+    series_TP[:, 3] = 0.1 + 1e-9 * series_TP[:, 3]
+    with pytest.raises(UserError, match=r"series 2: parcel 4 is constant but for rounding"):
+        Parcels(5).read([series_TP[:, :3].repeat(2, 1)[:, :5], series_TP])
 
 
 # ---- the twin and the config

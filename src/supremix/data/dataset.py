@@ -15,9 +15,8 @@ from supremix.data.geometry import Geometry, in_bins
 from supremix.data.prepared.folder import SPLITS
 from supremix.data.transforms import Transform
 from supremix.errors import UserError
+from supremix.metrics.rounding import is_constant
 
-ROUNDING = 1e-12
-"""Share of the largest value by which equal numbers differ after float64 arithmetic; no more is a difference."""
 BINS_AT_MOST = 2.0**50
 """Numbers of bins below it, and their halves, are exact after rounding to six digits in float64."""
 
@@ -234,7 +233,7 @@ def check_trainable(data: Data) -> None:
     for split, rows in data.sizes.items():
         if rows == 0:
             raise UserError(f"{data.name}: the {split} split is empty: give every split at least one row")
-    if np.ptp(data.train.y) <= ROUNDING * np.abs(data.train.y).max():
+    if is_constant(data.train.y):
         raise UserError(
             f"{data.name}: all {len(data.train)} training rows have the label {data.train.y[0]:g}: "
             "regression needs at least two different labels in the training split"

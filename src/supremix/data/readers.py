@@ -14,6 +14,7 @@ from torch import Tensor
 from supremix.data.dataset import FieldsAreState
 from supremix.data.views.images import normalised
 from supremix.errors import UserError
+from supremix.metrics.rounding import SINGLE, is_constant
 
 State = dict[str, Any]
 
@@ -114,9 +115,10 @@ class Parcels(FieldsAreState):
         for number, row_TP in enumerate(series, 1):
             if row_TP.ndim != 2 or row_TP.shape[1] != self.parcels or not len(row_TP):
                 raise UserError(f"series {number} has the shape {row_TP.shape}: give (frames, {self.parcels})")
-            constant_P = np.ptp(row_TP, axis=0) == 0
+            constant_P = is_constant(row_TP, SINGLE)
             if not np.isfinite(row_TP).all() or constant_P.any():
-                what = f"parcel {constant_P.argmax() + 1} is constant" if constant_P.any() else "it is not finite"
+                parcel = f"parcel {constant_P.argmax() + 1} is constant but for rounding"
+                what = parcel if constant_P.any() else "it is not finite"
                 raise UserError(f"series {number}: {what}: leave it out, or correct it")
         length_B = torch.tensor([len(row_TP) for row_TP in series])
         x_BPT = torch.zeros(len(series), self.parcels, int(length_B.max()))

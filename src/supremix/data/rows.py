@@ -10,6 +10,7 @@ import torch
 from supremix.data.dataset import Data, Split, check_trainable
 from supremix.data.splits import random_order
 from supremix.errors import UserError
+from supremix.metrics.rounding import DOUBLE
 from supremix.runtime.seeding import generator
 
 
@@ -65,8 +66,9 @@ def rows_of(split: Split, rows: np.ndarray) -> Split:
 
 
 def inside(y_N: np.ndarray, ranges: Sequence[Sequence[float]]) -> np.ndarray:
-    """Return for each label whether one of the ranges [low, high] contains it, (N,) bool."""
-    return np.any([(low <= y_N) & (y_N <= high) for low, high in ranges], axis=0)
+    """Return for each label whether one of the ranges [low, high] contains it, (N,) bool; the ends up to rounding."""
+    slack = DOUBLE * np.abs(y_N).max(initial=0)
+    return np.any([(low - slack <= y_N) & (y_N <= high + slack) for low, high in ranges], axis=0)
 
 
 def checked_ranges(ranges: Any) -> list[tuple[float, float]]:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from supremix.data.dataset import ROUNDING, TargetScale
+from supremix.data.dataset import TargetScale
 from supremix.errors import UserError
+from supremix.metrics.rounding import is_constant
 
 SCALINGS = ("raw", "standard")
 
@@ -34,5 +35,5 @@ def mean_std(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     # By the range, not by std == 0: the computed deviation of many a 0.1 is 1e-17, and dividing by that would
     # blow up any other value in the validation rows. Computed values that should be equal differ by rounding.
-    constant = np.ptp(values, axis=0) <= ROUNDING * np.abs(values).max(axis=0)
+    constant = is_constant(values)
     return np.where(constant, values[0], values.mean(axis=0)), np.where(constant, 1.0, values.std(axis=0))

@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from supremix.metrics.rounding import is_constant
+
 SMALLEST_ERROR = 1e-6  # label units
 
 LOWER_IS_BETTER = ("mae", "rmse", "mse", "gm")
@@ -47,8 +49,8 @@ def regression_metrics(y: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
             raise ValueError(f"{bad} of {len(values)} {what} are not finite")
 
     mse = float(mean_squared_error(y_N, prediction_N))
-    constant_y = is_constant(y_N)
-    uncorrelated = constant_y or is_constant(prediction_N)
+    constant_y = bool(is_constant(y_N))
+    uncorrelated = constant_y or bool(is_constant(prediction_N))
     return {
         "mae": float(mean_absolute_error(y_N, prediction_N)),
         "rmse": math.sqrt(mse),
@@ -77,8 +79,3 @@ def grouped(y: np.ndarray, prediction: np.ndarray, masks: dict[str, np.ndarray])
         )
         values |= {f"{name}_{group}": value for name, value in measured.items()}
     return values
-
-
-def is_constant(values: np.ndarray) -> bool:
-    """Return whether values are equal up to float64's rounding, whose pattern is no signal to correlate."""
-    return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())

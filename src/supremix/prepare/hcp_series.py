@@ -11,11 +11,11 @@ import numpy as np
 
 from supremix.data.prepared.cells import WITH_COMMA, decode
 from supremix.errors import UserError
+from supremix.metrics.rounding import SINGLE, is_constant
 from supremix.prepare.shared.report import Finding, kept
 
 PARCELS = 400
 SHORTEST = 32
-CONSTANT = 1e-6  # of a parcel's largest value; a smaller range is rounding
 HALF_NUMBER = re.compile(r"-0|[+-]?0[0-9]+")  # of -0,5 or 1,05, parted at the comma; no whole number is written so
 LOWEST, HIGHEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 ATLASES = {90, 116, 148, 160, 164, 246, 264, 268, 333, 360, 379, *range(100, 1001, 100)}
@@ -180,7 +180,7 @@ def standardised(series_TP: np.ndarray) -> np.ndarray:
     beyond = np.flatnonzero((largest_P > HIGHEST) | ((largest_P > 0) & (largest_P < LOWEST)))
     if beyond.size:
         raise ValueError(f"values beyond single precision (the first: parcel {beyond[0] + 1})")
-    constant = np.flatnonzero(np.ptp(series_TP, axis=0) <= CONSTANT * largest_P)
+    constant = np.flatnonzero(is_constant(series_TP, SINGLE))
     if constant.size:
         shown = ", ".join(str(parcel + 1) for parcel in constant[:5])
         raise ValueError(

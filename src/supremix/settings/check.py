@@ -6,7 +6,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, Interpolation
 from pydantic import ValidationError
 
 from supremix.errors import UserError, one_line, shortened
-from supremix.metrics.regression import HIGHER_IS_BETTER, LOWER_IS_BETTER, is_constant
+from supremix.metrics.regression import HIGHER_IS_BETTER, LOWER_IS_BETTER
+from supremix.metrics.rounding import is_constant
 from supremix.runtime import ranks
 from supremix.settings.fields import sentence
 from supremix.settings.schema import Contrastive, NoTraining, Settings

@@ -16,6 +16,7 @@ from supremix.data.prepared.folder import SPLITS
 from supremix.data.scaling import SCALINGS, target_scale
 from supremix.data.transforms import fit_transform
 from supremix.errors import UserError
+from supremix.metrics.rounding import is_constant
 from supremix.runtime import ranks
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def assembled(name: str, rows: Rows, split: Mapping[str, np.ndarray], inputs: In
         plan: what is decided.
     """
     y_train = rows.y[split["train"]]
-    if np.ptp(y_train) == 0:
+    if is_constant(y_train):
         raise UserError(
             f"{rows.sheet.path}: all {len(y_train):,} training rows have the label {y_train[0]:g}: "
             "regression needs at least two different labels"

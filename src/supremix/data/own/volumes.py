@@ -14,7 +14,7 @@ from supremix.data.dataset import Augment, Data, FieldsAreState
 from supremix.data.own import files
 from supremix.data.own.assemble import Inputs, Plan, assembled, divided
 from supremix.data.own.layout import Layout, read_rows
-from supremix.data.raw.nifti import read_volume, to_cube, to_unit_range
+from supremix.data.raw.nifti import read_volume, single, to_cube, to_unit_range
 from supremix.data.volumes import flatten, to_input
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
@@ -118,9 +118,7 @@ def _read(path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
     voxels = voxels.reshape(voxels.shape[:3]) if voxels.ndim == 4 and voxels.shape[3] == 1 else voxels
     if voxels.ndim != 3 or voxels.dtype.kind not in "iuf" or min(voxels.shape) < 2:
         raise ValueError(f"not one volume ({'×'.join(map(str, voxels.shape))} {voxels.dtype})")
-    voxels = voxels.astype(np.float32)
-    if not np.isfinite(voxels).all() or np.ptp(voxels) == 0:
-        raise ValueError("voxels that are NaN or infinite" if not np.isfinite(voxels).all() else "blank")
+    voxels = single(voxels)
     return voxels - min(0.0, float(voxels.min())), (1.0, 1.0, 1.0)
 
 

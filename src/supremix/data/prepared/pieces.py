@@ -50,10 +50,15 @@ class Pieces:
         piece = int(np.searchsorted(self.starts, first, side="right")) - 1
         row_bytes = int(np.prod(self.row_shape)) * self.dtype.itemsize
         # Read and not mapped: thousands of open maps would cost more than they save, and reading can run in threads.
-        with self.files[piece].open("rb", buffering=0) as file:
-            file.seek(self.offsets[piece] + (first - int(self.starts[piece])) * row_bytes)
-            if file.readinto(rows.view(np.uint8).reshape(-1).data) != rows.nbytes:
-                raise UserError(f"{self.files[piece]}: rows are missing: {redo(self.files[piece].parent)}")
+        path = self.files[piece]
+        try:
+            with path.open("rb", buffering=0) as file:
+                file.seek(self.offsets[piece] + (first - int(self.starts[piece])) * row_bytes)
+                whole = file.readinto(rows.view(np.uint8).reshape(-1).data) == rows.nbytes
+        except OSError as error:
+            raise UserError(f"{path}: not to be read any more ({error.strerror}): {redo(path.parent)}") from None
+        if not whole:
+            raise UserError(f"{path}: rows are missing: {redo(path.parent)}")
 
 
 def open_pieces(folder: Path, meta: Mapping[str, Any]) -> Pieces:

@@ -68,12 +68,12 @@ def read_volume(raw: bytes) -> Scan:
     except Exception as error:  # of truncated data
         raise ValueError(f"truncated or damaged NIfTI ({_first_line(error)})") from None
     axes = nib.io_orientation(geometry.affine)
-    voxels_DHW = _single(nib.apply_orientation(stored.reshape(shape[:3]), axes))
+    voxels_DHW = single(nib.apply_orientation(stored.reshape(shape[:3]), axes))
     sizes = tuple(geometry.sizes[stored_axis] for stored_axis in np.argsort(axes[:, 0]))
     return Scan(voxels_DHW, sizes, [*geometry.doubts, *_doubts(voxels_DHW, sizes)])
 
 
-def _single(stored_DHW: np.ndarray) -> np.ndarray:
+def single(stored_DHW: np.ndarray) -> np.ndarray:
     """Convert voxels to float32; raise ValueError where one is not finite, or all are as good as equal."""
     low, high = stored_DHW.min(), stored_DHW.max()
     if not (np.isfinite(low) and np.isfinite(high)):
