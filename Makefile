@@ -53,7 +53,8 @@ $(OLDEST)/.installed: pyproject.toml $(STAMP)
 	$(VENV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[all,dev]'
 	@touch $@
 
-test-long: $(STAMP) ## Run tests/long, which takes minutes: test-tables, and whatever else is there
+test-long: $(STAMP) ## Run what make test leaves out: slow tests, and tests/long, which take minutes each (test-tables is one)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow -n $(or $(JOBS),auto)
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests/long/*.py
 
 test-tables: $(STAMP) ## Run all sixteen tables and four figures at SIZE=small from an empty store, with a line on each

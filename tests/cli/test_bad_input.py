@@ -123,6 +123,7 @@ def test_some_as_a_user_runs_them(theme, name, folder):
     check(case, result.returncode, result.stderr.splitlines())
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_what_is_on_it_stays(folder):
     """A file system of 300 kB in a mount namespace of its own, with the finished store on it."""
     inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]

@@ -32,6 +32,7 @@ def trials_of(folder):
     return list(csv.DictReader((folder / "trials.csv").open()))
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_ends_with_the_trials_of_one_left_alone(tmp_path):
     alone = search(*arguments(tmp_path / "alone", *SPACE))
     killed = arguments(tmp_path / "killed", *SPACE)

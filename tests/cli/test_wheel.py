@@ -36,6 +36,7 @@ def test_it_holds_the_package_its_configs_and_the_command(unpacked):
     assert "supremix = supremix.cli.main:main" in entry_points.read_text()
 
 
+@pytest.mark.slow
 def test_data_is_made_and_a_table_runs_in_an_empty_folder(unpacked, tmp_path):
     def supremix(*arguments):
         command = [sys.executable, "-m", "supremix.cli", *arguments]

@@ -148,6 +148,7 @@ def checkout(tmp_path) -> Checkout:
     return Checkout(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_loss_makes_its_finished_run_one_of_other_code_and_words_do_not(checkout):
     assert ": finished\n" in checkout.train("method=supcon")
     checkout.edit("src/supremix/losses/supcon.py", '"""SupCon', '# a comment\n"""The loss SupCon')
@@ -157,6 +158,7 @@ def test_an_edit_of_a_loss_makes_its_finished_run_one_of_other_code_and_words_do
     assert checkout.runs() == 1
 
 
+@pytest.mark.slow
 def test_a_moved_module_leaves_the_run_as_it_is(checkout):
     checkout.train("method=supcon")
     (checkout.package / "losses" / "supcon.py").rename(checkout.package / "losses" / "moved.py")
@@ -166,6 +168,7 @@ def test_a_moved_module_leaves_the_run_as_it_is(checkout):
     assert checkout.runs() == 1
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_users_loss_is_another_run_and_words_in_it_are_not(checkout):
     own = checkout.folder / "own_loss.py"
     own.write_text("from supremix.losses import SupConLoss\n\n\nclass Loss(SupConLoss):\n    pass\n")

@@ -16,6 +16,7 @@ QUICK = ["dataset.recipe.pretrain.epochs=2", "dataset.recipe.adapt.epochs=2", "d
 QUICK += ["tracking=none", "trainer.progress=off", "trainer.accelerator=cpu"]
 
 
+@pytest.mark.slow
 def test_every_block_of_the_page_runs(tmp_path, monkeypatch):
     for package in ("onnxruntime", "onnxscript", "matplotlib"):
         pytest.importorskip(package, reason="pip install 'supremix[all]'")

@@ -51,6 +51,7 @@ def run_and_stop_one(cfg, stage, batch, signum):
     experiment.run(cfg)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "stage", "code"),
     [
@@ -121,6 +122,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_other_processes_of_the_server_that_forks_ranks_hear_signals(tmp_path):
     (tmp_path / "signalled.py").write_text(SIGNALLED)
     said = subprocess.run([sys.executable, "signalled.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)

@@ -55,6 +55,7 @@ def expected(tmp_path_factory):
     return records
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["joblib", pytest.param("ray", marks=RAY)])
 def test_every_launcher_makes_the_same_runs(tmp_path, expected, name):
     assert run_small(tmp_path, named(name, 2)) == (expected, [])
@@ -88,6 +89,7 @@ def assert_went_on(folder):
     assert len(re.findall(r"pretrain goes on from .*pretrain-epoch-000002-step-000000003\.ckpt", logs)) == 1
 
 
+@pytest.mark.slow
 def test_a_signal_before_the_time_limit_saves_and_submitit_starts_the_run_again(tmp_path, monkeypatch, expected):
     monkeypatch.setattr(launch, "run_free_cell", processes.stopped_once)
     records, failed = run_small(tmp_path, named("submitit_local"), {"SupReMix": "supremix"})
@@ -96,6 +98,7 @@ def test_a_signal_before_the_time_limit_saves_and_submitit_starts_the_run_again(
     assert_went_on(tmp_path)
 
 
+@pytest.mark.slow
 def test_on_slurm_a_run_is_put_back_into_the_queue_and_ends_the_same(monkeypatch, slurm, expected):
     monkeypatch.setattr(launch, "run_free_cell", processes.stopped_once)
     launcher = named("slurm", 5)
@@ -124,6 +127,7 @@ def test_what_a_launcher_loses_fails_alone(tmp_path, monkeypatch, expected):
     assert failed == ["SupReMix · seed 0: RuntimeError: a process died and said no more"]
 
 
+@pytest.mark.slow
 def test_a_sweep_of_the_driver_goes_through_submitit(tmp_path, expected):
     command = [sys.executable, "-m", "supremix.train", "-m", *SMALL, "method=ridge", f"paths.runs={tmp_path}"]
     subprocess.run([*command, "hydra/launcher=submitit_local"], check=True, timeout=120)

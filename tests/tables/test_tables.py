@@ -143,6 +143,7 @@ def test_a_table_runs_only_what_is_missing_and_renders_again_from_its_records(tm
     assert before == {name: (folder / name).read_text() for name in files.NAMES}
 
 
+@pytest.mark.slow
 def test_runs_of_other_code_are_counted_marked_and_with_rerun_run_anew_alone(tmp_path, capfd):
     results, cells, folder = small_table(tmp_path)
     (whole,) = results.codes

@@ -24,10 +24,11 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
 
     Raises OmegaConf's errors where a value is missing or an interpolation leads nowhere.
     """
+    if cfg.transfer is None:
+        values: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+        return values
     own = cfg.copy()
     own.transfer = None
-    whole: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
-    if cfg.transfer is not None:
-        source = resolved(on_source(cfg))
-        whole |= {"method": source["method"], "transfer": {str(group): source[str(group)] for group in cfg.transfer}}
-    return whole
+    source = resolved(on_source(cfg))
+    of_source = {str(group): source[str(group)] for group in cfg.transfer}
+    return resolved(own) | {"method": source["method"], "transfer": of_source}

@@ -10,7 +10,7 @@ from supremix.errors import UserError
 from supremix.settings import identity
 from supremix.settings.compose import composed
 from supremix.settings.overrides import check_added_keys, key_of
-from supremix.settings.source import data_configs
+from supremix.settings.source import data_configs, on_source
 from supremix.suite.spec import Spec
 
 
@@ -124,9 +124,12 @@ def ids(cfg: DictConfig, sums: list[str]) -> tuple[str, str | None]:
         cfg: the composed config.
         sums: checksum of the run's data, and with transfer that of the source's data after it.
     """
-    origin = data_configs(cfg)[-1]
-    pretrain_id = identity.pretrain_id(identity.scientific(origin), sums[-1]) if cfg.method.loss is not None else None
-    return identity.run_id(identity.scientific(cfg), *sums), pretrain_id
+    science = identity.scientific(cfg)
+    run_id = identity.run_id(science, *sums)
+    if cfg.method.loss is None:
+        return run_id, None
+    of_source = science if cfg.transfer is None else identity.scientific(on_source(cfg))
+    return run_id, identity.pretrain_id(of_source, sums[-1])
 
 
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:
