@@ -93,13 +93,21 @@ def options(group):
     return sorted(path.stem for path in (CONF / group).glob("*.yaml") if not path.stem.startswith("_"))
 
 
-@pytest.mark.parametrize(("dataset", "method"), list(itertools.product(options("dataset"), options("method"))))
+def pairs():
+    """Datasets and methods; of datasets that only make another one smaller, with few."""
+    for dataset, method in itertools.product(options("dataset"), options("method")):
+        if not dataset.endswith(("_demo", "_small")) or method in ("supremix", "vanilla", "ridge"):
+            yield dataset, method
+
+
+@pytest.mark.parametrize(("dataset", "method"), list(pairs()))
 def test_every_dataset_composes_with_every_method(dataset, method):
     cfg = composed(CONF, [f"dataset={dataset}", f"method={method}"])
     from omegaconf import OmegaConf
 
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    expected = {"vanilla": "end_to_end", "constant": "none", "linear": "none", "ridge": "none"}
+    references = ("constant", "linear", "ridge", "knn", "boosting")
+    expected = {"vanilla": "end_to_end"} | dict.fromkeys(references, "none")
     assert cfg.protocol.name == expected.get(method, cfg.protocol.name)
 
 

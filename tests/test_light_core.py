@@ -80,6 +80,7 @@ def test_a_run_on_a_table_needs_no_extra_and_says_that_wandb_is_missing(tmp_path
     assert record["method"] == "supremix"
 
 
+@pytest.mark.slow
 def test_a_run_on_images_names_the_extra(tmp_path):
     faces(tmp_path)
     places = [f"paths.prepared={tmp_path / 'prepared'}", f"paths.runs={tmp_path / 'runs'}", "tracking=none"]
@@ -104,6 +105,7 @@ def test_a_command_names_the_extra(tmp_path, arguments, package, extra):
     assert done.stderr.splitlines()[-1] == f"error: {package} is not installed: pip install 'supremix[{extra}]'"
 
 
+@pytest.mark.slow
 def test_without_joblibs_launcher_runs_start_one_at_a_time(tmp_path):
     done = without_extras(COMMAND, tmp_path, "search", "dataset=diabetes", "method.temperature=1,2", "--launcher=basic")
     assert len(done.stderr.splitlines()) == 1  # Optuna's absence
@@ -112,6 +114,7 @@ def test_without_joblibs_launcher_runs_start_one_at_a_time(tmp_path):
     assert note == "note: one run at a time; for several at once: pip install 'supremix[sweep]'"
 
 
+@pytest.mark.slow
 def test_every_other_module_imports_without_an_extra(tmp_path):
     done = without_extras(IMPORT_ALL, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -38,7 +38,7 @@ campaign = settings(
     print_blob=True,
     phases=[Phase.generate, Phase.shrink],  # not explain, which traces every line
 )
-METHODS = ("vanilla", "random", "supcon", "supcr", "supremix", "constant", "linear", "ridge")
+METHODS = ("vanilla", "random", "supcon", "supcr", "supremix", "constant", "linear", "ridge", "knn", "boosting")
 QUICK = [f"dataset.recipe.{stage}.epochs=1" for stage in ("pretrain", "adapt", "vanilla")]
 FIXED = [
     "dataset=uci_airfoil",

@@ -114,6 +114,7 @@ def test_each_is_told_in_one_line_and_harms_nothing(case, folder, monkeypatch):
     assert not (folder / "harm").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("theme", "name"), OWN_PROCESS, ids=[name for _, name in OWN_PROCESS])
 def test_some_as_a_user_runs_them(theme, name, folder):
     (case,) = [case for case in theme.CASES if case.name == name]

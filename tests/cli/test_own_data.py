@@ -85,6 +85,8 @@ def test_the_commands_of_a_section_work(title, tmp_path, monkeypatch, capsys):
             kind = next(word.partition("=")[2] for word in words if word.startswith("dataset="))
             small = [each for each in SMALL if "method=ridge" not in words or "recipe" not in each]
             words += [*small, *SMALLER.get(kind, [])]
+        elif words[0] == "compare":
+            words += ["--launcher", "basic", *SMALL]
         assert main(words) == 0, capsys.readouterr().err
         assert "error:" not in capsys.readouterr().err
     if "predict" in command:

@@ -22,6 +22,7 @@ def targets(node: object) -> set[str]:
     return set().union(*map(targets, node)) if isinstance(node, list) else set()
 
 
+@pytest.mark.slow
 def test_every_module_of_data_is_imported_by_runs_and_none_of_preparation():
     configs = [yaml.safe_load(path.read_text()) for path in CONF.rglob("*.yaml")]
     loaders = sorted({target.rpartition(".")[0] for target in targets(configs) if ".data." in target})

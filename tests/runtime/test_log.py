@@ -99,6 +99,7 @@ def test_a_run_keeps_its_epochs_and_environment_though_it_shows_nothing(tmp_path
     assert (directory / RUN_LOG).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_has_both_parts(tmp_path):
     cfg = config(tmp_path)
     for batch, signum in ((12, signal.SIGTERM), (4, signal.SIGKILL)):

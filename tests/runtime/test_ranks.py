@@ -213,6 +213,7 @@ def command_line(overrides, log):
     cli()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [

@@ -275,6 +275,7 @@ def test_all_tables_are_rendered_from_the_store_and_a_fuller_one_is_kept(tmp_pat
     assert kept == {name: (out / "table_1" / name).read_text() for name in files.NAMES}
 
 
+@pytest.mark.slow
 def test_a_fuller_table_or_one_of_other_settings_is_kept_in_its_folder_and_the_new_one_printed(
     tmp_path, monkeypatch, capfd
 ):

@@ -74,6 +74,7 @@ def test_a_healthy_server_gets_everything_and_the_folder_is_marked(tmp_path, wan
     assert uploads.is_uploaded(mirror.run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_helper_process_that_is_killed_or_stopped(tmp_path, signum):
     mirror = Mirror("offline", tmp_path)
@@ -118,6 +119,7 @@ def test_a_full_disk(tmp_path):
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_a_whole_run_whose_helper_process_hangs_has_the_same_record(tmp_path, monkeypatch, capsys):
     log = mirror.Tracker.log
 

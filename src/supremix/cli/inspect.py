@@ -7,8 +7,13 @@ import argparse
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from supremix.cli import options as shared
+
+if TYPE_CHECKING:
+    from supremix.data.own.assemble import Plan
+    from supremix.data.own.layout import Layout
 
 PLAIN = r"[A-Za-z_./][\w./-]*"
 """Texts that Hydra takes as they are."""
@@ -31,22 +36,15 @@ def run(options: argparse.Namespace) -> int:
     """Print the inspection. Returns the exit code."""
     from supremix.cli.inspection import columns_alone, described, inspect, report_rows
     from supremix.errors import writing_to
-    from supremix.settings.build import build
-    from supremix.settings.compose import CONF, composed
-    from supremix.settings.overrides import quoted
-    from supremix.settings.source import resolved
 
-    given = [f"dataset.path={quoted(options.file)}"]
-    given += [f"dataset.label={quoted(options.label)}"] if options.label else []
-    load = resolved(composed(CONF, ["dataset=table", *given, *options.overrides]))["dataset"]["load"]
-    layout, plan = (build(f"dataset.load.{part}", load[part] | {"_convert_": "all"}) for part in ("layout", "plan"))
+    layout, plan = as_configured(options)
     if layout.label is None:
         print("\n".join([*columns_alone(options.file, layout), "", "name the column to predict: --label COLUMN"]))
         return 0
     found = inspect(options.file, layout, plan)
-    command = ["supremix", "train", f"dataset={found.kind}", *_plain(options), *options.overrides]
+    rest = [*file_and_label(options), *options.overrides]
     print("\n".join(described(found, options.file)))
-    print(f"train:\n  {shlex.join(command)}")
+    print(f"train:\n  {shlex.join(['supremix', 'train', f'dataset={found.kind}', *rest])}")
     if options.problems:
         with writing_to(options.problems, "give a path that can be written"):
             report_rows(found.problems).to_csv(options.problems, index=False)
@@ -54,7 +52,19 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _plain(options: argparse.Namespace) -> list[str]:
+def as_configured(options: argparse.Namespace) -> "tuple[Layout, Plan]":
+    """Return which columns are what, and what is to be decided, as training has them."""
+    from supremix.settings.build import build
+    from supremix.settings.compose import CONF, composed
+    from supremix.settings.source import resolved
+
+    own = [override for override in options.overrides if not override.startswith("dataset=")]
+    load = resolved(composed(CONF, ["dataset=table", *file_and_label(options), *own]))["dataset"]["load"]
+    layout, plan = (build(f"dataset.load.{part}", load[part] | {"_convert_": "all"}) for part in ("layout", "plan"))
+    return layout, plan
+
+
+def file_and_label(options: argparse.Namespace) -> list[str]:
     """Return path and label as overrides, quoted only where Hydra needs it."""
     from supremix.settings.overrides import quoted
 

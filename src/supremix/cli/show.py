@@ -64,36 +64,20 @@ def described(record: dict[str, Any], folder: Path) -> list[str]:
 
 def plotted(record: dict[str, Any], folder: Path, store: "Store", place: str) -> list[str]:
     """Return plots of a run as lines, or the files of a folder that they are drawn to."""
-    import numpy as np
+    from supremix.suite.stored import outcome
 
-    from supremix.store.files import read_history
-
-    with np.load(folder / "predictions.npz") as file:
-        y_N, prediction_N = file["test_y"], file["test_best"]
+    y_N, prediction_N, histories = outcome(record, folder, store)
     label = record["data"].get("label", "label")
-    stages = {}
-    if record["pretrain"] and (encoder := store.encoder(record["pretrain_id"])).is_dir():
-        stages["pretrain"] = read_history(encoder)
-    if record["selection"]:
-        stages["adapt"] = read_history(folder)
     if place == TERMINAL:
-        return _in_characters(y_N, prediction_N, label, stages)
+        return _in_characters(y_N, prediction_N, label, histories)
     from supremix.errors import needs, writing_to
 
     needs("matplotlib", "plots")
-    from supremix.figures import canvas, one_run
+    from supremix.figures import one_run
 
-    pictures = {
-        "predicted": one_run.predicted(y_N, prediction_N, label, "best"),
-        "error_by_label": one_run.error_over_labels(y_N, prediction_N, label),
-    }
-    if stages:
-        pictures["curves"] = one_run.curves(stages, record["selection"]["best_epoch"])
     with writing_to(Path(place), "name another folder"):
-        Path(place).mkdir(parents=True, exist_ok=True)
-        for name, picture in pictures.items():
-            canvas.save(picture, Path(place) / name, record["synthetic"])
-    return ["", "plots:", *(f"  {Path(place) / name}.png" for name in pictures)]
+        files = one_run.draw(record, y_N, prediction_N, histories, Path(place))
+    return ["", "plots:", *(f"  {path}" for path in files)]
 
 
 def _in_characters(y_N: Any, prediction_N: Any, label: str, stages: dict[str, Any]) -> list[str]:

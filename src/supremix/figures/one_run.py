@@ -1,16 +1,42 @@
 """Pictures of one run: predicted against true labels, error by label, learning curves."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Picture
 
-from supremix.figures.canvas import STYLES
+from supremix.figures.canvas import STYLES, save
 from supremix.metrics.by_label import error_by_label
 
 SIZE = (4.6, 3.8)
 History = Sequence[dict[str, float]]
+
+
+def draw(
+    record: dict[str, Any], y_N: np.ndarray, prediction_N: np.ndarray, histories: Mapping[str, History], place: Path
+) -> list[Path]:
+    """Draw all pictures of a run into a folder, as .png and .svg. Returns the .png files.
+
+    Args:
+        record: of the run.
+        y_N: labels of its test rows, label units.
+        prediction_N: of these rows.
+        histories: by stage, the adaptation last; empty for a reference.
+        place: the folder, which need not exist.
+    """
+    label = record["data"].get("label", "label")
+    pictures = {
+        "predicted": predicted(y_N, prediction_N, label, "best"),
+        "error_by_label": error_over_labels(y_N, prediction_N, label),
+    }
+    if histories:
+        pictures["curves"] = curves(histories, record["selection"]["best_epoch"])
+    place.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        save(picture, place / name, record["synthetic"])
+    return [place / f"{name}.png" for name in pictures]
 
 
 def predicted(y_N: np.ndarray, prediction_N: np.ndarray, label: str, variant: str) -> Picture:

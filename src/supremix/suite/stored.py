@@ -3,8 +3,12 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from supremix.errors import UserError
+from supremix.store.files import load_arrays, read_history, reading
 from supremix.store.folders import Store, begun, finished
 from supremix.store.records import Record, read_record
 
@@ -52,6 +56,19 @@ def stored(store: Store, run_id: str) -> Stored:
 def failure(store: Store, run_id: str) -> str:
     """Return why there is no result of a run that was tried: its noted failure, or what is wrong with its record."""
     return stored(store, run_id).note
+
+
+def outcome(record: Record, folder: Path, store: Store) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Return test labels (N,), their predictions (N,) by the best epoch, and stage → history of what was trained."""
+    with reading(folder / "predictions.npz", "the predictions of a run"):
+        arrays = load_arrays(folder / "predictions.npz", lambda name: name in ("test_y", "test_best"))
+        y_N, prediction_N = arrays["test_y"], arrays["test_best"]
+    histories = {}
+    if record["pretrain"] and (encoder := store.encoder(record["pretrain_id"])).is_dir():
+        histories["pretrain"] = read_history(encoder)
+    if record["selection"]:
+        histories["adapt"] = read_history(folder)
+    return y_N, prediction_N, histories
 
 
 def _noted(path: Path) -> str:

@@ -16,9 +16,10 @@ def selection_rule(results: Results) -> str:
     chosen = f"highest validation {' or '.join(sorted(highest))}" if highest else "lowest validation error"
     if highest and highest < results.selected_by:
         chosen = "best validation value"
+    difference = " Δ is the difference to the paper's value." if any(row.paper for row in results.spec.rows) else ""
     return (
         f"Mean ± standard deviation (ddof 1) over {count} seed{'s' * (count > 1)}. The epoch is the one with the "
-        f"{chosen}; the test set is read once, at the end. Δ is the difference to the paper's value."
+        f"{chosen}; the test set is read once, at the end.{difference}"
     )
 
 

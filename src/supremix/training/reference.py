@@ -10,7 +10,11 @@ AT_ONCE = 64  # rows fetched together, so that not all raw inputs of a split are
 
 
 def fit_reference(estimator: Any, data: Data) -> dict[str, dict[str, np.ndarray]]:
-    """Fit a scikit-learn regressor on the training rows; return predictions by split and variant, as `adapt` does."""
+    """Fit a scikit-learn regressor on the training rows; return predictions by split and variant, as `adapt` does.
+
+    It learns labels as they are, or with a target transform the transformed ones, as networks do.
+    """
+    transform = data.target.transform
 
     def inputs_NF(split: Split) -> np.ndarray:
         batches = np.split(np.arange(len(split)), range(AT_ONCE, len(split), AT_ONCE))
@@ -18,5 +22,9 @@ def fit_reference(estimator: Any, data: Data) -> dict[str, dict[str, np.ndarray]
         check_finite("the inputs", x_NF, split)
         return x_NF
 
-    estimator.fit(inputs_NF(data.train), data.train.y)
-    return {name: {"best": estimator.predict(inputs_NF(getattr(data, name)))} for name in ("val", "test")}
+    def predicted_N(split: Split) -> np.ndarray:
+        prediction_N: np.ndarray = estimator.predict(inputs_NF(split))
+        return prediction_N if transform is None else transform.decode(prediction_N)
+
+    estimator.fit(inputs_NF(data.train), data.train.y if transform is None else transform.encode(data.train.y))
+    return {name: {"best": predicted_N(getattr(data, name))} for name in ("val", "test")}

@@ -1,0 +1,44 @@
+"""Compare methods on a file of your own: references and networks over seeds, a table, pictures and one HTML page.
+
+Runs that the store holds are not run again, so that after an interruption the same command goes on.
+"""
+
+import argparse
+from pathlib import Path
+
+from supremix.cli import options as shared
+
+EXAMPLES = """\
+  supremix compare houses.csv --label price
+  supremix compare houses.csv --label price --seeds 0,1,2 dataset.target_transform=log
+  supremix compare scans.csv --label age --out compared --jobs 1 dataset.group=family"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("file", help="CSV, TSV, Parquet or Excel: a row for each item")
+    parser.add_argument("--label", metavar="COLUMN", required=True, help="column to predict")
+    parser.add_argument("--seeds", help="comma-separated (default: 0,1,2,3,4); each draws a split of its own")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: results/compare_NAME)")
+    shared.add_launcher(parser)
+    shared.add_overrides(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare; print what was understood of the file, the table, and the files. Returns the exit code."""
+    from supremix.cli.inspect import as_configured, file_and_label
+    from supremix.cli.inspection import described, inspect
+    from supremix.report.compare import compare
+    from supremix.runtime.entry import entry_point
+    from supremix.settings.compose import CONF
+
+    launcher, options.overrides = shared.launcher_of(options)
+    found = inspect(options.file, *as_configured(options))
+    print("\n".join(described(found, options.file)), flush=True)
+    name = Path(options.file).stem
+    out = options.out or Path("results") / f"compare_{name}"
+    line = [f"dataset={found.kind}", *file_and_label(options), *options.overrides]
+    with entry_point():
+        says = compare(f"{name}: {options.label}", CONF, out, launcher, line, shared.seeds_of(options.seeds))
+    print("\n".join([(out / "table.md").read_text(encoding="utf-8"), *says, "", *map(str, sorted(out.iterdir()))]))
+    return 0

@@ -1,0 +1,156 @@
+"""Compare methods and references on one dataset: run what is missing, then a table, pictures of the best, a page."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supremix.errors import UserError, needs, writing_to
+from supremix.report import html
+from supremix.settings.compose import specification
+from supremix.store.folders import Store
+from supremix.suite import run
+from supremix.suite.codes import made_by
+from supremix.suite.keep import settings_of
+from supremix.suite.launchers import Launcher
+from supremix.suite.plan import Cell, with_seeds
+from supremix.suite.reading import load
+from supremix.suite.spec import Spec
+from supremix.suite.stored import outcome
+from supremix.tables import cells, files, statements
+from supremix.tables.reproduce import stored
+from supremix.tables.results import Results
+
+RIDGE = "Ridge"  # the reference that a network has to beat, as in conf/table/_compare.yaml
+PICTURES = {
+    "predicted": "predicted over true labels",
+    "error_by_label": "mean absolute error over ranges of the label",
+    "curves": "loss and validation value over epochs",
+    "map": "features of the test rows, coloured by label",
+}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison.
+
+    Attributes:
+        results: of the table.
+        validation: row → mean validation MAE over the seeds, the lowest first; rows with a missing run are left out.
+        best: cell and record of the first seed of the network with the lowest; None where no network is finished.
+        store: of the runs.
+    """
+
+    results: Results
+    validation: dict[str, float]
+    best: tuple[Cell, dict[str, Any]] | None
+    store: Store
+
+
+def compare(
+    title: str, conf: Path, out: Path, launcher: Launcher, overrides: list[str], seeds: list[int] | None = None
+) -> list[str]:
+    """Run what the comparison lacks, and write it.
+
+    Args:
+        title: of table and page.
+        conf: the config folder.
+        out: folder to write to: table.md, .csv and .tex, pictures, report.html.
+        launcher: what starts the runs.
+        overrides: that name the dataset, and more of the user's.
+        seeds: in place of the specification's.
+
+    Returns:
+        What the comparison says.
+
+    Raises:
+        UserError: runs failed; raised after the rest is written.
+    """
+    needs("matplotlib", "plots")
+    spec = replace(with_seeds(load(specification(conf, "table", "_compare")), seeds), title=title)
+    planned, store, failed = run.run_missing(spec, conf, launcher, overrides)
+    results, records = stored(spec, planned, store, settings_of(overrides))
+    validation = _validation(spec, records)
+    networks = {row.name for row in spec.rows if row.kind != "reference"}
+    name = next((row for row in validation if row in networks), None)
+    best = next((pair for pair in records if pair[0].row == name and pair[0].seed == spec.seeds[0]), None)
+    compared = Compared(results, validation, best, store)
+    verdict = _verdict(compared, networks)
+    files.write(results, records, out)
+    with writing_to(out, "make space, or name another folder with --out"):
+        pictures = _draw(compared, out)
+        (out / "report.html").write_text(_page(compared, verdict, pictures), encoding="utf-8")
+    if failed:
+        raise UserError(f"{len(failed)} of {len(planned)} runs failed, shown as such in {out}; the first: {failed[0]}")
+    return verdict
+
+
+def _validation(spec: Spec, records: list[files.CellRecord]) -> dict[str, float]:
+    maes: dict[str, list[float]] = {}
+    for cell, record in records:
+        mae = record["metrics"]["val"]["best"]["mae"]
+        maes.setdefault(cell.row, []).append(np.inf if mae is None else mae)
+    means = {row: float(np.mean(values)) for row, values in maes.items() if len(values) == len(spec.seeds)}
+    return dict(sorted(means.items(), key=lambda pair: pair[1]))
+
+
+def _verdict(compared: Compared, networks: set[str]) -> list[str]:
+    """Say which network is the best by validation, and how it and the references compare."""
+    validation = compared.validation
+    name = next((row for row in validation if row in networks), None)
+    if name is None:
+        return ["No network has finished all of its runs."]
+    references = [row for row in validation if row not in networks]
+    texts = [f"Best network by validation MAE: {name}, {validation[name]:.4g}."]
+    for reference in dict.fromkeys([*references[:1], *(row for row in references if row == RIDGE)]):
+        side = "below" if validation[name] < validation[reference] else "not below"
+        texts.append(f"It is {side} {reference} in validation MAE, {validation[reference]:.4g}.")
+    return texts
+
+
+def _draw(compared: Compared, out: Path) -> list[Path]:
+    """Draw the best network's first run; its .png files."""
+    if compared.best is None:
+        return []
+    from supremix.figures import one_run
+    from supremix.figures.canvas import save
+    from supremix.figures.tsne import test_features, tsne
+
+    cell, record = compared.best
+    folder = compared.store.run(str(cell.run_id))
+    drawn = one_run.draw(record, *outcome(record, folder, compared.store), out)
+    picture, _ = tsne([test_features(cell.label, folder)], record["data"].get("label", "label"), 1)
+    save(picture, out / "map", record["synthetic"])
+    return [*drawn, out / "map.png"]
+
+
+def _page(compared: Compared, verdict: list[str], pictures: list[Path]) -> str:
+    results = compared.results
+    spec, (panel,) = results.spec, results.spec.panels
+    table = html.table(cells.header(results, panel), [cells.line(results, panel, row) for row in spec.rows])
+    ordered = html.table(["", "validation MAE"], [[row, f"{mae:.4f}"] for row, mae in compared.validation.items()])
+    parts = [
+        *map(html.paragraph, [*verdict, *map(_plain, statements.warnings(results))]),
+        html.heading("Test rows"),
+        html.paragraph(statements.selection_rule(results)),
+        table,
+        html.listed([*map(_plain, statements.under(results, panel)), *map(_plain, made_by(results.codes))]),
+        html.heading("Validation rows, by which methods are chosen"),
+        ordered,
+    ]
+    if compared.best is not None:
+        cell, _ = compared.best
+        model = compared.store.run(str(cell.run_id))
+        parts += [
+            html.heading(f"The best network by validation, {cell.label}"),
+            *(html.picture(path, PICTURES[path.stem]) for path in pictures),
+            html.paragraph("Use it on new rows:"),
+            html.code([f"supremix predict {model} NEW.csv -o predictions.csv", f"supremix show {model}"]),
+        ]
+    return html.page(spec.title, parts)
+
+
+def _plain(text: str) -> str:
+    """Return a statement without Markdown's marks."""
+    return text.replace("**", "").replace("`", "")

@@ -1,0 +1,137 @@
+"""The comparison on a file of one's own: its table, its pictures and its page, and what it says by validation."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from supremix.cli.main import main
+from supremix.errors import UserError
+from supremix.report import html
+from supremix.report.compare import RIDGE
+from supremix.settings.compose import CONF
+from supremix.suite.reading import load
+
+pytest.importorskip("matplotlib", reason="pip install 'supremix[plots]'")
+QUICK = [
+    *(f"dataset.recipe.{stage}.epochs=2" for stage in ("pretrain", "adapt", "vanilla")),
+    "dataset.recipe.backbone.hidden=[8]",
+    "dataset.recipe.projection.hidden=8",
+    "tracking=none",
+    "trainer.accelerator=cpu",
+]
+
+
+class Page(HTMLParser):
+    """Whether tags are closed in order, what is fetched from elsewhere, and the cells of tables."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.fetched, self.pictures, self.cells = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+        found = dict(attrs)
+        self.pictures += [found["alt"]] if tag == "img" else []
+        self.fetched += [value for key, value in attrs if key in ("src", "href") and not value.startswith("data:")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "td":
+            self.cells.append(data)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a table, and the comparison of it."""
+    place = tmp_path_factory.mktemp("compare")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a<b": rng.normal(size=80), "kind": rng.choice(["x", "y"], 80)})
+    frame["price & tax"] = 3 * frame["a<b"] + (frame["kind"] == "x") + 0.1 * rng.normal(size=80)
+    frame.to_csv(place / "houses.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert main(command()) == 0
+    return place
+
+
+def command(*more):
+    options = ["--seeds", "0", "--launcher", "basic"]
+    return ["compare", "houses.csv", "--label", "price & tax", *options, *QUICK, "paths.runs=runs", *more]
+
+
+def records(folder):
+    return [json.loads(line) for line in (folder / "results/compare_houses/records.jsonl").read_text().splitlines()]
+
+
+def test_every_method_and_reference_stands_in_the_table(folder):
+    spec = load(CONF / "table" / "_compare.yaml")
+    assert [record["cell"]["row"] for record in records(folder)] == [row.name for row in spec.rows]
+    table = (folder / "results/compare_houses/table.md").read_text()
+    assert "missing" not in table
+    assert "paper" not in table
+    assert RIDGE in {row.name for row in spec.rows}
+
+
+def test_the_page_stands_alone_and_says_which_network_is_the_best_by_validation(folder):
+    text = (folder / "results/compare_houses/report.html").read_text()
+    page = Page(text)
+    assert not page.open
+    assert not page.fetched
+    assert len(page.pictures) == 4
+    mae = {record["cell"]["row"]: record["metrics"]["val"]["best"]["mae"] for record in records(folder)}
+    reference = {row.name for row in load(CONF / "table" / "_compare.yaml").rows if row.kind == "reference"}
+    best = min(set(mae) - reference, key=mae.get)
+    assert f"Best network by validation MAE: {best}, {mae[best]:.4g}." in text
+    side = "below" if mae[best] < mae[RIDGE] else "not below"
+    assert f"It is {side} {RIDGE} in validation MAE, {mae[RIDGE]:.4g}." in text
+    (run,) = re.findall(r"supremix predict \S*/(\w+) NEW.csv", text)
+    assert run in {record["id"] for record in records(folder) if record["cell"]["row"] == best}
+    assert page.cells[-2 * len(mae) :: 2] == sorted(mae, key=mae.get)
+    assert "price &amp; tax" in text
+
+
+def test_the_same_command_again_runs_nothing_and_writes_the_same(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    out = folder / "results/compare_houses"
+    finished = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("DONE")}
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main(command()) == 0
+    assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("DONE")} == finished
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    said = capsys.readouterr()
+    assert str(out.relative_to(folder) / "report.html") in said.out
+    assert "11 of 11 runs finished" in said.err
+
+
+def test_a_run_that_fails_is_shown_as_such_and_the_rest_stands(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    out = folder / "other"
+    (ridge,) = [record["id"] for record in records(folder) if record["cell"]["row"] == RIDGE]
+    shutil.copytree("runs", "others")
+    shutil.rmtree(f"others/{ridge}")
+    monkeypatch.setattr("supremix.experiment.run.reference", refused)
+    assert main(command("--out", "other", "paths.runs=others")) == 1
+    text = (out / "report.html").read_text()
+    assert "Failed runs: Ridge." in text
+    assert Page(text).cells.count("failed") == 5
+    assert "error: 1 of 11 runs failed, shown as such in other; the first: Ridge" in capsys.readouterr().err
+
+
+def refused(context):
+    raise UserError("no rows")
+
+
+def test_what_is_no_text_of_html_is_escaped():
+    text = html.page("<i>", [html.table(["a & b"], [["<b>"]]), html.listed(["x < y"]), html.code(["a > b"])])
+    assert "<i>" not in text
+    assert "<b>" not in text
+    assert all(part in text for part in ("a &amp; b", "x &lt; y", "a &gt; b"))
