@@ -79,6 +79,15 @@ def test_every_method_and_reference_stands_in_the_table(folder):
     assert "missing" not in table
     assert "paper" not in table
     assert RIDGE in {row.name for row in spec.rows}
+    assert re.search(r"\| Ridge \| 1 \| 0\.\d\d \|", table)  # of labels that span more than 10
+
+
+def test_what_is_understood_of_the_file_is_shown_but_not_for_each_run(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert main(command("--out", "third", "paths.runs=third_runs", "--seeds", "1")) == 0
+    said = capsys.readouterr()
+    assert said.out.count("80 rows of 3 columns") == 1
+    assert said.err.count("80 rows of 3 columns") <= 1  # of the planner
 
 
 def test_the_page_stands_alone_and_says_which_network_is_the_best_by_validation(folder):

@@ -1,5 +1,6 @@
 """Compare methods and references on one dataset: run what is missing, then a table, pictures of the best, a page."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,9 @@ def compare(
     spec = replace(with_seeds(load(specification(conf, "table", "_compare")), seeds), title=title)
     planned, store, failed = run.run_missing(spec, conf, launcher, overrides)
     results, records = stored(spec, planned, store, settings_of(overrides))
+    if records:  # four digits of the label range
+        digits = max(0, 4 - math.ceil(math.log10(records[0][1]["data"]["label_range"])))
+        results = replace(results, spec=replace(spec, digits=digits))
     validation = _validation(spec, records)
     networks = {row.name for row in spec.rows if row.kind != "reference"}
     name = next((row for row in validation if row in networks), None)
@@ -129,7 +133,8 @@ def _page(compared: Compared, verdict: list[str], pictures: list[Path]) -> str:
     results = compared.results
     spec, (panel,) = results.spec, results.spec.panels
     table = html.table(cells.header(results, panel), [cells.line(results, panel, row) for row in spec.rows])
-    ordered = html.table(["", "validation MAE"], [[row, f"{mae:.4f}"] for row, mae in compared.validation.items()])
+    digits = spec.digits_of(panel)
+    maes = [[row, f"{mae:.{digits}f}"] for row, mae in compared.validation.items()]
     parts = [
         *map(html.paragraph, [*verdict, *map(_plain, statements.warnings(results))]),
         html.heading("Test rows"),
@@ -137,7 +142,7 @@ def _page(compared: Compared, verdict: list[str], pictures: list[Path]) -> str:
         table,
         html.listed([*map(_plain, statements.under(results, panel)), *map(_plain, made_by(results.codes))]),
         html.heading("Validation rows, by which methods are chosen"),
-        ordered,
+        html.table(["", "validation MAE"], maes),
     ]
     if compared.best is not None:
         cell, _ = compared.best

@@ -36,6 +36,23 @@ def show() -> None:
 
 
 @contextmanager
+def warnings_alone(package: str) -> Iterator[None]:
+    """Show of a package's lines only the warnings on stderr while the block runs; ``run.log`` keeps them all."""
+
+    def shown(line: logging.LogRecord) -> bool:
+        return line.levelno > logging.INFO or not line.name.startswith(package)
+
+    handlers = [handler for handler in PACKAGE.handlers if isinstance(handler, _Stderr)]
+    for handler in handlers:
+        handler.addFilter(shown)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(shown)
+
+
+@contextmanager
 def kept(folder: Path | None) -> Iterator[None]:
     """Append the package's lines to ``run.log`` while the block runs, and why the block failed.
 

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from supremix.errors import Busy, UserError, one_line
 from supremix.runtime import ranks
-from supremix.runtime.log import show
+from supremix.runtime.log import show, warnings_alone
 from supremix.settings.compose import search_path
 from supremix.store.folders import Store
 from supremix.store.records import replace_json
@@ -101,7 +101,8 @@ def _run(cfg: DictConfig, wait: bool) -> str:
     show()
     store = Store(cfg.paths.runs)
     try:
-        directory = run(cfg, wait)
+        with warnings_alone("supremix.data"):  # what is understood of the data is the same for many runs
+            directory = run(cfg, wait)
     except Busy:
         raise
     except Exception as error:
