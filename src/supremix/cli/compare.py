@@ -31,13 +31,14 @@ def run(options: argparse.Namespace) -> int:
     from supremix.report.compare import compare
     from supremix.runtime.entry import entry_point
     from supremix.settings.compose import CONF
+    from supremix.settings.overrides import spelt
 
     launcher, options.overrides = shared.launcher_of(options)
     found = inspect(options.file, *as_configured(options))
     print("\n".join(described(found, options.file)), flush=True)
     name = Path(options.file).stem
     out = options.out or Path("results") / f"compare_{name}"
-    line = [f"dataset={found.kind}", *file_and_label(options), *options.overrides]
+    line = [f"dataset={found.kind}", *map(spelt, file_and_label(options)), *options.overrides]
     with entry_point():
         says = compare(f"{name}: {options.label}", CONF, out, launcher, line, shared.seeds_of(options.seeds))
     print("\n".join([(out / "table.md").read_text(encoding="utf-8"), *says, "", *map(str, sorted(out.iterdir()))]))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from supremix.data.own.assemble import Plan
     from supremix.data.own.layout import Layout
 
-PLAIN = r"[A-Za-z_./][\w./-]*"
+PLAIN = r"[^\W\d][\w./-]*|[./][\w./-]*"
 """Texts that Hydra takes as they are."""
 EXAMPLES = """\
   supremix inspect houses.csv --label price
@@ -56,10 +56,11 @@ def as_configured(options: argparse.Namespace) -> "tuple[Layout, Plan]":
     """Return which columns are what, and what is to be decided, as training has them."""
     from supremix.settings.build import build
     from supremix.settings.compose import CONF, composed
+    from supremix.settings.overrides import spelt
     from supremix.settings.source import resolved
 
     own = [override for override in options.overrides if not override.startswith("dataset=")]
-    load = resolved(composed(CONF, ["dataset=table", *file_and_label(options), *own]))["dataset"]["load"]
+    load = resolved(composed(CONF, ["dataset=table", *map(spelt, file_and_label(options)), *own]))["dataset"]["load"]
     layout, plan = (build(f"dataset.load.{part}", load[part] | {"_convert_": "all"}) for part in ("layout", "plan"))
     return layout, plan
 

@@ -77,13 +77,14 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
     from supremix.runtime.log import show
     from supremix.runtime.output import Unheard
     from supremix.settings.compose import own_configs
-    from supremix.settings.overrides import check_overrides
+    from supremix.settings.overrides import check_overrides, spelt
 
     show()
     try:
         takes_overrides = hasattr(options, "overrides")
         options.overrides = [*getattr(options, "overrides", []), *overrides_of(others)]
         if takes_overrides:
+            options.overrides = [*map(spelt, options.overrides)]
             check_overrides(options.overrides)
         with own_configs(getattr(options, "config_dir", None)):
             return options.run(options)

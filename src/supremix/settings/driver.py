@@ -19,7 +19,7 @@ from supremix.runtime.log import show
 from supremix.runtime.output import trouble
 from supremix.settings import resolvers
 from supremix.settings.compose import check_own, own_folder
-from supremix.settings.overrides import NOT_SCIENCE, check_added_keys, check_overrides
+from supremix.settings.overrides import NOT_SCIENCE, check_added_keys, check_overrides, spelt
 
 log = logging.getLogger(__name__)
 _began = False  # whether a job of the driver did
@@ -34,6 +34,7 @@ def driving() -> Iterator[None]:
     _began = False
     try:
         with entry_point():
+            sys.argv[1:] = map(spelt, sys.argv[1:])
             given = get_args_parser().parse_args(sys.argv[1:])
             check_overrides(given.overrides)
             sys.argv[1:] = with_own_configs(with_sweep_tag(sys.argv[1:]))

@@ -28,6 +28,13 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "\\'") + "'"
 
 
+def spelt(argument: str) -> str:
+    """Quote an override's value with letters beyond ASCII, which Hydra reads in quotes alone; leave other arguments."""
+    key, equals, value = argument.partition("=")
+    grammar = set(value) & set("'\"\\,()[]{}$")
+    return argument if value.isascii() or grammar or argument.startswith("-") else f"{key}{equals}{quoted(value)}"
+
+
 def key_of(override: str) -> str:
     """Return the key that a Hydra override sets, adds or removes."""
     return override.lstrip("+~").partition("=")[0]
