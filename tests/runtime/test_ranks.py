@@ -56,9 +56,10 @@ def run_and_stop_one(cfg, stage, batch, signum):
     ("overrides", "stage", "code"),
     [
         (["method=supremix", *READ], "pretrain", signal.SIGTERM),
+        (["method=supremix", "method.pretrain.microbatch=5", *READ], "pretrain", signal.SIGTERM),
         (["method=vanilla", "imbalance=lds_fds", "protocol.epochs=3"], "adapt", signal.SIGUSR2),
     ],
-    ids=["supremix", "vanilla"],
+    ids=["supremix", "microbatch", "vanilla"],
 )
 def test_stopped_on_two_ranks_it_ends_on_one_and_on_two_as_on_one(tmp_path, overrides, stage, code):
     paths = {name: tmp_path / name for name in ("one", "two", "both")}

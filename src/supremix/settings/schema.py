@@ -102,6 +102,7 @@ class Pretrain(Group):
     epochs: Whole1
     batch_size: Whole2
     views: Views
+    microbatch: Annotated[Whole1 | None, OR_NULL]
     clip: Annotated[Norm | None, OR_NULL]
     histograms: Annotated[
         Histograms | None, only(_whole_histograms, "give {bins: 50, hardest: 1000, epochs: [1, 10]}, or null")

@@ -18,6 +18,7 @@ from supremix.runtime.sharding import gather, seed_loss, seed_step
 from supremix.runtime.signals import unbroken
 from supremix.training.batches import Batch, Stream
 from supremix.training.checkpoint import Checkpoints, resumed, snapshot
+from supremix.training.microbatch import backward_in_parts
 from supremix.training.not_finite import Watch, largest_gradient, small_batches
 from supremix.training.settings import FitSettings
 
@@ -62,6 +63,7 @@ class Task:
         generators: what ``objective`` draws from beside torch's global generator.
         ids: row ids of the batch of an epoch and a step, both from 1, for messages.
         views: of each item in a batch, all first ones before the second ones.
+        microbatch: rows that the model takes at a time; None takes the batch as a whole.
     """
 
     model: nn.Module
@@ -75,6 +77,7 @@ class Task:
     generators: Sequence[torch.Generator] = ()
     ids: Callable[[int, int], list[str]] = lambda epoch, step: []
     views: int = 1
+    microbatch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -165,12 +168,18 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
             checkpoints.save(state.epoch, state.step, snapshot(parts, task.generators, fabric.device, vars(state)))
 
     def step(epoch: int, x: Any, y_B: Tensor) -> None:
+        def loss_of(part: Any) -> tuple[Any, Tensor]:
+            output = gather(part, len(y_B), task.views)
+            seed_loss(task.stream, epoch, state.step)
+            return output, task.objective(output, y_B)
+
         optimizer.zero_grad(set_to_none=True)
         seed_step(task.stream, epoch, state.step)
-        output = gather(model(x), len(y_B), task.views)
-        seed_loss(task.stream, epoch, state.step)
-        loss = task.objective(output, y_B)
-        fabric.backward(loss)
+        if task.microbatch is None:
+            output, loss = loss_of(model(x))
+            fabric.backward(loss)
+        else:
+            output, loss = backward_in_parts(fabric, model, x, task.microbatch, loss_of)
         # A scaled gradient may overflow: its step is skipped and the scale lowered, so that only the loss is watched.
         norm = loss.detach() if scaler is not None else largest_gradient(model.parameters())
         if settings.clip is not None:

@@ -21,6 +21,7 @@ from supremix.runtime.sharding import synchronised
 from supremix.training.batches import Items, Stream, batch_ids, batches_of
 from supremix.training.logit_statistics import LogitStatistics
 from supremix.training.loop import NO_HOOKS, Fitted, Hooks, Task, fit
+from supremix.training.microbatch import tell_what_sees_parts
 from supremix.training.preflight import labels_of
 from supremix.training.settings import MethodSettings
 
@@ -91,7 +92,10 @@ def pretrain(
         generators=[draws],
         ids=batch_ids(data.train, settings.batch_size, stream),
         views=settings.views if augment else 1,
+        microbatch=settings.microbatch,
     )
+    if settings.microbatch is not None:
+        tell_what_sees_parts(model, settings.microbatch)
     fitted = fit(fabric, task, settings, replace(hooks, reader=statistics))
     fitted.histograms = statistics.arrays()
     return fitted

@@ -23,10 +23,15 @@ class HistogramSettings(Protocol):
 
 
 class PretrainSettings(FitSettings, Protocol):
-    """``method.pretrain``. ``views``: augmented views of each item; 1 with no augmentation where the data has none."""
+    """``method.pretrain``.
+
+    ``views``: augmented views of each item; 1 with no augmentation where the data has none. ``microbatch``: rows that
+    are embedded at a time; None embeds the batch as a whole.
+    """
 
     batch_size: int
     views: int
+    microbatch: int | None
 
     @property
     def histograms(self) -> HistogramSettings | None:
