@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from supremix.data.dataset import Data, Split, check_finite
+from supremix.errors import UserError, one_line
 
 AT_ONCE = 64  # rows fetched together, so that not all raw inputs of a split are in memory
 
@@ -13,6 +14,9 @@ def fit_reference(estimator: Any, data: Data) -> dict[str, dict[str, np.ndarray]
     """Fit a scikit-learn regressor on the training rows; return predictions by split and variant, as `adapt` does.
 
     It learns labels as they are, or with a target transform the transformed ones, as networks do.
+
+    Raises:
+        UserError: the inputs are not finite, or the regressor refuses the data.
     """
     transform = data.target.transform
 
@@ -26,5 +30,11 @@ def fit_reference(estimator: Any, data: Data) -> dict[str, dict[str, np.ndarray]
         prediction_N: np.ndarray = estimator.predict(inputs_NF(split))
         return prediction_N if transform is None else transform.decode(prediction_N)
 
-    estimator.fit(inputs_NF(data.train), data.train.y if transform is None else transform.encode(data.train.y))
-    return {name: {"best": predicted_N(getattr(data, name))} for name in ("val", "test")}
+    try:
+        estimator.fit(inputs_NF(data.train), data.train.y if transform is None else transform.encode(data.train.y))
+        return {name: {"best": predicted_N(getattr(data, name))} for name in ("val", "test")}
+    except ValueError as error:  # as scikit-learn refuses data, such as fewer rows than neighbours
+        raise UserError(
+            f"method.estimator: {type(estimator).__name__} refuses {len(data.train)} training rows of {data.name}: "
+            f"{one_line(error)}: take another method, or more rows"
+        ) from error
