@@ -30,6 +30,7 @@ class Mirror:
         with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
             command = [sys.executable, "-m", "tests.tracking.wandb_mirror", mode, str(folder), RUN]
             env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+            env.pop("WANDB_SERVICE", None)  # the helper of this process, where a test that logged in it left one
             streams = {"stdin": subprocess.PIPE, "stdout": out, "stderr": err}
             self.process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, **streams)
         while not self.said() and self.process.poll() is None:
