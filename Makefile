@@ -50,7 +50,7 @@ test-oldest: $(OLDEST)/.installed ## Run the tests on the lowest versions that p
 
 $(OLDEST)/.installed: pyproject.toml $(STAMP)
 	$(VENV)/bin/uv venv --quiet --clear --python $(PY) $(OLDEST)
-	$(VENV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[all,dev]'
+	$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[all,dev]'
 	@touch $@
 
 test-long: $(STAMP) ## Run what make test leaves out: slow tests, and tests/long, which take minutes each (test-tables is one)
