@@ -59,8 +59,8 @@ def as_configured(options: argparse.Namespace) -> "tuple[Layout, Plan]":
     from supremix.settings.overrides import spelt
     from supremix.settings.source import resolved
 
-    own = [override for override in options.overrides if not override.startswith("dataset=")]
-    load = resolved(composed(CONF, ["dataset=table", *map(spelt, file_and_label(options)), *own]))["dataset"]["load"]
+    line = ["dataset=table", *map(spelt, file_and_label(options)), *options.overrides]
+    load = resolved(composed(CONF, line))["dataset"]["load"]
     layout, plan = (build(f"dataset.load.{part}", load[part] | {"_convert_": "all"}) for part in ("layout", "plan"))
     return layout, plan
 

@@ -77,10 +77,10 @@ def compare(
         results = replace(results, spec=replace(spec, digits=digits))
     validation = _validation(spec, records)
     networks = {row.name for row in spec.rows if row.kind != "reference"}
-    name = next((row for row in validation if row in networks), None)
+    name = next((row for row in validation if row in networks), None)  # the lowest comes first
     best = next((pair for pair in records if pair[0].row == name and pair[0].seed == spec.seeds[0]), None)
     compared = Compared(results, validation, best, store)
-    verdict = _verdict(compared, networks)
+    verdict = _verdict(compared)
     files.write(results, records, out)
     with writing_to(out, "make space, or name another folder with --out"):
         pictures = _draw(compared, out)
@@ -99,13 +99,13 @@ def _validation(spec: Spec, records: list[files.CellRecord]) -> dict[str, float]
     return dict(sorted(means.items(), key=lambda pair: pair[1]))
 
 
-def _verdict(compared: Compared, networks: set[str]) -> list[str]:
+def _verdict(compared: Compared) -> list[str]:
     """Say which network is the best by validation, and how it and the references compare."""
-    validation = compared.validation
-    name = next((row for row in validation if row in networks), None)
-    if name is None:
+    if compared.best is None:
         return ["No network has finished all of its runs."]
-    references = [row for row in validation if row not in networks]
+    validation, name = compared.validation, compared.best[0].row
+    kinds = {row.name: row.kind for row in compared.results.spec.rows}
+    references = [row for row in validation if kinds[row] == "reference"]
     texts = [f"Best network by validation MAE: {name}, {validation[name]:.4g}."]
     for reference in dict.fromkeys([*references[:1], *(row for row in references if row == RIDGE)]):
         side = "below" if validation[name] < validation[reference] else "not below"

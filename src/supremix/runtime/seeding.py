@@ -2,8 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -25,6 +26,21 @@ def initialising(seed: int, *names: str | int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, *names))
         yield
+
+
+def global_states(device: torch.device) -> dict[str, torch.Tensor | None]:
+    """Return the states of torch's global generators, which dropout draws from; of a GPU's where ``device`` is one."""
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def set_global_states(states: Mapping[str, Any], device: torch.device) -> None:
+    """Put torch's global generators in states that `global_states` returned for such a device."""
+    torch.set_rng_state(states["cpu"])
+    if states["cuda"] is not None:
+        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def repeatable(on: bool) -> None:

@@ -20,6 +20,7 @@ import torch
 from supremix.errors import UserError, writing_to
 from supremix.runtime import ranks
 from supremix.runtime.disk import put
+from supremix.runtime.seeding import global_states, set_global_states
 
 log = logging.getLogger(__name__)
 
@@ -172,11 +173,7 @@ def snapshot(
         generators: the stage's own streams; torch's global ones, which dropout draws from, are always in it.
         progress: plain values and tensors that say how far the stage has come.
     """
-    random = {
-        "cpu": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-        "own": [generator.get_state() for generator in generators],
-    }
+    random = global_states(device) | {"own": [generator.get_state() for generator in generators]}
     return {"parts": {name: part.state_dict() for name, part in parts.items()}, "random": random, "progress": progress}
 
 
@@ -197,9 +194,7 @@ def restore(
     for name, part in parts.items():
         part.load_state_dict(state["parts"][name])
     random = state["random"]
-    torch.set_rng_state(random["cpu"])
-    if random["cuda"] is not None:
-        torch.cuda.set_rng_state(random["cuda"], device)
+    set_global_states(random, device)
     for generator, own in zip(generators, random["own"], strict=True):
         generator.set_state(own)
     return state["progress"]

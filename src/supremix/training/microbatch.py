@@ -14,6 +14,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from supremix.runtime.seeding import global_states, set_global_states
+
 log = logging.getLogger(__name__)
 
 IN_PARTS = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
@@ -41,17 +43,17 @@ def backward_in_parts(
     states, embedded = [], []
     with torch.no_grad(), _statistics_kept(model):
         for part in parts:
-            states.append(_draws_of(fabric.device))
+            states.append(global_states(fabric.device))
             embedded.append(model(part))
     z = torch.cat(embedded).requires_grad_()
     output, loss = loss_of(z)
     (gradient,) = torch.autograd.grad(loss, z)
-    after = _draws_of(fabric.device)
+    after = global_states(fabric.device)
     for number, (part, state, of_part) in enumerate(zip(parts, states, gradient.split(size), strict=True), 1):
-        _draw_from(state, fabric.device)
+        set_global_states(state, fabric.device)
         with fabric.no_backward_sync(model, enabled=number < len(parts)):
             fabric.backward(model(part), gradient=of_part)
-    _draw_from(after, fabric.device)
+    set_global_states(after, fabric.device)
     return output.detach(), loss.detach()
 
 
@@ -77,15 +79,3 @@ def _statistics_kept(model: nn.Module) -> Iterator[None]:
     yield
     for buffer, kept in zip(model.buffers(), before, strict=True):
         buffer.copy_(kept)
-
-
-def _draws_of(device: torch.device) -> list[Tensor]:
-    """Return the states of torch's global generators that a model draws from."""
-    states = [torch.get_rng_state()]
-    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
-
-
-def _draw_from(states: list[Tensor], device: torch.device) -> None:
-    torch.set_rng_state(states[0])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(states[1], device)
