@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.losses import KernelContrastLoss, SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
 from tests.reference import supremix as reference
 from tests.reference.agreement import assert_agrees, draws, embeddings, value_and_gradient
 from tests.reference.supcon import supcon_loss
@@ -19,6 +19,8 @@ LOSSES = {
     "supcr": SupCRLoss(2.0),
     "simcse": SimCSELoss(0.5),
 }
+VECTORS = {form: KernelContrastLoss(0.5, 20.0, form) for form in ("y_aware", "threshold", "exp")}  # may be labels, too
+NUMBERS, LOSSES = LOSSES, LOSSES | VECTORS
 LABELS = [3.0, 1.0, 0.0, 3.0, 2.0, 5.0, 2.0]
 
 
@@ -58,8 +60,6 @@ def test_a_label_that_is_not_finite_is_named_by_its_row(name, bad, of):
 @pytest.mark.parametrize(
     ("y_N", "named"),
     [
-        ([[label] for label in LABELS], r"got shape \(7, 1\); squeeze\(1\) makes a column of labels \(N,\)"),
-        (torch.ones(7, 2), r"got shape \(7, 2\)$"),
         (LABELS[:6], r"one label for each of the 7 rows, got shape \(6,\)$"),
         (3.0, r"got shape \(\)"),
         ([], r"got shape \(0,\)"),
@@ -75,6 +75,34 @@ def test_a_label_that_is_not_finite_is_named_by_its_row(name, bad, of):
 def test_labels_that_are_none_are_refused_in_words(name, y_N, named):
     with pytest.raises(ValueError, match=named):
         LOSSES[name](inputs(name), y_N)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(
+    ("y_N", "named"),
+    [
+        ([[label] for label in LABELS], r"got shape \(7, 1\); squeeze\(1\) makes a column of labels \(N,\)"),
+        (torch.ones(7, 2), r"got shape \(7, 2\)$"),
+    ],
+)
+def test_labels_that_are_vectors_are_refused_where_only_numbers_will_do(name, y_N, named):
+    with pytest.raises(ValueError, match=named):
+        LOSSES[name](inputs(name), y_N)
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vectors_are_labels_in_any_form_too(name):
+    y_NT = torch.tensor([LABELS, LABELS[::-1]]).T
+    value = LOSSES[name](inputs(name), y_NT)
+    for of in (y_NT.numpy(), y_NT.tolist(), y_NT.double()):
+        torch.testing.assert_close(LOSSES[name](inputs(name), of), value, rtol=1e-12, atol=0)
+    column = [[label] for label in LABELS]
+    assert torch.equal(LOSSES[name](inputs(name), column), LOSSES[name](inputs(name), LABELS))
+    y_NT[4, 1] = math.nan
+    with pytest.raises(ValueError, match=r"^y_N\[4\] is nan: leave out rows without a label$"):
+        LOSSES[name](inputs(name), y_NT)
+    with pytest.raises(ValueError, match=r"got shape \(7, 0\)"):
+        LOSSES[name](inputs(name), y_NT[:, :0])
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -9,7 +9,7 @@ import scipy.stats
 import torch
 import yaml
 
-from supremix.losses import SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.losses import KernelContrastLoss, SupConLoss, SupCRLoss, SupReMixLoss
 from tests.reference.agreement import draws, embeddings, value_and_gradient
 
 LABELS = torch.tensor([43.0, 41.0, 40.0, 43.0, 42.0, 45.0, 42.0])
@@ -19,6 +19,9 @@ LOSSES = {
     "supremix l2": SupReMixLoss(0.5, 2.0, similarity="l2"),
     "supcon": SupConLoss(0.5),
     "supcr": SupCRLoss(2.0),
+    "y-aware": KernelContrastLoss(0.5, 2.0),
+    "threshold": KernelContrastLoss(0.5, 2.0, "threshold"),
+    "exp": KernelContrastLoss(0.5, 2.0, "exp"),
 }
 
 
@@ -242,7 +245,7 @@ def test_an_invalid_temperature_is_named(loss_class, temperature):
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize(
     ("z_shape", "y_shape", "named"),
-    [((4, 3), (5,), "y_N"), ((4, 3), (4, 1), "y_N"), ((4,), (4,), "z_ND"), ((2, 4, 3), (4,), "z_ND")],
+    [((4, 3), (5,), "y_N"), ((4, 3), (4, 1, 1), "y_N"), ((4,), (4,), "z_ND"), ((2, 4, 3), (4,), "z_ND")],
 )
 def test_shapes_that_do_not_fit_are_named(name, z_shape, y_shape, named):
     with pytest.raises(ValueError, match=named):

@@ -11,9 +11,10 @@ import hypothesis.strategies as st
 import pytest
 import torch
 
-from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.losses import KernelContrastLoss, SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
 from tests.reference import supremix as reference
 from tests.reference.agreement import both_forms, draws, value_and_gradient
+from tests.reference.kernel import kernel_contrast_loss
 from tests.reference.simcse import simcse_loss
 from tests.reference.supcon import supcon_loss
 from tests.reference.supcr import supcr_loss
@@ -188,8 +189,26 @@ def test_simcse(dtype, data, temperature):
     )
 
 
+@pytest.mark.parametrize("form", ["y_aware", "threshold", "exp"])
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@examples(15)
+@hypothesis.given(data=st.data(), temperature=TEMPERATURES)
+def test_kernel_contrast(dtype, form, data, temperature):
+    batch = data.draw(batches(dtype, SCALES[dtype]))
+    options = {"temperature": temperature, "bandwidth": data.draw(st.sampled_from([2.0, 10.0])), "form": form}
+    check(
+        lambda z, y, order: KernelContrastLoss(**options)(z, y),
+        lambda z: kernel_contrast_loss(z, batch.y_N, **options),
+        batch,
+    )
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-@pytest.mark.parametrize("loss", [SupReMixLoss(0.5, 2.0), SupConLoss(0.5), SupCRLoss(), SimCSELoss(0.5)], ids=repr)
+@pytest.mark.parametrize(
+    "loss",
+    [SupReMixLoss(0.5, 2.0), SupConLoss(0.5), SupCRLoss(), SimCSELoss(0.5), KernelContrastLoss(0.5, 2.0)],
+    ids=repr,
+)
 def test_an_embedding_that_is_not_finite_shows_in_the_loss(loss, bad):
     z = torch.ones(4, 2, 3) if isinstance(loss, SimCSELoss) else torch.ones(4, 3)
     z[2] = bad

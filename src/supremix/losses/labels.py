@@ -1,4 +1,7 @@
-"""Read the labels of a batch as callers give them: tensors, arrays or lists; refuse what is no label."""
+"""Read the labels of a batch as callers give them: tensors, arrays or lists; refuse what is no label.
+
+Shapes: N rows, T numbers of a label that is a vector.
+"""
 
 from typing import Any, NamedTuple
 
@@ -24,9 +27,36 @@ class Labels(NamedTuple):
 
     def on(self, device: torch.device) -> Tensor:
         """Return the labels on a device in float64, in which label + tolerance ≠ label (float32 on Apple's GPUs)."""
-        exact = torch.float32 if device.type == "mps" else torch.float64
-        host_N = torch.from_numpy(self.y_N)
-        return (host_N.pin_memory() if device.type == "cuda" else host_N).to(device, exact, non_blocking=True)
+        return _on(self.y_N, device)
+
+
+class LabelVectors(NamedTuple):
+    """A batch's labels on the host, each a number or a vector, checked.
+
+    Attributes:
+        y_NT: labels, float64; one column where they are numbers.
+        tolerances: for each column, the distance up to which its labels are the same.
+    """
+
+    y_NT: np.ndarray
+    tolerances: tuple[float, ...]
+
+    @property
+    def tolerance(self) -> float:
+        """Distance of two labels up to which they are the same, label units."""
+        return float(np.linalg.norm(self.tolerances))
+
+    def distances(self, device: torch.device) -> Tensor:
+        """Return d_NN = ‖y_i − y_k‖ on a device; 0 where the labels are the same."""
+        y_NT = _on(self.y_NT, device)
+        d_NN = torch.cdist(y_NT, y_NT, compute_mode="donot_use_mm_for_euclid_dist")
+        return d_NN.masked_fill(d_NN <= self.tolerance, 0.0)
+
+    def distinct(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return a row of each distinct label, (U,), in label order, and the place of each row's label there, (N,)."""
+        steps_NT = np.stack([_steps(*column) for column in zip(self.y_NT.T, self.tolerances, strict=True)], axis=1)
+        _, row_U, place_N = np.unique(steps_NT, axis=0, return_index=True, return_inverse=True)
+        return row_U, place_N.reshape(-1)
 
 
 def read_labels(y_N: Any, rows: int | None = None) -> Labels:
@@ -67,6 +97,40 @@ def read_labels(y_N: Any, rows: int | None = None) -> Labels:
     if not high - low < float(np.finfo(np.float32).max):
         raise ValueError(f"y_N spans {low:g} to {high:g}, more than float32 holds: use another unit")
     return Labels(label_N, max(LABEL_TOLERANCE * (high - low), float(np.finfo(digits).eps) * max(-low, high)))
+
+
+def read_label_vectors(y_N: Any, rows: int | None = None) -> LabelVectors:
+    """Return labels, N numbers or N vectors (N, T), on the host, for losses that know them by their distances alone.
+
+    Raises:
+        ValueError: a column of the labels is not N finite numbers.
+    """
+    shape = y_N.shape if isinstance(y_N, Tensor) else _shape(y_N)
+    vectors = len(shape) == 2 and shape[1] > 0
+    y_TN = (y_N if isinstance(y_N, Tensor) else np.asarray(y_N)).T if vectors else [y_N]
+    columns = [read_labels(column, rows) for column in y_TN]
+    return LabelVectors(np.stack([column.y_N for column in columns], 1), tuple(each.tolerance for each in columns))
+
+
+def _shape(y_N: Any) -> tuple[int, ...]:
+    try:
+        return np.shape(y_N)
+    except ValueError:  # rows of several lengths
+        return ()
+
+
+def _on(host: np.ndarray, device: torch.device) -> Tensor:
+    exact = torch.float32 if device.type == "mps" else torch.float64
+    host_N = torch.from_numpy(host)
+    return (host_N.pin_memory() if device.type == "cuda" else host_N).to(device, exact, non_blocking=True)
+
+
+def _steps(y_N: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return the place of each label among the distinct ones, (N,)."""
+    order_N = y_N.argsort(kind="stable")
+    place_N = np.empty(len(y_N), np.int64)
+    place_N[order_N] = np.append(0, np.diff(y_N[order_N]) > tolerance).cumsum()
+    return place_N
 
 
 def device_of(y_N: Any) -> torch.device:

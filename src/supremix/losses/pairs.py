@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from supremix.losses.labels import Labels, read_labels
+from supremix.losses.labels import Labels, LabelVectors, read_label_vectors, read_labels
 
 Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
@@ -31,12 +31,24 @@ def check_batch(z_ND: Any, y_N: Any) -> tuple[Tensor, Labels]:
     Raises:
         ValueError: the embeddings are no tensor (N, D), N ≥ 1, or the labels are not N finite numbers.
     """
+    z_ND = check_rows(z_ND)
+    return z_ND, read_labels(y_N, len(z_ND))
+
+
+def check_vectors(z_ND: Any, y_N: Any) -> tuple[Tensor, LabelVectors]:
+    """Check a batch as `check_batch` does, with labels that may be vectors, (N,) or (N, T)."""
+    z_ND = check_rows(z_ND)
+    return z_ND, read_label_vectors(y_N, len(z_ND))
+
+
+def check_rows(z_ND: Any) -> Tensor:
+    """Check embeddings; return them in float32 or wider."""
     if not isinstance(z_ND, Tensor) or z_ND.is_complex():
         got = z_ND.dtype if isinstance(z_ND, Tensor) else type(z_ND).__name__
         raise ValueError(f"z_ND must be a tensor of real numbers, got {got}")
     if z_ND.ndim != 2 or z_ND.shape[0] == 0:
         raise ValueError(f"z_ND must be a non-empty matrix (N rows, D features), got shape {tuple(z_ND.shape)}")
-    return at_least_float32(z_ND), read_labels(y_N, len(z_ND))
+    return at_least_float32(z_ND)
 
 
 def without_compiling(forward: Forward) -> Forward:
@@ -69,7 +81,12 @@ def full_precision(device: torch.device) -> AbstractContextManager:
 
 def unit_rows(z_ND: Tensor) -> Tensor:
     """Scale rows to norm 1; a row of norm below the smallest normal number becomes zeros, with a zero gradient."""
-    return unit_and_norm(z_ND.to(exact_dtype(z_ND.device)), torch.finfo(z_ND.dtype).tiny)[0].to(z_ND.dtype)
+    return exact_unit_rows(z_ND).to(z_ND.dtype)
+
+
+def exact_unit_rows(z_ND: Tensor) -> Tensor:
+    """Return `unit_rows` in `exact_dtype`."""
+    return unit_and_norm(z_ND.to(exact_dtype(z_ND.device)), torch.finfo(z_ND.dtype).tiny)[0]
 
 
 def unit_and_norm(z_ND: Tensor, tiny: float) -> tuple[Tensor, Tensor]:
