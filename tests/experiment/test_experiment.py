@@ -8,7 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from supremix.errors import UserError
+from supremix.metrics.bias import BIAS
 from supremix.metrics.regression import METRICS, regression_metrics
+from supremix.metrics.representation import REPRESENTATION, representation_metrics
 from supremix.settings import identity
 from supremix.training import adapt
 from tests.running import config, run_small
@@ -31,7 +33,9 @@ def test_every_method_under_every_protocol_leaves_a_whole_record(tmp_path, metho
     directory, record = run_small(tmp_path, f"method={method}", f"protocol={protocol}")
     variants = {"best", "last", "ridge"} if protocol == "linear_probe" else {"best", "last"}
     assert set(record["metrics"]["test"]) == set(record["metrics"]["val"]) == variants
-    assert set(record["metrics"]["test"]["best"]) >= set(METRICS)
+    assert set(record["metrics"]["test"]["best"]) >= {*METRICS, *BIAS}
+    assert set(record["representation"]) == set(REPRESENTATION)
+    assert record["interval"] is None
     assert (record["pretrain_id"] is not None) == (method in CONTRASTIVE)
     assert record["selection"]["epochs"] == 3
     assert 1 <= record["selection"]["best_epoch"] <= 3
@@ -45,6 +49,7 @@ def test_methods_without_a_contrastive_stage(tmp_path, method):
     _, record = run_small(tmp_path, f"method={method}")
     assert record["pretrain_id"] is None
     assert record["pretrain"] is None
+    assert (record["representation"] is None) == (method != "vanilla")  # references have no features
     assert np.isfinite(record["metrics"]["test"]["best"]["mae"])
 
 
@@ -63,6 +68,14 @@ def test_the_record_agrees_with_the_stored_predictions(tmp_path):
             again = regression_metrics(arrays[f"{split}_y"], arrays[f"{split}_{variant}"])
             assert {name: record["metrics"][split][variant][name] for name in METRICS} == pytest.approx(again)
     assert arrays["test_features"].shape == (88, 10)
+    assert record["representation"] == pytest.approx(representation_metrics(arrays["test_features"], arrays["test_y"]))
+    best = record["metrics"]["test"]["best"]
+    slope, intercept = np.polyfit(arrays["val_y"], arrays["val_best"], 1)
+    corrected = regression_metrics(arrays["test_y"], (arrays["test_best"] - intercept) / slope)
+    assert best["mae_corrected"] == pytest.approx(corrected["mae"])
+    error_N = arrays["test_best"] - arrays["test_y"]
+    assert best["slope"] == pytest.approx(np.polyfit(arrays["test_y"], error_N, 1)[0])
+    assert "slope" not in record["metrics"]["val"]["best"]
 
 
 def test_the_chosen_epoch_has_the_lowest_validation_error(tmp_path):

@@ -86,6 +86,25 @@ def test_a_run_does_not_go_on_from_checkpoints_of_other_code(tmp_path, capfd):
     assert not other.parent.exists()  # gone with the rest once the encoder is finished
 
 
+def test_metrics_of_features_and_of_intervals_reach_old_runs(tmp_path):
+    directory, before = run_small(tmp_path, "method=random")
+    path = directory / "record.json"
+    old = {key: value for key, value in before.items() if key not in ("representation", "interval")}
+    path.write_text(json.dumps(old))
+    assert evaluate(Store(tmp_path / "runs")) == (1, 1)
+    assert json.loads(path.read_text())["representation"] == before["representation"]
+    arrays = dict(np.load(directory / "predictions.npz"))
+    arrays |= {
+        f"{split}_{end}": np.full(88, at) for split in ("val", "test") for end, at in (("low", 0), ("high", 100))
+    }
+    np.savez(directory / "predictions.npz", **arrays, coverage=0.9)
+    assert evaluate(Store(tmp_path / "runs")) == (1, 1)
+    of_test = json.loads(path.read_text())["interval"]["test"]
+    assert (of_test["nominal"], of_test["width"]) == (0.9, 100)
+    assert of_test["coverage"] == pytest.approx((arrays["test_y"] <= 100).mean())
+    assert evaluate(Store(tmp_path / "runs")) == (1, 0)
+
+
 def test_a_new_metric_reaches_old_runs_and_their_groups(tmp_path, monkeypatch):
     directory, before = run_small(tmp_path, "method=constant")
     store = Store(tmp_path / "runs")

@@ -14,14 +14,11 @@ from tests.reference.agreement import draws, embeddings, value_and_gradient
 from tests.reference.supremix import anchor_pairs
 
 
-def lower_bound(loss: SupReMixLoss, y_N: Tensor, label_range: float) -> Tensor:
-    """L* of eq. (9): Σ_i c_i log(c_i / R) / k_{y_i}, c_i the positives of anchor i, mixed ones included.
-
-    The paper's k_{(m,i),m} − 1 is c_i: its k counts the anchor too.
-    """
+def lower_bound(loss: SupReMixLoss, y_N: Tensor, label_range: float) -> float:
+    """L* of eq. (9): Σ_i c_i log(c_i / R) / k_{y_i}, c_i the positives of anchor i, mixed ones included."""
     count_N = loss.count_positives(y_N).double()
     same_label_N = (y_N[:, None] == y_N).sum(1)
-    return ((torch.xlogy(count_N, count_N) - count_N * math.log(label_range)) / same_label_N).sum()
+    return ((torch.xlogy(count_N, count_N) - count_N * math.log(label_range)) / same_label_N).sum().item()
 
 
 # Anchors 0 and 1 are the only ones with a positive: each other, and the Mix-pos of rows 2 and 3.
@@ -80,13 +77,19 @@ def test_theorem_1_the_weight_magnifies_the_farther_negative(reduction):
     label_range=st.floats(0.5, 100.0),
     mix_space=st.sampled_from(["embedding", "sphere"]),
     seed=st.integers(0, 1000),
+    flags=st.fixed_dictionaries(
+        {name: st.booleans() for name in ("mix_neg", "mix_pos", "weight")}
+        | {"reduction": st.sampled_from(["label_sum", "mean"]), "similarity": st.sampled_from(["cosine", "l2"])}
+    ),
 )
-def test_lemma_1_no_batch_falls_below_the_bound(y, window, temperature, label_range, mix_space, seed):
-    loss = SupReMixLoss(temperature, window, label_range=label_range, mix_space=mix_space, on_no_positive="zero")
-    y_N = torch.tensor(y, dtype=torch.float64)
-    value = loss(embeddings(len(y), d=3, seed=seed), y_N, draws(len(y), seed))
-    bound = lower_bound(loss, y_N, label_range)
-    assert value >= bound - 1e-10 * max(1.0, bound.abs().item())
+def test_lemma_1_no_batch_falls_below_the_bound(y, window, temperature, label_range, mix_space, seed, flags):
+    mix_space = "embedding" if flags["similarity"] == "l2" else mix_space
+    options = flags | {"label_range": label_range, "mix_space": mix_space, "on_no_positive": "zero"}
+    loss, y_N = SupReMixLoss(temperature, window, **options), torch.tensor(y, dtype=torch.float64)
+    value, bound = loss(embeddings(len(y), d=3, seed=seed), y_N, draws(len(y), seed)), loss.lower_bound(y_N)
+    assert value >= bound - 1e-10 * max(1.0, abs(bound))
+    if flags["weight"] and flags["reduction"] == "label_sum":
+        assert bound == pytest.approx(lower_bound(loss, y_N, label_range), rel=1e-12, abs=1e-12)
 
 
 def gap_to_bound(temperature: float, place=lambda y_N: y_N, **options) -> float:

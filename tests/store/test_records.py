@@ -8,7 +8,7 @@ import pytest
 from supremix.cli.main import main
 from supremix.errors import UserError
 from supremix.store.folders import Store
-from supremix.store.records import RUN, read_record
+from supremix.store.records import MEASURED, RUN, read_record
 from tests.records import stored, whole
 
 
@@ -23,6 +23,9 @@ def changed(record, key, value):
 def test_a_whole_record_is_read_and_parts_of_it_may_be_null(tmp_path):
     record = whole("a")
     assert read_record(stored(tmp_path, "a", record)) == record
+    of_features = {"representation": {"spearman": None, "rank": 2.5}, "interval": {"test": {"width": 3}}}
+    record = whole("c") | of_features
+    assert read_record(stored(tmp_path, "c", record)) == record
     record = whole("b") | {"selection": None, "pretrain": None}
     assert read_record(stored(tmp_path, "b", record)) == record
 
@@ -37,6 +40,10 @@ BROKEN = {
     "truth value for a metric": ("metrics.val.best.r2", True),
     "NaN for a metric": ("metrics.test.best.mae", math.nan),
     "infinity for a metric": ("metrics.test.best.gm", math.inf),
+    "text for the representation": ("representation", "good"),
+    "text for a metric of the representation": ("representation", {"rank": "3"}),
+    "NaN for a metric of the representation": ("representation", {"rank": math.nan}),
+    "numbers for the intervals of a split": ("interval", {"test": 0.9}),
     "NaN for seconds": ("seconds.total", math.nan),
     "infinity deep in the settings": ("config.method.window", [1.0, -math.inf]),
     "a fraction for an epoch": ("selection.best_epoch", 1.5),
@@ -57,7 +64,7 @@ def test_broken_contents_are_one_line_with_the_path_and_the_way_out(tmp_path, na
     assert said.startswith(f"{directory / 'record.json'}: not a whole record (")
     assert key.split(".")[0] in said
     assert said.endswith(f"remove {directory} and run again")
-    assert ("supremix evaluate a --store" in said) == key.startswith("metrics")
+    assert ("supremix evaluate a --store" in said) == (key.split(".")[0] in MEASURED)
 
 
 @pytest.mark.parametrize("text", ["", "null", "3", '"text"', "[]", "{}", '{"schema": 2}', "[" * 100_000, "9" * 5000])

@@ -19,7 +19,7 @@ from supremix.suite.codes import digests
 from supremix.suite.plan import Cell
 from supremix.suite.reading import load
 from supremix.suite.spec import Gain, Panel, Row, Spec
-from supremix.tables import files
+from supremix.tables import cells, files
 from supremix.tables.computed import kind
 from supremix.tables.latex import latex, tex
 from supremix.tables.render import as_csv, markdown
@@ -224,6 +224,32 @@ def test_a_panel_has_its_own_columns_paper_values_and_decimals():
     assert "| MSE² ↓ | paper | Δ | MAE, few ↓ |" in second
     assert "| SupCon | 3 | 0.972 ± 0.002 | 0.974 | -0.002 | 9.200 ± 0.100 |" in second
     assert "Vanilla" not in second
+
+
+def test_features_intervals_and_bias_are_columns_with_arrows_where_one_side_is_better():
+    metrics = {"representation/rank": "Rank", "representation/neighbour": "Neighbour", "interval/coverage": "Cover"}
+    metrics |= {"interval/width": "Width", "best/slope": "Slope", "best/mae_corrected": "MAE, corrected"}
+    spec = replace(
+        SPEC, seeds=[0], metrics=metrics, panels=[Panel("raw")], rows=SPEC.rows[:1], gain=None, comparisons=[]
+    )
+    measured = record(6.0) | {
+        "representation": {"rank": 3.21987, "neighbour": 4.0},
+        "interval": {"test": {"coverage": 0.8765, "width": 10.0}},
+    }
+    measured["metrics"]["test"]["best"] |= {"slope": -0.25, "mae_corrected": 7.0}
+    results = collect(spec, [(Cell("raw", "Vanilla", 0, []), measured)])
+    assert cells.header(results, spec.panels[0])[2:] == [
+        "Rank ↑",
+        "Neighbour ↓",
+        "Cover",
+        "Width ↓",
+        "Slope",
+        "MAE, corrected ↓",
+    ]
+    shown = cells.line(results, spec.panels[0], spec.rows[0])
+    assert shown[2:] == ["3.220", "4.00", "0.876", "10.00", "-0.250", "7.00"]
+    without = collect(spec, [(Cell("raw", "Vanilla", 0, []), record(6.0))])
+    assert cells.line(without, spec.panels[0], spec.rows[0])[2] == "–"
 
 
 def test_failed_and_missing_runs_and_absent_data_are_told_apart():

@@ -109,6 +109,8 @@ def test_a_wrong_specification_names_the_file(tmp_path):
         ("method=supremix]", "method=supremix], paper: {b: {mae: 1}}", "'SupReMix' names the panel 'b'"),
         ("method=supremix]", "method=supremix], paper: {a: {mae: 1}, mae: 1}", "by metric or by panel"),
         ("best/rmse", "rmse", "'rmse' is not variant/metric"),
+        ("best/rmse", "representation/mae", "'representation/mae' is not variant/metric"),
+        ("best/rmse", "best/rank", "'best/rank' is not variant/metric"),
     ):
         assert old in text
         path.write_text(text.replace(old, new, 1))

@@ -13,6 +13,7 @@ from torch import nn
 
 from supremix.data.dataset import Data, Split, TargetScale
 from supremix.errors import UserError
+from supremix.metrics.bias import BIAS
 from supremix.metrics.regression import METRICS, grouped, regression_metrics
 from supremix.models.mlp import MLP
 from supremix.settings import identity
@@ -369,7 +370,7 @@ def test_shots_are_recorded_for_every_variant_and_an_empty_one_is_null(tmp_path)
     arrays = np.load(directory / "predictions.npz")
     for variant in ("best", "last", "ridge"):
         values = record["metrics"]["test"][variant]
-        assert set(values) == {*METRICS, *(f"{name}_{shot}" for name in METRICS for shot in SHOTS)}
+        assert set(values) == {*METRICS, *BIAS, *(f"{name}_{shot}" for name in METRICS for shot in SHOTS)}
         assert all(values[f"{name}_many"] is None for name in METRICS)
         parts = [values[f"mae_{shot}"] * record["data"]["groups"]["test"][shot] for shot in ("medium", "few")]
         assert sum(parts) / 88 == pytest.approx(np.abs(arrays["test_y"] - arrays[f"test_{variant}"]).mean())
@@ -392,7 +393,7 @@ def test_labels_beyond_what_a_bin_number_holds_are_refused_before_training(tmp_p
 
 def test_without_bins_there_are_no_shots_and_no_imbalance_config(tmp_path):
     _, record = run_small(tmp_path, "method=constant", "dataset.load.bin_size=null")
-    assert set(record["metrics"]["test"]["best"]) == set(METRICS)
+    assert set(record["metrics"]["test"]["best"]) == {*METRICS, *BIAS}
     assert record["data"]["groups"] == {"val": {}, "test": {}}
     for name in ("lds", "fds"):
         with pytest.raises(UserError, match=rf"imbalance\.{name} compares rows by label bin, and dataset=diabetes has"):

@@ -96,14 +96,21 @@ def _in_characters(y_N: Any, prediction_N: Any, label: str, stages: dict[str, An
 
 
 def metrics(record: dict[str, Any]) -> list[str]:
-    """Return the metrics of each split and variant as the lines of a table."""
+    """Return the metrics of each split and variant as the lines of a table, and those of features and intervals."""
     from supremix.metrics.regression import METRICS
+    from supremix.store.records import measured_on_test
 
     lines = [f"{'':<12}" + "".join(f"{name:>10}" for name in METRICS)]
     for split, variants in record["metrics"].items():
         for variant, values in variants.items():
             cells = ("undefined" if values.get(name) is None else f"{values[name]:.4f}" for name in METRICS)
             lines.append(f"{split + ' ' + variant:<12}" + "".join(f"{cell:>10}" for cell in cells))
+    for part, values in measured_on_test(record).items():
+        if part not in record["metrics"]["test"]:
+            cells = (
+                f"{name} {'undefined' if value is None else format(value, '.4g')}" for name, value in values.items()
+            )
+            lines.append(f"test {part}: {', '.join(cells)}")
     return lines
 
 

@@ -24,7 +24,7 @@ from supremix.settings.provenance import present_code
 from supremix.settings.source import resolved
 from supremix.store.files import save_weights, write_history
 from supremix.store.folders import Store
-from supremix.store.records import RECORD_SCHEMA, Record, write_json
+from supremix.store.records import RECORD_SCHEMA, Record, measured_on_test, write_json
 from supremix.training.adapt import Adapted
 from supremix.training.loop import Fitted, state_on_cpu
 
@@ -59,7 +59,7 @@ def compose(
 
     Args:
         science: the config that identifies the run.
-        arrays: as `arrays_of` gathers them.
+        arrays: as `measured` takes them.
     """
     adapted, encoder = outcome.adapted, outcome.encoder
     facts = {"sha256": data.sha256, "sizes": data.sizes, "label_range": data.label_range, **data.extras}
@@ -85,7 +85,7 @@ def compose(
         "synthetic": data.synthetic,
         "config": science,
         "data": facts,
-        "metrics": measured(arrays),
+        **measured(arrays),
         "selection": selection,
         "pretrain": encoder["pretrain"] if encoder else None,
     }
@@ -144,12 +144,13 @@ def write(
         The record.
     """
     arrays = arrays_of(cfg, data, outcome.predictions)
+    if outcome.adapted is not None:
+        arrays["test_features"] = outcome.adapted.features
     report = compose(cfg, science, run_id, data, arrays, outcome) | about
     with store.writing(store.run(run_id)) as folder:
         OmegaConf.save(OmegaConf.create(resolved(cfg)), folder / "config.yaml")
         states: dict[str, dict[str, Tensor]] = {}
         if outcome.adapted is not None:
-            arrays["test_features"] = outcome.adapted.features
             write_history(folder, outcome.adapted.history)
             states = outcome.adapted.states
         report["weights"] = save_weights(states, folder)
@@ -195,7 +196,9 @@ def write_encoder(
 def mirrored(report: Record) -> dict[str, Any]:
     """Return what W&B shows of a finished run besides its config: metrics, and numbers for settings that are none."""
     beta = report["config"]["method"].get("beta")
-    return flat(report["metrics"]) | ({BETA_MEAN: beta[0] / sum(beta)} if beta else {})
+    return flat(report["metrics"] | {"test": measured_on_test(report)}) | (
+        {BETA_MEAN: beta[0] / sum(beta)} if beta else {}
+    )
 
 
 def flat(metrics: dict[str, Any]) -> dict[str, float]:
@@ -217,6 +220,13 @@ def show(report: Record, directory: Path, status: str) -> None:
         if values is not None:
             cells = ("undefined" if values.get(name) is None else f"{values[name]:.4f}" for name in METRICS)
             say(f"  {variant:<6}" + "".join(f"{cell:>10}" for cell in cells))
+    if of_features := report.get("representation"):
+        shown = {"spearman": "Spearman of distances", "rank": "effective rank"}
+        cells = (
+            f"{text} {'undefined' if of_features[name] is None else format(of_features[name], '.4g')}"
+            for name, text in shown.items()
+        )
+        say(f"  features: {', '.join(cells)}")
     if selection := report["selection"]:
         extreme = "lowest" if selection["metric"] in LOWER_IS_BETTER else "highest"
         chosen = "best: epoch {best_epoch} of {epochs}, {extreme} {split} {metric}".format(**selection, extreme=extreme)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from supremix.losses import compiled, pairs
 from supremix.losses.beta import sample_beta
 from supremix.losses.labels import device_of, read_labels
-from supremix.losses.windows import Windows, find_windows
+from supremix.losses.windows import Windows, anchor_weights, find_windows
 
 BETAS = (0.1, 1e6)
 """Within it a Beta draw in float32 is a number from 0 to 1; below, both of its gamma variates may be 0."""
@@ -140,6 +140,19 @@ class SupReMixLoss(nn.Module):
         """Return the number of Mix-pos of each anchor, (N,); zeros without ``mix_pos``."""
         windows = self._windows(y_N)
         return torch.from_numpy(windows.in_batch_order(windows.count_mix_pos(self.mix_pos))).to(device_of(y_N))
+
+    def lower_bound(self, y_N: Any) -> float:
+        """Return L* of eq. (9), below which the loss of no embeddings with these labels falls, whatever the flags.
+
+        An anchor with c positives of weight w, 1/R or 1, has Σ_p −log(e^{s_p} / Σ_p w e^{s_p}) ≥ c log(c w), since the
+        denominator has all of its positives (lemma 1); the reduction weights it as it does the loss. The paper's
+        k_{(m,i),m} − 1 is c: its k counts the anchor too.
+        """
+        windows = self._windows(y_N)
+        count_N = windows.count_positives(self.mix_pos)
+        scale = (windows.span if self.label_range is None else self.label_range) if self.weight else 1.0
+        each_N, _ = anchor_weights(windows, self)
+        return float(each_N @ np.log(np.maximum(count_N, 1) / scale))
 
     def extra_repr(self) -> str:
         """Show all settings."""

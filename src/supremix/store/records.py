@@ -16,6 +16,8 @@ NOTHING = type(None)
 NUMBER = (int, float)
 METRICS = ("mae", "rmse", "mse", "gm", "pearson", "spearman", "r2")
 """Those that each record of this schema has; what was added to the project's metrics later may be missing."""
+MEASURED = {"metrics": 3, "representation": 1, "interval": 2}
+"""What metrics of a run stand under → how many keys lead to a number; the last two are null or missing in many."""
 PRETRAIN = {
     "pretrain.epochs": (int,),
     "pretrain.final_loss": (*NUMBER, NOTHING),
@@ -78,7 +80,7 @@ def read_record(directory: Path, metrics: bool = True) -> Record:
     if name != directory.name:
         raise UserError(f"{path}: the record of {name}, which does not belong here; {again}")
     is_encoder = directory.parent.name == "encoders"
-    without_metrics = {key: value for key, value in record.items() if key != "metrics"}
+    without_metrics = {key: value for key, value in record.items() if key not in MEASURED}
     if mistake := wrong_value(without_metrics, ENCODER if is_encoder else RUN):
         raise UserError(f"{path}: not a whole record ({mistake}); {again}")
     if metrics and not is_encoder and (mistake := wrong_metric(record, METRICS)):
@@ -135,25 +137,34 @@ def wrong_value(record: Record, types: dict[str, tuple[type, ...]]) -> str | Non
 
 
 def wrong_metric(record: Record, needed: Sequence[str] = ()) -> str | None:
-    """Return what is wrong with a record's metrics, split → variant → name → number or null.
+    """Return what is wrong with the numbers of a record that were measured.
 
     Args:
         needed: names that "best" of validation and test must have.
     """
-    metrics = record.get("metrics")
-    if not isinstance(metrics, dict):
-        return "it has no metrics" if metrics is None else f"metrics is {metrics!r:.40}"
-    for split, variants in metrics.items():
-        if not isinstance(variants, dict):
-            return f"metrics.{split} is {variants!r:.40}"
-        for variant, values in variants.items():
-            if not isinstance(values, dict):
-                return f"metrics.{split}.{variant} is {values!r:.40}"
-            for name, value in values.items():
-                if type(value) not in (*NUMBER, NOTHING):
-                    return f"metrics.{split}.{variant}.{name} is {value!r:.40}"
+    if record.get("metrics") is None:
+        return "it has no metrics"
+    for key, depth in MEASURED.items():
+        value = record.get(key)
+        if value is not None and (mistake := _no_numbers(value, key, depth) or not_finite(value, key)):
+            return mistake
     keys = (("metrics", split, "best", name) for split in ("val", "test") for name in needed)
-    return next((f"it has no {'.'.join(key)}" for key in keys if not _has(record, key)), not_finite(metrics, "metrics"))
+    return next((f"it has no {'.'.join(key)}" for key in keys if not _has(record, key)), None)
+
+
+def measured_on_test(record: Record) -> dict[str, dict[str, Any]]:
+    """Return what was measured on the test rows: variant of predictions, "representation" or "interval" → metrics."""
+    others = {"representation": record.get("representation"), "interval": (record.get("interval") or {}).get("test")}
+    return record["metrics"]["test"] | {name: values for name, values in others.items() if values}
+
+
+def _no_numbers(value: Any, at: str, depth: int) -> str | None:
+    """Return the first value that is neither a number nor null where as many keys lead to numbers."""
+    if depth == 0:
+        return None if type(value) in (*NUMBER, NOTHING) else f"{at} is {value!r:.40}"
+    if not isinstance(value, dict):
+        return f"{at} is {value!r:.40}"
+    return next(filter(None, (_no_numbers(item, f"{at}.{key}", depth - 1) for key, item in value.items())), None)
 
 
 def not_finite(value: Any, at: str = "") -> str | None:

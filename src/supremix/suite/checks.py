@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from supremix.suite.spec import Panel, Row, Spec, higher_is_better
+from supremix.suite.spec import Panel, Row, Spec, direction
 
 KINDS = ("reference", "baseline", "variant", "ours")
 """What a row is: a floor to beat, a rival, another setting of the method, or the method as it is proposed."""
@@ -52,7 +52,7 @@ def _of_comparisons(part: Spec | Panel, names: list[str]) -> Iterator[str]:
     for name in mentioned:
         if name not in names:
             yield f"comparisons and gain name the row {name!r}, which the table does not have"
-    if part.gain and higher_is_better(f"best/{part.gain.metric}"):
+    if part.gain and direction(f"best/{part.gain.metric}") != "↓":
         yield f"gain: {part.gain.metric} is no error: choose a metric of which less is better"
 
 

@@ -5,10 +5,15 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
+from supremix.metrics.bias import BIAS
+from supremix.metrics.calibration import INTERVAL
 from supremix.metrics.regression import METRICS as METRIC_NAMES
 from supremix.metrics.regression import VARIANTS
+from supremix.metrics.representation import REPRESENTATION
 from supremix.settings.fields import give, only, problem
 
+PARTS = {"representation": REPRESENTATION, "interval": INTERVAL}
+"""What else of a record is a column of a table, beside the variants of its predictions."""
 GROUPS = ("many", "medium", "few", "missing")
 """Parts of the rows that a record's metrics are taken over; `supremix.training.imbalance.shots` is slow to import."""
 
@@ -63,10 +68,12 @@ def _misnamed(column: str) -> str | None:
     """Say what is wrong in a name such as ``best/mae`` or ``best/mae_few``; None where nothing is."""
     variant, _, name = column.partition("/")
     metric, grouped, group = name.partition("_")
-    if variant in VARIANTS and metric in METRIC_NAMES and (group in GROUPS or not grouped):
+    of_rows = metric in METRIC_NAMES and (group in GROUPS or not grouped)
+    if name in PARTS.get(variant, ()) or (variant in VARIANTS and (of_rows or name in BIAS)):
         return None
-    known = f"one of {', '.join(VARIANTS)} / one of {', '.join(METRIC_NAMES)}"
-    return f"{column!r} is not variant/metric: use {known}, on a part of the rows with _{', _'.join(GROUPS)}"
+    known = f"one of {', '.join(VARIANTS)} / one of {', '.join((*METRIC_NAMES, *BIAS))}"
+    others = "; ".join(f"{part} / one of {', '.join(names)}" for part, names in PARTS.items())
+    return f"{column!r} is not variant/metric: use {known}, on a part of the rows with _{', _'.join(GROUPS)}; {others}"
 
 
 Text = Annotated[str, give("give text, in quotes where it would be a number, a date, yes or no")]

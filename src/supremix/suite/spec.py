@@ -10,9 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict
 
-from supremix.metrics.regression import HIGHER_IS_BETTER
+from supremix.metrics import regression, representation
 from supremix.suite import fields
 from supremix.suite.fields import Text
+
+HIGHER_IS_BETTER = (*regression.HIGHER_IS_BETTER, *representation.HIGHER_IS_BETTER)
+NEITHER_IS_BETTER = ("slope", "nominal", "coverage")  # best at 0, at what was asked for
 
 FORBID = ConfigDict(extra="forbid")  # of keys that are not listed
 
@@ -154,6 +157,7 @@ def results_folder(size: str) -> Path:
     return Path("results") / size
 
 
-def higher_is_better(column: str) -> bool:
-    """Return whether a column, ``best/pearson`` or ``best/pearson_few`` on part of the rows, is a correlation."""
-    return column.split("/")[1].partition("_")[0] in HIGHER_IS_BETTER
+def direction(column: str) -> str:
+    """Return "↑" or "↓" for a column of which more or less is better, as ``best/pearson_few``, and "" for others."""
+    name = column.split("/")[1].partition("_")[0]
+    return "" if name in NEITHER_IS_BETTER else "↑" if name in HIGHER_IS_BETTER else "↓"

@@ -1,7 +1,7 @@
 """Word the cells of a table, for every format."""
 
 from supremix.metrics.seeds import Summary
-from supremix.suite.spec import Panel, Row, higher_is_better
+from supremix.suite.spec import Panel, Row, direction
 from supremix.tables.results import Results
 
 MISSING, FAILED, UNDEFINED, NOTHING = "missing", "failed", "undefined", "–"
@@ -12,7 +12,7 @@ def header(results: Results, panel: Panel) -> list[str]:
     """Return the headings of a panel: row, n, and each metric, with "paper" and "Δ" where the paper prints a value."""
     cells = ["synthetic data" if results.synthetic else "", "n"]
     for column, name in results.spec.metrics_of(panel).items():
-        cells.append(f"{name} {'↑' if higher_is_better(column) else '↓'}")
+        cells.append(f"{name} {direction(column)}".rstrip())
         cells += ["paper", "Δ"] if has_paper(results, panel, column) else []
     return cells
 
@@ -39,8 +39,8 @@ def has_paper(results: Results, panel: Panel, column: str) -> bool:
 
 
 def digits_of(results: Results, panel: Panel, column: str) -> int:
-    """Return the decimals of a column."""
-    return DIGITS_OF_CORRELATIONS if higher_is_better(column) else results.spec.digits_of(panel)
+    """Return the decimals of a column: the table's for errors, three for correlations, slopes and ranks."""
+    return results.spec.digits_of(panel) if direction(column) == "↓" else DIGITS_OF_CORRELATIONS
 
 
 def _value(summary: Summary | None, digits: int) -> str:

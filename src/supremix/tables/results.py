@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supremix.metrics.seeds import Summary, summarise
+from supremix.store.records import measured_on_test
 from supremix.suite.codes import Codes, codes_of
 from supremix.suite.plan import Cell
 from supremix.suite.spec import Panel, Row, Spec
@@ -98,7 +99,7 @@ def collect(
             selected_by.add(selection["metric"])
         for column in spec.metrics_of(panel):
             variant, metric = column.split("/")
-            value = record["metrics"]["test"].get(variant, {}).get(metric)
+            value = measured_on_test(record).get(variant, {}).get(metric)
             if value is not None and math.isfinite(value):
                 values.setdefault((cell.panel, cell.row, column), {})[cell.seed] = value
     codes = codes_of((cell, record) for cell, record in records if (cell.panel, cell.row) in panels)

@@ -1,0 +1,98 @@
+"""Metrics of features by labels: whether rows near in label are near in features.
+
+N rows, D features, T targets; P pairs of rows.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from supremix.metrics.rounding import is_constant
+
+LOWER_IS_BETTER = ("alignment", "uniformity", "neighbour")
+HIGHER_IS_BETTER = ("spearman", "rank")
+REPRESENTATION = HIGHER_IS_BETTER + LOWER_IS_BETTER
+
+ROWS = 2000  # that distances are taken between
+TIES = 1e-9  # of the largest distance: nearest rows are as near as the nearest, but for this
+
+
+def representation_metrics(features: ArrayLike, y: ArrayLike) -> dict[str, float]:
+    """Compute all metrics of a representation.
+
+    Of more than 2,000 rows 2,000 are drawn, the same ones in every call with as many rows: the nearest of 2,000 rows is
+    farther away than that of all, so that ``alignment`` and ``neighbour`` compare test sets of one size. Distances are
+    Euclidean; those of ``alignment`` and ``uniformity`` between features scaled to norm 1, all others between features
+    as they are, which is what a linear head and a search for neighbours see.
+
+    Args:
+        features: (N, D), N ≥ 1.
+        y: labels, (N,), or (N, T), whose distance is the Euclidean one.
+
+    Returns:
+        Name → value:
+
+        - ``spearman``: rank correlation over pairs of rows of their distance in label and in features, in [−1, 1]; NaN
+          where either is the same for all pairs.
+        - ``rank``: effective rank of the centred features, exp of the entropy of their singular values over the sum
+          (Roy and Vetterli 2007), in [1, D]: over how many directions they spread; NaN where all rows are the same.
+        - ``alignment``: mean squared distance between each row and the rows nearest to it in label, ties averaged
+          (Wang and Isola 2020, whose positives are the rows of one label; labels need not repeat here), in [0, 4].
+        - ``uniformity``: log of the mean over pairs of exp(−2 × squared distance) (Wang and Isola 2020), in [−8, 0];
+          lower is more evenly spread.
+        - ``neighbour``: mean distance in label, label units, between each row and the rows nearest to it in features,
+          ties averaged: the test error of a nearest neighbour that is drawn from the test rows.
+
+        All are NaN for a single row.
+
+    Raises:
+        ValueError: the shapes are not those of the same rows, N is 0, or a value is not finite.
+    """
+    # Imported here, as in `metrics.regression`.
+    from scipy.spatial.distance import pdist, squareform
+
+    x_ND, y_NT = np.asarray(features, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if x_ND.ndim != 2 or y_NT.ndim not in (1, 2) or len(x_ND) != len(y_NT) or len(x_ND) == 0:
+        raise ValueError(f"features {x_ND.shape} must be (N, D), and labels {y_NT.shape} (N,) or (N, T), N ≥ 1")
+    for what, values in (("features", x_ND), ("labels", y_NT)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{what} are not finite")
+    if len(x_ND) == 1:
+        return dict.fromkeys(REPRESENTATION, math.nan)
+    if len(x_ND) > ROWS:
+        some = np.random.default_rng(0).choice(len(x_ND), ROWS, replace=False)
+        x_ND, y_NT = x_ND[some], y_NT[some]
+
+    y_NT = y_NT.reshape(len(y_NT), -1)
+    unit_ND = x_ND / np.maximum(np.linalg.norm(x_ND, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    label_P, feature_P, square_P = pdist(y_NT), pdist(x_ND), pdist(unit_ND, "sqeuclidean")
+    label_NN = squareform(label_P)
+    return {
+        "spearman": _rank_correlation(label_P, feature_P),
+        "rank": _effective_rank(x_ND),
+        "alignment": _over_nearest(label_NN, squareform(square_P)),
+        "uniformity": float(np.log(np.exp(-2 * square_P).mean())),
+        "neighbour": _over_nearest(squareform(feature_P), label_NN),
+    }
+
+
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    from scipy.stats import spearmanr
+
+    return math.nan if is_constant(one) or is_constant(other) else float(spearmanr(one, other).statistic)
+
+
+def _effective_rank(x_ND: np.ndarray) -> float:
+    if is_constant(x_ND).all():
+        return math.nan
+    singular = np.linalg.svd(x_ND - x_ND.mean(axis=0), compute_uv=False)
+    part = singular[singular > 0] / singular.sum()
+    return float(np.exp(-(part * np.log(part)).sum()))
+
+
+def _over_nearest(distance_NN: np.ndarray, value_NN: np.ndarray) -> float:
+    """Return the mean over rows of the mean value at the rows that are nearest to each."""
+    others_NN = distance_NN + np.diag(np.full(len(distance_NN), np.inf))
+    nearest_NN = others_NN <= others_NN.min(axis=1, keepdims=True) + TIES * distance_NN.max()
+    return float(((value_NN * nearest_NN).sum(axis=1) / nearest_NN.sum(axis=1)).mean())
