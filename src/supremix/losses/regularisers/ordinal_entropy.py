@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from supremix.losses import pairs
+from supremix.losses.definition import NegativeDistance
 
 
 class OrdinalEntropyLoss(nn.Module):
@@ -39,22 +40,12 @@ class OrdinalEntropyLoss(nn.Module):
             rows_U = unit_ND.new_zeros(len(row_U)).index_add(0, place_N, unit_ND.new_ones(len(place_N)))
             sum_UD = unit_ND.new_zeros(len(row_U), unit_ND.shape[1]).index_add(0, place_N, unit_ND)
             center_UD = sum_UD / rows_U[:, None]
-            loss = _norms(unit_ND - center_UD[place_N]).mean()
-            if len(row_U) > 1:
-                u_P, v_P = torch.triu_indices(len(row_U), len(row_U), 1, device=device)
-                d_P = labels.distances(device)[row_U[u_P], row_U[v_P]]
-                loss = (
-                    loss
-                    - (
-                        d_P
-                        / d_P.amax().clamp(min=torch.finfo(d_P.dtype).tiny)
-                        * _norms(center_UD[u_P] - center_UD[v_P])
-                    ).mean()
-                )
+            loss = torch.linalg.vector_norm(unit_ND - center_UD[place_N], dim=1).mean()
+            similarity = NegativeDistance()
+            labels_apart_UU = labels.distances(device)[row_U][:, row_U]
+            nearness_UU = similarity.real(similarity.between(center_UD, center_UD))
+            # The diagonal is 0; the sum has each pair twice.
+            pairs_twice = max(len(row_U) * (len(row_U) - 1), 1)
+            largest = labels_apart_UU.amax().clamp(min=torch.finfo(nearness_UU.dtype).tiny)
+            loss = loss + (labels_apart_UU / largest * nearness_UU).sum() / pairs_twice
             return loss.to(z_ND.dtype)
-
-
-def _norms(x_PD: Tensor) -> Tensor:
-    """Return the norms of differences of vectors of at most norm 1; rounding makes a direction of what is none."""
-    norm_P = torch.linalg.vector_norm(x_PD, dim=1)
-    return norm_P.masked_fill(norm_P <= 8 * torch.finfo(norm_P.dtype).eps, 0.0)
