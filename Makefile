@@ -8,7 +8,7 @@ OLDEST := .venv-oldest
 AT_SIZE := $(if $(SIZE),--size $(SIZE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart tables test test-oldest test-long test-tables lint types lock bench campaign gpu-check fault-campaign wandb-sync clean
+.PHONY: help setup quickstart tables test test-oldest test-long test-tables lint types docs lock bench campaign gpu-check fault-campaign wandb-sync clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ setup: $(STAMP) ## Make .venv and install the package in it, once
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; set PYTHON=" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --editable '.[all,dev]'
+	$(PY) -m pip install --quiet --editable '.[all,dev,docs]'
 	@touch $@
 
 quickstart: $(STAMP) ## Four methods on scikit-learn's diabetes data: a table and a t-SNE picture, no download
@@ -41,6 +41,7 @@ plan-table-%: $(STAMP) ## List the runs of table N: finished, begun, missing; ru
 
 tables: $(STAMP) ## Render every table from what the store holds, with results/README.md over them; run nothing
 	$(SUPREMIX) table --render-all $(AT_SIZE) $(OVERRIDES)
+	$(if $(SIZE),,$(PY) scripts/readme_table.py)
 
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(or $(JOBS),auto)
@@ -68,9 +69,12 @@ lint: $(STAMP) ## Check style, formatting, and that imports run one way
 types: $(STAMP) ## Check types
 	$(PY) -m mypy
 
+docs: $(STAMP) ## Build the documentation site, build/docs/index.html, for reading without a network
+	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+
 lock: $(STAMP) ## Write requirements.lock: the exact versions in .venv, in which committed results are measured
 	$(PY) -m pip freeze --exclude-editable > $(VENV)/frozen.txt
-	$(VENV)/bin/uv pip compile --quiet --python $(PY) --extra all --extra dev --constraints $(VENV)/frozen.txt \
+	$(VENV)/bin/uv pip compile --quiet --python $(PY) --extra all --extra dev --extra docs --constraints $(VENV)/frozen.txt \
 		--no-annotate --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
 bench: $(STAMP) ## Measure losses, training step, probe and input as ratios in one run
@@ -89,5 +93,5 @@ wandb-sync: $(STAMP) ## Upload the store's W&B runs that are not on the server y
 	$(SUPREMIX) wandb sync $(OVERRIDES)
 
 clean: ## Remove caches; environment, data, store and results stay
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist docs/generated
 	find src tests scripts data_prep -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,8 @@
 """Every block of code in README.md and docs/ runs as it stands, but for what says that it does not, and why."""
 
 import re
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -87,3 +89,16 @@ def test_the_page_on_own_data_names_keys_that_are_there():
     text = "".join(path.read_text() for path in (CONF / "dataset").glob("*.yaml"))
     assert len(keys) > 10
     assert {key for key in keys if not re.search(rf"^  {key}:", text, re.MULTILINE)} == set()
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_warnings_and_needs_no_network(tmp_path):
+    pytest.importorskip("sphinx", reason="pip install 'supremix[docs]'")
+    line = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--quiet", str(ROOT / "docs"), str(tmp_path)]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    for page in tmp_path.rglob("*.html"):
+        assert re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=\"(?:https?:)?//", page.read_text()) == [], (
+            page
+        )
+    assert "<math" in (tmp_path / "mathematics.html").read_text()
