@@ -70,7 +70,7 @@ types: $(STAMP) ## Check types
 	$(PY) -m mypy
 
 docs: $(STAMP) ## Build the documentation site, build/docs/index.html, for reading without a network
-	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	$(PY) -m sphinx --fail-on-warning --keep-going --quiet --fresh-env --write-all docs build/docs
 
 lock: $(STAMP) ## Write requirements.lock: the exact versions in .venv, in which committed results are measured
 	$(PY) -m pip freeze --exclude-editable > $(VENV)/frozen.txt
