@@ -19,3 +19,13 @@ myst_heading_anchors = 3
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 napoleon_use_ivar = True
+
+
+def plain(app, what, name, obj, options, lines) -> None:
+    """Let the bars of docstrings, as in |y_i − y_j|, stand for themselves."""
+    lines[:] = [line.replace("|", r"\|") for line in lines]
+
+
+def setup(app) -> None:
+    """Register what docstrings need."""
+    app.connect("autodoc-process-docstring", plain)
