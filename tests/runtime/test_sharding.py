@@ -103,9 +103,10 @@ def whole_stage(settings):
     return torch.cat([*weights, *predicted, *history])
 
 
-def mse_of_one_type(prediction_B, target_B):
+def mse_of_one_type(prediction_B, target_B, reduction):
     """Targets are float32, and predictions float64 in these tests alone: of both, torch 2.11 has no gradient."""
-    return ((prediction_B - target_B) ** 2).mean()
+    square_B = (prediction_B - target_B) ** 2
+    return square_B if reduction == "none" else square_B.mean()
 
 
 class Drawn(nn.Module):

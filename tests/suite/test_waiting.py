@@ -4,6 +4,8 @@ Whatever needs a value on the host (item, a branch on a tensor, nonzero, a copy 
 the device, which wait on a GPU too, are looked for besides.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,17 +13,17 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from supremix.data.dataset import Split
+from supremix.data.dataset import Split, TargetScale
 from supremix.data.views.images import ShiftedViews
 from supremix.data.views.volumes import Exemplar3D
 from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
 from supremix.training.batches import Items, Stream, batches_of
-from supremix.training.imbalance.bins import Bins, OfTarget
+from supremix.training.imbalance.bins import Bins
 from supremix.training.imbalance.fds import FDS
-from supremix.training.imbalance.lds import weighted
-from supremix.training.imbalance.running import CalibratedRegressor, RunningFDS, labelled
+from supremix.training.imbalance.running import RunningFDS, labelled
 from supremix.training.loop import Task, fit
 from supremix.training.probe import cached
+from supremix.training.regression import Objective, Regressor
 from tests.face_views import colour_views
 from tests.stages import fit_settings
 
@@ -94,11 +96,13 @@ def test_a_probe_step_reads_nothing_back(monkeypatch):
 def test_weights_and_calibration_against_imbalance_read_nothing_back(monkeypatch):
     bins = Bins(LABELS, 1.0)
     fds = FDS("gaussian", 3, 1.0, 0.9, 0, 0)
-    model = on_device(lambda: CalibratedRegressor(nn.Linear(4, 3), RunningFDS(fds, bins, 3), regressor(3)))
+    model = on_device(lambda: Regressor(nn.Linear(4, 3), regressor(3), nn.L1Loss(), {}, RunningFDS(fds, bins, 3), None))
     monkeypatch.setattr(model.fds, "start", lambda epoch: None)  # once an epoch, so it may wait
-    of_target = OfTarget(LABELS, bins.of_row)
-    batches = labelled(batches_of(Items(rows(4), LABELS), BATCH, Stream(0, "t"), DEVICE), model.fds, of_target)
-    objective = weighted(nn.functional.l1_loss, OfTarget(LABELS, LABELS.astype(np.float32)))
+    items = Items(rows(4), np.arange(len(LABELS)))
+    batches = labelled(batches_of(items, BATCH, Stream(0, "t"), DEVICE), model.fds, bins.of_row)
+    toy = SimpleNamespace(target=TargetScale(0.0, 1.0), train=SimpleNamespace(y=LABELS))
+    weight_N = LABELS.astype(np.float32)
+    objective = Objective(nn.L1Loss(reduction="none"), toy, {}, weight_N, torch.Generator(), DEVICE)
     assert train(monkeypatch, model, batches, objective) == STEPS
 
 

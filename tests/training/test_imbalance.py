@@ -24,11 +24,12 @@ from supremix.suite.reading import load
 from supremix.tables.render import markdown
 from supremix.tables.results import collect
 from supremix.training import adapt
-from supremix.training.imbalance.bins import Bins, OfTarget, Smoothing, kernel_window, training_bins
+from supremix.training.imbalance.bins import Bins, Smoothing, kernel_window
 from supremix.training.imbalance.fds import FDS, merged, moments
-from supremix.training.imbalance.lds import LDS, REWEIGHT, weighted
-from supremix.training.imbalance.running import CalibratedRegressor, Labelled, RunningFDS, labelled
+from supremix.training.imbalance.lds import LDS, REWEIGHT
+from supremix.training.imbalance.running import Labelled, RunningFDS, labelled
 from supremix.training.imbalance.shots import SHOTS, shots
+from supremix.training.regression import LOSSES, Objective, Regressor
 from tests.reference import imbalance as reference
 from tests.running import config, run_small
 from tests.stages import protocol
@@ -60,18 +61,6 @@ def test_bins_count_training_rows_and_know_labels_outside():
     tenths = Bins(np.array([0.1, 0.2, 0.3, 0.30000000000000004, 4.3]), 0.1)
     np.testing.assert_array_equal(tenths.of_row, [0, 1, 2, 2, 3])
     assert tenths.number.tolist() == [1, 2, 3, 43]
-
-
-@pytest.mark.parametrize("scale", [TargetScale(0.0, 1.0), TargetScale(0.0, 5.0), TargetScale(7.3, 0.37)])
-def test_a_target_finds_the_bin_of_its_row_on_every_border(scale):
-    y_N = np.round(np.arange(0, 5.0001, 0.05), 2)  # every second label lies between two bins of 0.1
-    toy = SimpleNamespace(train=SimpleNamespace(y=y_N), bin_size=0.1)
-    toy.label_bins = lambda y: Data.label_bins(toy, y)
-    bins = training_bins(toy)
-    bin_of = OfTarget(scale.encode(y_N), bins.of_row)
-    order = np.random.default_rng(0).permutation(len(y_N))
-    target_B = torch.from_numpy(np.asarray(scale.encode(y_N), dtype=np.float32))[order]
-    np.testing.assert_array_equal(bin_of(target_B), bins.of_row[order])
 
 
 @pytest.mark.parametrize(("kernel", "size", "sigma"), SETTINGS)
@@ -132,16 +121,23 @@ def test_lds_weights_equal_the_loop(kernel, size, sigma, reweight):
 
 @pytest.mark.parametrize("loss", ["l1", "mse"])
 def test_lds_with_equal_counts_is_no_lds_and_otherwise_weights_each_row(loss):
-    plain = getattr(nn.functional, f"{loss}_loss")
+    def plain(prediction_B, row_B):
+        return getattr(nn.functional, f"{loss}_loss")(prediction_B, torch.from_numpy(of_rows[0]).float()[row_B])
 
     def value_and_gradient(objective, y_N):
+        of_rows[0] = y_N
         prediction = torch.linspace(-1, 3, len(y_N)).requires_grad_()
-        value = objective(prediction, torch.from_numpy(y_N).float())
+        value = objective(prediction, torch.arange(len(y_N)))
         return value.detach(), torch.autograd.grad(value, prediction)[0]
 
     def ours(y_N):
         weight_N = LDS(*YANG, "sqrt_inv").row_weights(Bins(y_N, 1.0))
-        return weighted(plain, OfTarget(y_N, weight_N)), torch.from_numpy(weight_N)
+        toy = SimpleNamespace(target=TargetScale(0.0, 1.0), train=SimpleNamespace(y=y_N))
+        criterion = LOSSES[loss](reduction="none")
+        objective = Objective(criterion, toy, {}, weight_N, torch.Generator(), torch.device("cpu"))
+        return objective, torch.from_numpy(weight_N)
+
+    of_rows = [LABELS]
 
     equal = np.repeat([0.0, 10, 20, 30], 3)  # too far apart for the kernel to mix
     for got, expected in zip(value_and_gradient(ours(equal)[0], equal), value_and_gradient(plain, equal), strict=True):
@@ -249,15 +245,14 @@ def test_a_saved_state_goes_on_as_if_not_interrupted():
 def test_evaluation_is_never_calibrated_and_training_is():
     bins = Bins(LABELS, 1.0)
     running = RunningFDS(FDS(*YANG, 0.9, 0, 1), bins, 4)
-    model = CalibratedRegressor(nn.Identity(), running, nn.Linear(4, 1))
-    bin_of = OfTarget(LABELS, bins.of_row)
+    model = Regressor(nn.Identity(), nn.Linear(4, 1), nn.L1Loss(), {}, running, None)
     x = features(len(LABELS)).float()
-    batches = labelled(lambda epoch, first: iter([(x, torch.from_numpy(LABELS).float())]), running, bin_of)
+    batches = labelled(lambda epoch, first: iter([(x, torch.arange(len(LABELS)))]), running, bins.of_row)
     seen = []
     for number in (1, 2):
-        for batch, target_B in batches(number):
+        for batch, row_B in batches(number):
             assert isinstance(batch, Labelled)
-            assert len(target_B) == len(batch.bin_B)
+            assert len(row_B) == len(batch.bin_B)
             seen.append(model(batch))
     torch.testing.assert_close(seen[0], model.head(x))
     assert not torch.allclose(seen[1], seen[0])

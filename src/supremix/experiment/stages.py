@@ -18,7 +18,7 @@ from supremix.data.dataset import Data
 from supremix.errors import UserError
 from supremix.runtime.seeding import initialising
 from supremix.settings import identity
-from supremix.settings.build import build
+from supremix.settings.build import build, mixing, regulariser
 from supremix.settings.provenance import is_usable, other_code, present_code
 from supremix.settings.schema import Settings
 from supremix.store import files
@@ -79,6 +79,7 @@ def learn(context: RunContext) -> "Outcome":
     optimizer = build("protocol.optimizer", protocol.optimizer)  # before pre-training: it may be wrong
     scheduler = build("protocol.scheduler", protocol.scheduler)
     backbone, encoder_context = new_backbone(context), context.encoder_context or context
+    regression = regression_objects(context, backbone.out_dim)
     if encoder_context is not context and shapes(new_backbone(encoder_context)) != shapes(backbone):
         raise UserError(
             f"transfer={encoder_context.settings.dataset.name}: its inputs have another form than those of "
@@ -97,12 +98,40 @@ def learn(context: RunContext) -> "Outcome":
         encoder = trained_before(context.encoder_run, backbone)
     elif encoder_context.criterion is not None:
         encoder = pretrained(encoder_context, backbone, encoder_context.criterion)
-    objects = adapt.Adaptation(backbone, optimizer, scheduler, context.lds, context.fds)
+    objects = adapt.Adaptation(backbone, optimizer, scheduler, context.lds, context.fds, **regression)
     checkpoints = checkpoints_of("adapt", context.work, trainer.checkpoint.minutes)
     with stage_progress(trainer.progress, protocol.name, protocol.epochs, mirror(context, "adapt")) as report:
         hooks = Hooks(report, checkpoints)
         adapted = adapt.adapt(context.fabric, context.data, objects, protocol, settings.seed, hooks)
     return Outcome(adapted.predictions, adapted, encoder)
+
+
+def regression_objects(context: RunContext, width: int) -> dict[str, Any]:
+    """Return what ``method.regression`` describes, by the names of `Adaptation`.
+
+    Args:
+        context: of the run.
+        width: of the features.
+    """
+    from supremix.training.regression import Regulariser
+
+    regression, terms = context.settings.method.regression, {}
+    if regression is None:
+        return {}
+    for name, term in regression.regularisers.items():
+        with initialising(context.settings.seed, "init", "projection", name):
+            key = f"method.regression.regularisers.{name}.projection"
+            head = build(key, term.projection, in_features=width) if term.projection else nn.Identity()
+        with torch.no_grad():
+            seen = head.eval()(torch.zeros(2, width)).shape[1]
+        loss = regulariser(name, term, context.data)
+        terms[name] = Regulariser(loss, term.weight, term.labels, head.train(), seen)
+    return {
+        "loss": build("method.regression.loss", regression.loss),
+        "regularisers": terms,
+        "mixing": mixing(regression.mixing, context.data),
+        "views": regression.views or 1,
+    }
 
 
 def new_backbone(context: RunContext) -> Any:

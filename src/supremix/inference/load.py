@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from supremix import __version__
 from supremix.data.own.stored import State, load_state, restored
 from supremix.errors import UserError
 from supremix.inference.model import CONFIG, PREFIXES, WEIGHTS, Model
-from supremix.models.heads import RegressionHead
+from supremix.models.heads import HistogramHead, RegressionHead
 from supremix.settings.build import build
 from supremix.store.files import load_weights
 from supremix.store.folders import finished
@@ -54,7 +54,7 @@ def _from_run(folder: Path) -> Model:
         raise UserError(
             f"{folder}: method={record['method']} is a reference regressor, which is not stored: load a network's run"
         )
-    about = _about(folder, record)
+    about = _about(folder, record) | {"bins": _bins(folder / "best.safetensors")}
     model = _read(folder, about, with_ridge="ridge.safetensors" in record["weights"])
     sums = record["weights"]
     load_weights(model.backbone, folder / "best.safetensors", sums, "backbone.")
@@ -118,7 +118,9 @@ def _assembled(about: dict[str, Any], state: State, with_ridge: bool) -> Model:
     intake = restored(state)
     with torch.random.fork_rng(devices=[]):
         backbone = build("backbone.build", about["backbone"]["build"], **intake.input_spec)
-        heads: dict[str, nn.Module] = {"trained": RegressionHead(backbone.out_dim, 0.0)}
+        bins = about.get("bins")
+        head = RegressionHead(backbone.out_dim, 0.0) if bins is None else HistogramHead(backbone.out_dim, bins)
+        heads: dict[str, nn.Module] = {"trained": head}
     if with_ridge:
         heads["ridge"] = RegressionHead(backbone.out_dim, 0.0).double()
     return Model(backbone, nn.ModuleDict(heads), intake, state, about)
@@ -146,8 +148,18 @@ def from_plain(parts: dict[str, Any]) -> Model:
 
 
 def _names(path: Path) -> set[str]:
+    return {*_weights(path)}
+
+
+def _bins(path: Path) -> int | None:
+    """Return the bins of a head whose output is a histogram; None for a linear one."""
+    centre = _weights(path).get("head.centre")
+    return None if centre is None else len(centre)
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
     try:
-        return {*load_file(path)}
+        return load_file(path)
     except Exception as error:  # safetensors raises types of its own for each kind of damage
         raise UserError(f"{path}: not its weights ({error}): save the model again") from None
 

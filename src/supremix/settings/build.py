@@ -15,7 +15,7 @@ from supremix.data.rows import permute_labels, training_subset
 from supremix.errors import UserError, one_line
 
 if TYPE_CHECKING:
-    from supremix.settings.schema import Contrastive, Settings
+    from supremix.settings.schema import Contrastive, Regulariser, Settings
 
 
 NEEDED = {
@@ -28,8 +28,12 @@ NEEDED = {
     "scheduler": ("step", "get_last_lr"),
     "lds": ("row_weights",),
     "fds": ("calibrated",),
+    "mixing": ("fit", "partners", "layer"),
 }
 """Attributes of what a node makes, by the last part of its key."""
+
+BINS_WITHOUT_SIZE = 50
+"""Bins of the labels' range for what counts bins, where the data has no width of its own."""
 
 MADE_LATER = tuple(
     f"{stage}.{part}" for stage in ("method.pretrain", "protocol") for part in ("optimizer", "scheduler")
@@ -94,23 +98,53 @@ def loaded_data(settings: "Settings") -> Data:
 
 
 def contrastive_loss(method: "Contrastive", data: Data) -> nn.Module:
-    """Build the method's loss; values in its config that stand for what follows from the training labels get it.
+    """Build the method's loss."""
+    return _loss("method.loss", method.loss, data, method.labels)
 
-    These are ``label_range: train``, the labels' range, and ``window: auto``, the window of the data's geometry.
-    """
-    derived = {"label_range": data.contrast_range} if method.loss.get("label_range") == "train" else {}
-    if method.loss.get("window") == "auto":
-        if data.geometry is None:
-            raise UserError(f"method.window=auto: dataset={data.name} has a window of its own: give a number")
-        derived |= {"window": data.geometry.window}
-    criterion = build("method.loss", method.loss, **derived)
-    if hasattr(criterion, "on_no_positive") and "on_no_positive" not in method.loss:
+
+def regulariser(name: str, term: "Regulariser", data: Data) -> nn.Module:
+    """Build a regulariser's loss."""
+    return _loss(f"method.regression.regularisers.{name}.loss", term.loss, data, term.labels)
+
+
+def mixing(node: Mapping[str, Any] | None, data: Data) -> Any:
+    """Build what mixes training rows; None for None."""
+    return node and build("method.regression.mixing", node, **_derived(node, data, "raw"))
+
+
+def _loss(key: str, node: Mapping[str, Any], data: Data, labels: str) -> nn.Module:
+    criterion = build(key, node, **_derived(node, data, labels))
+    if hasattr(criterion, "on_no_positive") and "on_no_positive" not in node:
         criterion.on_no_positive = "zero"  # a single batch may have none; `preflight` stops a run where no batch has
     try:
         inspect.signature(criterion.forward).bind(None, None)
     except TypeError:
         raise UserError(
-            f"method.loss: {method.loss['_target_']} is not called with embeddings and labels: name a loss whose "
+            f"{key}: {node['_target_']} is not called with embeddings and labels: name a loss whose "
             "forward takes (z_ND, y_N)"
         ) from None
     return criterion
+
+
+def _derived(node: Mapping[str, Any], data: Data, labels: str) -> dict[str, Any]:
+    """Return the values of arguments that stand for what follows from the training labels.
+
+    These are ``label_range: train``, the labels' range; ``window: auto``, the window of the data's geometry; any other
+    argument that is ``auto``, a length in the units of the labels: a tenth of their range; and ``low``, ``high`` and
+    ``bin_size: train``, the least and the largest label and the width of bins.
+
+    Args:
+        node: whose arguments.
+        data: gives the labels.
+        labels: as the loss sees them, "raw" or "binned".
+    """
+    derived: dict[str, Any] = {"label_range": data.contrast_range} if node.get("label_range") == "train" else {}
+    if node.get("window") == "auto":
+        if data.geometry is None:
+            raise UserError(f"method.window=auto: dataset={data.name} has a window of its own: give a number")
+        derived |= {"window": data.geometry.window}
+    seen_N = data.train.y if labels == "raw" else data.contrast_labels(data.train.y)
+    low, high = float(seen_N.min()), float(seen_N.max())
+    known = {"low": low, "high": high, "bin_size": data.bin_size or (high - low) / BINS_WITHOUT_SIZE}
+    derived |= {name: value for name, value in known.items() if node.get(name) == "train"}
+    return derived | {key: (high - low) / 10 for key, value in node.items() if value == "auto" and key not in derived}

@@ -10,7 +10,7 @@ from supremix.metrics.regression import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from supremix.metrics.rounding import is_constant
 from supremix.runtime import ranks
 from supremix.settings.fields import sentence
-from supremix.settings.schema import Contrastive, NoTraining, Settings
+from supremix.settings.schema import Contrastive, NoTraining, Regression, Settings
 from supremix.settings.source import data_configs, resolved
 
 
@@ -85,6 +85,24 @@ def _check_together(settings: Settings) -> None:
         )
     elif method.name == "vanilla" and not protocol.train_backbone:
         raise UserError("method=vanilla trains its backbone: use protocol=end_to_end, or method=random for a probe")
+    elif method.regression is not None:
+        _check_regression(settings, method.regression)
+
+
+def _check_regression(settings: Settings, regression: Regression) -> None:
+    key, protocol = "method.regression", settings.adapt
+    if regression.regularisers and not protocol.train_backbone:
+        raise UserError(
+            f"{key}.regularisers act on features, which protocol={protocol.name} keeps as they are: use "
+            "protocol=finetune, or end_to_end without pre-training"
+        )
+    others = [f"{key}.regularisers"] if regression.regularisers else []
+    others += [f"{key}.views"] if (regression.views or 1) > 1 else []
+    if regression.mixing is not None and (others := [*others, *settings.against_imbalance]):
+        raise UserError(
+            f"{key}.mixing makes rows whose labels lie between those of two rows, which {others[0]} cannot use: leave "
+            "out one of the two"
+        )
 
 
 def _check_transfer(settings: Settings, source: Settings) -> None:

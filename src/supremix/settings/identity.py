@@ -29,12 +29,12 @@ ADAPT = ("protocol", "imbalance")
 def scientific(cfg: DictConfig) -> dict[str, Any]:
     """Take from the resolved config what identifies a run.
 
-    Paths, devices and logging are left out, and the recipe, whose values stand where they are used. A ``_target_`` is
-    replaced by its stable name.
+    Paths, devices and logging are left out; so are the recipe and what else a backbone's file holds, whose values stand
+    where they are used. A ``_target_`` is replaced by its stable name.
     """
     whole = resolved(cfg)
     science = {key: whole[key] for key in ("backbone", "method", *ADAPT, "seed")}
-    science["backbone"] = _with_checksum(whole["backbone"])
+    science["backbone"] = _with_checksum({key: whole["backbone"].get(key) for key in ("name", "build", "weights")})
     science |= {"dataset": _content(whole["dataset"]), "precision": whole["trainer"]["precision"], "schema": SCHEMA}
     if whole["transfer"] is not None:
         science["transfer"] = {"dataset": _content(whole["transfer"]["dataset"])}
@@ -63,7 +63,8 @@ def pretrain_id(science: dict[str, Any], data_sha256: str) -> str:
 
 def of_pretraining(science: dict[str, Any]) -> dict[str, Any]:
     """Return the scientific config without the settings of adaptation."""
-    return {key: value for key, value in science.items() if key not in ADAPT}
+    kept = {key: value for key, value in science.items() if key not in ADAPT}
+    return kept | {"method": {key: value for key, value in science["method"].items() if key != "regression"}}
 
 
 def _with_checksum(backbone: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from supremix.settings.fields import (
     Names,
     Node,
     Norm,
+    Number,
     OptimizerNode,
     Readers,
     SchedulerNode,
@@ -126,10 +127,29 @@ class Source(Group):
     protocol: dict[str, Any]
 
 
+class Regulariser(Group):
+    """``method.regression.regularisers.NAME``."""
+
+    weight: Number
+    labels: Annotated[str, choice("binned", "raw")]
+    projection: Annotated[Node | None, OR_NULL]
+    loss: Node
+
+
+class Regression(Group):
+    """``method.regression``."""
+
+    loss: Annotated[Node | None, OR_NULL]
+    regularisers: dict[Name, Regulariser]
+    mixing: Annotated[Node | None, OR_NULL]
+    views: Annotated[Views | None, OR_NULL]
+
+
 class AnyMethod(OpenGroup):
-    """What every ``method`` has."""
+    """What every ``method`` has. Reference regressors have no ``regression``."""
 
     name: Name
+    regression: Regression = MAY_BE_ABSENT
     estimator: Annotated[Node | None, OR_NULL]
     source: Annotated[Source | None, OR_NULL]
 

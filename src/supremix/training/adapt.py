@@ -1,8 +1,7 @@
 """Adaptation: a linear head on frozen features, or the whole network; the epoch is chosen on validation."""
 
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -14,22 +13,23 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from supremix.data.dataset import Data, Split, check_finite
 from supremix.metrics.regression import LOWER_IS_BETTER, regression_metrics
-from supremix.models.heads import RegressionHead
 from supremix.runtime import ranks
-from supremix.runtime.seeding import initialising
+from supremix.runtime.seeding import generator, initialising
 from supremix.runtime.sharding import synchronised
 from supremix.training.batches import Items, Stream, apply, batch_ids, batches_of
-from supremix.training.imbalance.bins import OfTarget, training_bins
+from supremix.training.imbalance.bins import training_bins
 from supremix.training.imbalance.fds import FDS
-from supremix.training.imbalance.lds import LDS, weighted
-from supremix.training.imbalance.running import CalibratedRegressor, RunningFDS, labelled
+from supremix.training.imbalance.lds import LDS
+from supremix.training.imbalance.running import RunningFDS, labelled
 from supremix.training.loop import NO_HOOKS, EpochRow, Hooks, Task, fit, state_on_cpu
 from supremix.training.probe import all_rows, linear_map, on_calibrated, on_features, ridge_probe
+from supremix.training.regression import LOSSES, Objective, Regulariser, network, new_head, point, ready, stored
 from supremix.training.settings import AdaptSettings
 
 CACHED_AT_ONCE = 4096  # rows of cached features; raw inputs go through the network in batches of the stage's size
 
 Predictions = dict[str, dict[str, np.ndarray]]  # "val", "test" → "best", "last", "ridge" → (N,) in label units
+Interval = tuple[np.ndarray, np.ndarray]  # (N,) lower and (N,) upper ends, label units
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class Adaptation:
         scheduler: makes a scheduler of an optimizer; None keeps the rate.
         lds: weights the training rows.
         fds: calibrates the training rows' features.
+        loss: of outputs and targets, in head units; None takes the protocol's.
+        regularisers: by name; they need a backbone that is trained.
+        mixing: mixes training rows and their targets.
+        views: random views of each row in a batch, where the data has any.
     """
 
     backbone: Any
@@ -49,6 +53,10 @@ class Adaptation:
     scheduler: Callable[..., LRScheduler] | None = None
     lds: LDS | None = None
     fds: FDS | None = None
+    loss: Any = None
+    regularisers: Mapping[str, Regulariser] = field(default_factory=dict)
+    mixing: Any = None
+    views: int = 1
 
 
 @dataclass
@@ -61,6 +69,8 @@ class Adapted:
     best_epoch: int
     history: list[EpochRow]
     seconds: float
+    intervals: dict[str, Interval] = field(default_factory=dict)  # "val", "test", of the best epoch's predictions
+    coverage: float | None = None  # what the intervals are meant to cover
 
 
 def adapt(
@@ -69,32 +79,26 @@ def adapt(
     """Fit a regression head, and the backbone with it where the settings say so; the test set is read at the end."""
     backbone, device, batch_size = objects.backbone.to(fabric.device), fabric.device, settings.batch_size
     target_N = data.target.encode(data.train.y)
+    weight_N = objects.lds.row_weights(training_bins(data)) if objects.lds is not None else None
+    loss = ready(objects.loss or LOSSES[settings.loss](), target_N, weight_N is not None)
     with initialising(seed, "init", "head"):
-        head = RegressionHead(backbone.out_dim, float(target_N.mean()) if settings.bias_init == "mean" else 0.0)
-    head.to(device)
+        head = new_head(loss, backbone.out_dim, target_N, settings.bias_init)
     inputs, at_once, running = data, batch_size, None
-    model: nn.Module = nn.Sequential(OrderedDict(backbone=backbone, head=head))
     if not settings.train_backbone:
         inputs, at_once = on_features(data, backbone, device, batch_size), CACHED_AT_ONCE
-        model = nn.Sequential(OrderedDict(head=head))
         if objects.fds is not None:
             inputs = replace(inputs, train=on_calibrated(inputs.train, objects.fds, training_bins(data)))
     elif objects.fds is not None:
         running = RunningFDS(objects.fds, training_bins(data), backbone.out_dim)
-        model = CalibratedRegressor(backbone, running, head)
-    stream = Stream(seed, "adapt")
-    items = Items(inputs.train, target_N, inputs.to_input, inputs.training_views)
-    batches = batches_of(items, batch_size, stream, device)
+    stream, draws = Stream(seed, "adapt"), generator(seed, "regularisers", device=device)
+    batches = batches_of(training_items(inputs, objects, target_N), batch_size, stream, device)
     if running is not None:
-        batches = labelled(batches, running, OfTarget(target_N, training_bins(data).of_row))
-    objective: Callable[[Tensor, Tensor], Tensor] = getattr(nn.functional, f"{settings.loss}_loss")
-    weight_N = objects.lds.row_weights(training_bins(data)) if objects.lds is not None else None
-    if weight_N is not None:
-        objective = weighted(objective, OfTarget(target_N, weight_N))
-
-    model = synchronised(fabric, model)
+        batches = labelled(batches, running, training_bins(data).of_row)
+    encoder = backbone if settings.train_backbone else nn.Identity()
+    model = synchronised(fabric, network(encoder, head, loss, objects.regularisers, running, objects.mixing).to(device))
+    objective = Objective(loss, data, objects.regularisers, weight_N, draws, device)
     wrapped, optimizer = fabric.setup(model, objects.optimizer(model.parameters()))
-    predict = partial(predictions_of, inputs, wrapped, device, at_once)
+    predict = partial(predictions_of, inputs, wrapped, loss, device, at_once)
     task = Task(
         wrapped,
         optimizer,
@@ -102,18 +106,23 @@ def adapt(
         objective,
         stream,
         objects.scheduler(optimizer) if objects.scheduler else None,
-        score=lambda: validation_score(predict(inputs.val), data.val.y, settings.select),
+        score=lambda: validation_score(predict(inputs.val)[0], data.val.y, settings.select),
         patience=settings.patience,
+        generators=[draws],
         ids=batch_ids(data.train, batch_size, stream),
+        views=objects.views if inputs.training_views is not None else 1,
     )
     fitted = fit(fabric, task, settings, hooks)
     states = {"last": state_on_cpu(model), "best": fitted.best_state or state_on_cpu(model)}
 
     predictions: Predictions = {"val": {}, "test": {}}
+    intervals: dict[str, Interval] = {}
     for which in ("last", "best"):  # best at the end: the features below are its
         model.load_state_dict(states[which])
         for name, by_variant in predictions.items():
-            by_variant[which] = predict(getattr(inputs, name))
+            by_variant[which], interval = predict(getattr(inputs, name))
+            intervals |= {} if interval is None else {name: interval}
+    states = {name: stored(loss, state) for name, state in states.items()}
     if settings.train_backbone:
         features_ND = apply(backbone, data.test, at_once, device, data.to_input).numpy()
     else:
@@ -125,14 +134,34 @@ def adapt(
                 by_variant["ridge"] = ridge.predict(all_rows(getattr(inputs, name)))
             states["ridge"] = linear_map(ridge)
         states["best"] |= {f"backbone.{key}": value for key, value in state_on_cpu(backbone).items()}
-    return Adapted(predictions, states, features_ND, fitted.best_epoch, fitted.history, fitted.seconds)
+    outcome = predictions, states, features_ND, fitted.best_epoch, fitted.history, fitted.seconds
+    return Adapted(*outcome, intervals, loss.coverage if intervals else None)
 
 
-def predictions_of(data: Data, model: nn.Module, device: torch.device, batch_size: int, split: Split) -> np.ndarray:
-    """Return predictions (N,) float64 in label units."""
-    prediction_N = data.target.decode(apply(model, split, batch_size, device, data.to_input).double().numpy())
-    check_finite("the predictions", prediction_N, split)
-    return prediction_N
+def training_items(inputs: Data, objects: Adaptation, target_N: np.ndarray) -> Items:
+    """Return the rows to train on, by number; with mixing, by their targets, which are mixed as the inputs are."""
+    split, to_input, augment, mixing = inputs.train, inputs.to_input, inputs.training_views, objects.mixing
+    if mixing is not None:
+        mixing.fit(inputs.train.y)
+        return Items(split, target_N, to_input, augment, mixing=mixing)
+    # Regularisers read labels on the host, and would wait for a GPU.
+    labels_on = torch.device("cpu") if objects.regularisers else None
+    return Items(split, np.arange(len(split)), to_input, augment, objects.views, labels_on)
+
+
+def predictions_of(
+    data: Data, model: nn.Module, loss: Any, device: torch.device, batch_size: int, split: Split
+) -> tuple[np.ndarray, Interval | None]:
+    """Return predictions (N,) float64 in label units, and their intervals where the loss gives them."""
+    output = apply(model, split, batch_size, device, data.to_input).to(device)
+
+    def decoded(value_N: Tensor) -> np.ndarray:
+        label_N = data.target.decode(value_N.double().cpu().numpy())
+        check_finite("the predictions", label_N, split)
+        return label_N
+
+    interval = loss.interval(output) if hasattr(loss, "interval") else None
+    return decoded(point(loss, output)), interval and (decoded(interval[0]), decoded(interval[1]))
 
 
 def validation_score(prediction_N: np.ndarray, y_N: np.ndarray, select: str) -> float:

@@ -12,6 +12,7 @@ from supremix.data.dataset import Augment, Split, unchanged
 from supremix.data.loading import ahead, pinned, to_device
 from supremix.runtime.seeding import generator
 from supremix.runtime.sharding import gather, shard
+from supremix.training.mixing import mixed, mixture
 
 Batch = tuple[Any, Tensor]
 
@@ -29,12 +30,13 @@ class Items:
 
     Args:
         split: gives the inputs of its N rows.
-        y_N: labels (N,), in whatever units.
+        y_N: what a batch gives of its rows beside their inputs (N,): labels, targets or row numbers.
         to_input: turns what the split fetches into what the model takes, where there is no augmentation.
         augment: makes random views of fetched items; None for no augmentation.
         views: number of views of each item in a batch.
-        labels_on: the labels' device, if it is not the batches'. They are float64 then, since they are to be compared
-            with each other; else float32, as targets of a network are.
+        labels_on: the device of ``y_N``, if it is not the batches'. Numbers are float64 then, since they are to be
+            compared with each other; else float32, as targets of a network are.
+        mixing: draws partners of rows (`mixing.Mixup`); inputs and ``y_N``, targets, are mixed with theirs.
     """
 
     split: Split
@@ -43,6 +45,7 @@ class Items:
     augment: Augment | None = None
     views: int = 1
     labels_on: torch.device | None = None
+    mixing: Any = None
 
 
 def batches_of(items: Items, batch_size: int, stream: Stream, device: torch.device) -> Callable[..., Iterator[Batch]]:
@@ -54,7 +57,9 @@ def batches_of(items: Items, batch_size: int, stream: Stream, device: torch.devi
     labels.
     """
     split, augment, views = items.split, items.augment, items.views
-    labels_N = torch.from_numpy(np.asarray(items.y_N, dtype=np.float32 if items.labels_on is None else np.float64))
+    y_N, mixing = torch.from_numpy(items.y_N), items.mixing
+    if y_N.is_floating_point():
+        y_N = y_N.float() if items.labels_on is None else y_N.double()
 
     def uniforms(epoch: int) -> list[Tensor]:
         draws = (generator(*stream, "views", epoch, view) for view in range(views))
@@ -62,16 +67,25 @@ def batches_of(items: Items, batch_size: int, stream: Stream, device: torch.devi
 
     def epoch_batches(epoch: int, first: int = 0) -> Iterator[Batch]:
         uniforms_NP = uniforms(epoch)
-        places = order(len(split), stream, epoch).split(batch_size)[first:]
-        own = [shard(index_B) for index_B in places]
+        places = [*enumerate(order(len(split), stream, epoch).split(batch_size))][first:]
+        drawn = [
+            None if mixing is None else mixing.partners(whole_B.numpy(), generator(*stream, "mixing", epoch, step))
+            for step, whole_B in places
+        ]
+        own = [
+            shard(whole_B) if pair is None else torch.cat([shard(whole_B), shard(torch.as_tensor(pair[0]))])
+            for (_, whole_B), pair in zip(places, drawn, strict=True)
+        ]
         fetched = inputs(split, [index_B.numpy() for index_B in own], device)
-        for whole_B, index_B, x in zip(places, own, fetched, strict=True):
-            y_B = to_device(labels_N[whole_B], items.labels_on or device)
+        for (_, whole_B), pair, index_B, x in zip(places, drawn, own, fetched, strict=True):
+            y_B = y_N[whole_B] if pair is None else mixed(torch.cat([y_N[whole_B], y_N[pair[0]]]), pair[1])
+            y_B = to_device(y_B, items.labels_on or device)
             if augment is None:
-                yield items.to_input(x), y_B
+                x = items.to_input(x)
             else:
-                uniform_BP = torch.cat([u_NP[index_B] for u_NP in uniforms_NP])
-                yield augment(torch.cat([x] * views), uniform_BP), y_B.repeat(views)
+                x = augment(torch.cat([x] * views), torch.cat([u_NP[index_B] for u_NP in uniforms_NP]))
+                y_B = y_B.repeat(views)
+            yield x if pair is None else mixture(x, to_device(shard(pair[1]), device), mixing.layer), y_B
 
     return epoch_batches
 

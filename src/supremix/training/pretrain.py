@@ -1,11 +1,7 @@
 """Pre-training: views → backbone → projection head → contrastive loss."""
 
-import inspect
-import logging
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -14,18 +10,15 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from supremix.data.dataset import Data
-from supremix.errors import UserError, one_line
-from supremix.runtime.log import FILE_ONLY
 from supremix.runtime.seeding import generator
 from supremix.runtime.sharding import synchronised
 from supremix.training.batches import Items, Stream, batch_ids, batches_of
+from supremix.training.criteria import drawing
 from supremix.training.logit_statistics import LogitStatistics
 from supremix.training.loop import NO_HOOKS, Fitted, Hooks, Task, fit
 from supremix.training.microbatch import tell_what_sees_parts
 from supremix.training.preflight import labels_of
 from supremix.training.settings import MethodSettings
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,30 +92,3 @@ def pretrain(
     fitted = fit(fabric, task, settings, replace(hooks, reader=statistics))
     fitted.histograms = statistics.arrays()
     return fitted
-
-
-def drawing(criterion: Any, draws: torch.Generator) -> Callable[[Any, Tensor], Tensor]:
-    """Return the loss as a function of embeddings and labels; one that takes a ``generator`` draws from this one."""
-    takes = "generator" in inspect.signature(getattr(criterion, "forward", criterion)).parameters
-    given = {"generator": draws} if takes else {}
-    if hasattr(criterion, "registered_name"):
-        return lambda z_ND, y_N: criterion(z_ND, y_N, **given)
-    return partial(_users_loss, criterion, given)
-
-
-def _users_loss(criterion: Any, given: dict[str, Any], z_ND: Any, y_N: Tensor) -> Tensor:
-    """Return a loss of the user's; UserError where it cannot take a batch, or gives no scalar to differentiate."""
-    name = type(criterion).__name__
-    called = f"method.loss: {name}, called with embeddings {tuple(z_ND.shape)} and labels {tuple(y_N.shape)}"
-    try:
-        loss = criterion(z_ND, y_N, **given)
-    except torch.OutOfMemoryError:
-        raise
-    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
-        log.info("%s", "".join(traceback.format_exception(error)), extra=FILE_ONLY)
-        raise UserError(f"{called}, raises {type(error).__name__}: {one_line(error)}: see the run's run.log") from error
-    if not isinstance(loss, Tensor) or loss.ndim > 0 or not loss.requires_grad:
-        got = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        got += " without gradient" if isinstance(loss, Tensor) and not loss.requires_grad else ""
-        raise UserError(f"{called}, gives {got}: return a scalar tensor that depends on the embeddings")
-    return loss

@@ -52,27 +52,6 @@ def training_bins(data: Data) -> Bins:
     return Bins(data.label_bins(data.train.y), data.bin_size)
 
 
-class OfTarget:
-    """Looks up what a training row has by its label (bin number, weight) from its target, as a loss is given it.
-
-    A target is looked up among those of the training rows and not rounded to a bin again: in float32 a label that lies
-    on the border of two bins would fall on either side.
-
-    Args:
-        target_N: targets of the training rows, whatever their scale.
-        value_N: integers or floats, equal where targets are.
-    """
-
-    def __init__(self, target_N: np.ndarray, value_N: np.ndarray) -> None:
-        target_U, first_U = np.unique(target_N.astype(np.float32), return_index=True)
-        self.target_U, self.value_U = torch.from_numpy(target_U), torch.from_numpy(value_N[first_U])
-
-    def __call__(self, target_B: Tensor) -> Tensor:
-        """Return (B,) values for float32 targets, on their device."""
-        target_U, value_U = (values.to(target_B.device, non_blocking=True) for values in (self.target_U, self.value_U))
-        return value_U[torch.searchsorted(target_U, target_B)]
-
-
 def kernel_window(kernel: str, size: int, sigma: float) -> Tensor:
     """Return weights (size,) float64 of a bin and its neighbours, symmetric, 1 in the middle.
 

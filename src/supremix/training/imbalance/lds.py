@@ -1,11 +1,9 @@
 """Label distribution smoothing (Yang et al. 2021, section 3.1): training rows weighted by their label's density."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from supremix.training.imbalance.bins import Bins, Smoothing, kernel_window
 
@@ -35,17 +33,3 @@ class LDS:
         density_N = smooth(rows_K).numpy()[bins.of_row]
         weight_N = 1 / (np.sqrt(density_N) if self.reweight == "sqrt_inv" else density_N)
         return (weight_N / weight_N.mean()).astype(np.float32)
-
-
-def weighted(loss: Callable[..., Tensor], weight_of: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return an objective: the mean over a batch of ``loss``'s elements times their rows' weights.
-
-    Args:
-        loss: as in ``torch.nn.functional``, called with predictions and targets (B,) and ``reduction="none"``.
-        weight_of: targets (B,) → weights (B,).
-    """
-
-    def objective(prediction_B: Tensor, target_B: Tensor) -> Tensor:
-        return (weight_of(target_B) * loss(prediction_B, target_B, reduction="none")).mean()
-
-    return objective

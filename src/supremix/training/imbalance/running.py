@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from supremix.data.loading import to_device
 from supremix.runtime.sharding import gather, shard
 from supremix.runtime.signals import unbroken
 from supremix.training.imbalance.bins import Bins
@@ -84,28 +86,22 @@ class Labelled(NamedTuple):
     bin_B: Tensor
 
 
-class CalibratedRegressor(nn.Module):
-    """Backbone and head with calibration between them, of inputs with bin numbers only: those of training."""
-
-    def __init__(self, backbone: nn.Module, fds: RunningFDS, head: nn.Module) -> None:
-        super().__init__()
-        self.backbone, self.fds, self.head = backbone, fds, head
-
-    def forward(self, x: Any) -> Tensor:
-        """Return predictions (B,) for an input of the backbone, or for one with bin numbers."""
-        if isinstance(x, Labelled):
-            return self.head(self.fds(self.backbone(x.x), x.bin_B))
-        return self.head(self.backbone(x))
-
-
 def labelled(
-    batches: Callable[[int, int], Iterator[tuple[Any, Tensor]]], fds: RunningFDS, bin_of: Callable[[Tensor], Tensor]
+    batches: Callable[[int, int], Iterator[tuple[Any, Tensor]]], fds: RunningFDS, bin_N: np.ndarray
 ) -> Callable[..., Iterator[tuple[Any, Tensor]]]:
-    """Return the batches with bin numbers beside the inputs; each epoch first takes up the statistics of the last."""
+    """Return the batches with bin numbers beside the inputs; each epoch first takes up the statistics of the last.
+
+    Args:
+        batches: of inputs and row numbers.
+        fds: calibrates features.
+        bin_N: of the training rows.
+    """
+    of_row_N = torch.from_numpy(bin_N)
 
     def epoch_batches(epoch: int, first: int = 0) -> Iterator[tuple[Any, Tensor]]:
         fds.start(epoch)
-        for x, target_B in batches(epoch, first):
-            yield Labelled(x, bin_of(target_B)), target_B
+        bin_on_device_N = to_device(of_row_N, fds.rows.device)
+        for x, row_B in batches(epoch, first):
+            yield Labelled(x, bin_on_device_N[row_B.to(fds.rows.device, non_blocking=True)]), row_B
 
     return epoch_batches
