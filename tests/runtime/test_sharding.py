@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from supremix.data.dataset import Data, Split, TargetScale
-from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.losses import BalancedMSELoss, HLGaussLoss, SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
 from supremix.models.heads import ProjectionHead
 from supremix.models.mlp import MLP
 from supremix.runtime import ranks, spawn
@@ -18,6 +18,8 @@ from supremix.training import adapt, pretrain
 from supremix.training.batches import Items, Stream, apply, batches_of
 from supremix.training.imbalance.fds import FDS
 from supremix.training.imbalance.lds import LDS
+from supremix.training.mixing import Mixup
+from supremix.training.regression import Regulariser
 from tests.stages import method, protocol
 from tests.training.test_engine import Shift
 
@@ -31,11 +33,28 @@ LOSSES = {
     "supcr": SupCRLoss(2.0),
     "simcse": SimCSELoss(0.1),
 }
+
+
+def joint():
+    """Return regularisers: one that draws, on a projection head, and one on features."""
+    torch.manual_seed(2)
+    drawn, plain = SupReMixLoss(0.5, 2.0, label_range=6.0, on_no_positive="zero"), SupCRLoss(2.0)
+    return {
+        "supremix": Regulariser(drawn, 0.3, "binned", nn.Linear(8, 6)),
+        "supcr": Regulariser(plain, 0.2, "raw", nn.Identity()),
+    }
+
+
 STAGES = {
     "l1": {},
     "mse": {"loss": "mse", "clip": 0.5},
     "lds": {"lds": LDS(*YANG, "inverse")},
     "fds": {"fds": FDS(*YANG, 0.9, 0, 1), "epochs": 3},
+    "joint": {"regularisers": joint},
+    "input mixed": {"mixing": partial(Mixup, 2.0, 1.0, "input")},
+    "hidden mixed": {"mixing": partial(Mixup, 2.0, None, "layers.1")},
+    "balanced": {"loss_module": partial(BalancedMSELoss, 0.7)},
+    "histogram": {"loss_module": partial(HLGaussLoss, 7)},
     "probe": {"train_backbone": False},
     "probe fds": {"train_backbone": False, "fds": FDS(*YANG, 0.9, 0, 1)},
 }
@@ -94,6 +113,8 @@ def whole_stage(settings):
     """Weights and predictions after some epochs in batches of 8, 8 and 5, or of 4, 4, 4, 4, 4 and 1."""
     settings = {"train_backbone": True, "epochs": 2, "batch_size": 8, "loss": "l1", "bias_init": "mean"} | settings
     against = {name: settings.pop(name, None) for name in ("lds", "fds")}
+    made = {"loss": "loss_module", "regularisers": "regularisers", "mixing": "mixing"}
+    against |= {name: settings.pop(key)() for name, key in made.items() if key in settings}
     fabric, sgd = ranks.fabric("cpu", "64-true"), partial(torch.optim.SGD, lr=0.05)
     objects = adapt.Adaptation(networks()[0], sgd, **against)
     adapted = adapt.adapt(fabric, toy(), objects, protocol(**settings), 0)

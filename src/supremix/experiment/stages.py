@@ -122,10 +122,7 @@ def regression_objects(context: RunContext, width: int) -> dict[str, Any]:
         with initialising(context.settings.seed, "init", "projection", name):
             key = f"method.regression.regularisers.{name}.projection"
             head = build(key, term.projection, in_features=width) if term.projection else nn.Identity()
-        with torch.no_grad():
-            seen = head.eval()(torch.zeros(2, width)).shape[1]
-        loss = regulariser(name, term, context.data)
-        terms[name] = Regulariser(loss, term.weight, term.labels, head.train(), seen)
+        terms[name] = Regulariser(regulariser(name, term, context.data), term.weight, term.labels, head)
     return {
         "loss": build("method.regression.loss", regression.loss),
         "regularisers": terms,

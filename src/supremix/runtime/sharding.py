@@ -16,6 +16,7 @@ from supremix.runtime import ranks
 from supremix.runtime.seeding import derive
 
 Rows = TypeVar("Rows", Tensor, np.ndarray)
+Outputs = TypeVar("Outputs", Tensor, tuple[Tensor, ...])
 
 
 def shard(of_B: Rows) -> Rows:
@@ -29,21 +30,25 @@ def shard(of_B: Rows) -> Rows:
     return mine if len(mine) else of_B[:1]
 
 
-def gather(part: Tensor, rows: int, views: int = 1) -> Tensor:
+def gather(part: Outputs, rows: int, views: int = 1) -> Outputs:
     """Gather the outputs of all ranks into those of the whole batch, the same on each rank.
 
     A gradient goes back to this rank's part, times the number of ranks: DDP takes the mean over ranks where the sum is
     due. That is right if all ranks compute the same loss from the result.
 
     Args:
-        part: the model's output for this rank's items: their first views, then their second ones, …
+        part: the model's output for this rank's items: their first views, then their second ones, …; or several of it.
         rows: rows of the whole batch, ``views`` times its items.
         views: rows per item.
 
     Returns:
         (rows, …), in the order of the whole batch.
     """
-    return _gathered(part, rows, views) if ranks.world_size() > 1 else part
+    if ranks.world_size() == 1:
+        return part
+    if isinstance(part, Tensor):
+        return _gathered(part, rows, views)
+    return tuple(_gathered(each, rows, views) for each in part)
 
 
 def _gathered(part: Tensor, rows: int, views: int) -> Tensor:

@@ -1,6 +1,7 @@
 """From config nodes to objects: the one place that instantiates them."""
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -32,6 +33,7 @@ NEEDED = {
 }
 """Attributes of what a node makes, by the last part of its key."""
 
+PART_OF_RANGE = re.compile(r"range/([1-9]\d*)")
 BINS_WITHOUT_SIZE = 50
 """Bins of the labels' range for what counts bins, where the data has no width of its own."""
 
@@ -129,9 +131,9 @@ def _loss(key: str, node: Mapping[str, Any], data: Data, labels: str) -> nn.Modu
 def _derived(node: Mapping[str, Any], data: Data, labels: str) -> dict[str, Any]:
     """Return the values of arguments that stand for what follows from the training labels.
 
-    These are ``label_range: train``, the labels' range; ``window: auto``, the window of the data's geometry; any other
-    argument that is ``auto``, a length in the units of the labels: a tenth of their range; and ``low``, ``high`` and
-    ``bin_size: train``, the least and the largest label and the width of bins.
+    These are ``label_range: train``, the labels' range; ``window: auto``, the window of the data's geometry; ``low``,
+    ``high`` and ``bin_size: train``, the least and the largest label and the width of bins; and of any argument that is
+    a length in label units ``range/10``, that part of the labels' range.
 
     Args:
         node: whose arguments.
@@ -147,4 +149,7 @@ def _derived(node: Mapping[str, Any], data: Data, labels: str) -> dict[str, Any]
     low, high = float(seen_N.min()), float(seen_N.max())
     known = {"low": low, "high": high, "bin_size": data.bin_size or (high - low) / BINS_WITHOUT_SIZE}
     derived |= {name: value for name, value in known.items() if node.get(name) == "train"}
-    return derived | {key: (high - low) / 10 for key, value in node.items() if value == "auto" and key not in derived}
+    for name, value in node.items():
+        if isinstance(value, str) and (part := PART_OF_RANGE.fullmatch(value)):
+            derived[name] = (high - low) / float(part[1])
+    return derived

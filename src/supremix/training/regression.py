@@ -34,14 +34,12 @@ class Regulariser:
         weight: of its value.
         labels: "binned" or "raw", as it sees them.
         projection: from features to what it sees; trained with the rest.
-        width: of what it sees.
     """
 
     loss: Any
     weight: float
     labels: str
     projection: nn.Module
-    width: int
 
 
 class Regressor(nn.Module):
@@ -76,8 +74,8 @@ class Regressor(nn.Module):
         if layer is not None:
             self._layer(layer).register_forward_hook(self._mix)
 
-    def forward(self, x: Any) -> Tensor:
-        """Return outputs (B,) or (B, K); with regularisers, while it trains, (B, K + what each sees)."""
+    def forward(self, x: Any) -> Any:
+        """Return outputs (B,) or (B, K); with regularisers, while it trains, also what each sees."""
         if isinstance(x, Mixture):
             self.share_B = x.share_B
             try:
@@ -88,8 +86,7 @@ class Regressor(nn.Module):
         output = self.head(self.fds(h_BD, x.bin_B) if isinstance(x, Labelled) else h_BD)
         if not (self.training and self.projections):
             return output
-        seen = (projection(h_BD) for projection in self.projections.values())
-        return torch.cat([output.view(len(output), -1), *seen], dim=1)
+        return output, *(projection(h_BD) for projection in self.projections.values())
 
     def _layer(self, name: str) -> nn.Module:
         try:
@@ -112,7 +109,7 @@ class Objective:
     Args:
         loss: of outputs and targets, in head units; with ``reduction`` "none" where rows have weights.
         data: gives targets and labels of the training rows.
-        regularisers: by name; what they see follows the outputs, in this order.
+        regularisers: by name; what they see follows the output, in this order.
         weight_N: of the training rows; None weighs all alike.
         draws: what regularisers draw from.
         device: of the outputs.
@@ -130,39 +127,31 @@ class Objective:
         self.loss, self.target = loss, data.target
         self.target_N = torch.from_numpy(data.target.encode(data.train.y).astype(np.float32)).to(device)
         self.weight_N = None if weight_N is None else torch.from_numpy(weight_N).to(device)
-        self.outputs = getattr(loss, "outputs", 1)
         self.terms: list[tuple[Regulariser, Callable[..., Tensor], Tensor]] = []
         for name, term in regularisers.items():
             label_N = data.train.y if term.labels == "raw" else data.contrast_labels(data.train.y)
             call = drawing(term.loss, draws, f"method.regression.regularisers.{name}.loss")
             self.terms.append((term, call, torch.from_numpy(label_N.astype(np.float64))))
 
-    def __call__(self, output_BX: Tensor, given_B: Tensor) -> Tensor:
+    def __call__(self, given: Any, of_B: Tensor) -> Tensor:
         """Return the objective.
 
         Args:
-            output_BX: what `Regressor` gives.
-            given_B: row numbers, or targets of mixtures.
+            given: what `Regressor` gives.
+            of_B: row numbers, or targets of mixtures.
         """
-        if given_B.is_floating_point():
-            return self.loss(output_BX, given_B)
-        row_B = given_B.to(self.target_N.device, non_blocking=True)
-        output, *seen = self._parts(output_BX)
+        output, *seen = given if isinstance(given, tuple) else (given,)
+        if of_B.is_floating_point():
+            return self.loss(output, of_B)
+        row_B = of_B.to(self.target_N.device, non_blocking=True)
         weight_B = None if self.weight_N is None else self.weight_N[row_B]
         value = self.loss(output, self.target_N[row_B])
         total = value if weight_B is None else (weight_B * value).mean()
         if self.terms:
             known = {"prediction_N": in_label_units(self.target, point(self.loss, output)), "weight_N": weight_B}
             for (term, call, label_N), seen_BD in zip(self.terms, seen, strict=True):
-                total = total + term.weight * call(seen_BD, label_N[given_B.cpu()], **known)
+                total = total + term.weight * call(seen_BD, label_N[of_B.cpu()], **known)
         return total
-
-    def _parts(self, output_BX: Tensor) -> list[Tensor]:
-        """Divide what `Regressor` gives into outputs and what each regulariser sees."""
-        if not self.terms:
-            return [output_BX]
-        first, *seen = output_BX.split([self.outputs, *(term.width for term, *_ in self.terms)], dim=1)
-        return [first.squeeze(1) if self.outputs == 1 else first, *seen]
 
 
 def in_label_units(target: TargetScale, prediction_B: Tensor) -> Tensor:
