@@ -11,8 +11,8 @@ def fit_settings(epochs: int, clip: float | None = None) -> SimpleNamespace:
 
 def method(labels: str = "binned", embed: str = "items", **changes: Any) -> SimpleNamespace:
     """Settings of pre-training."""
-    usual = {"views": 1, "epochs": 2, "batch_size": 32, "clip": None, "histograms": None, "microbatch": None}
-    pretrain = usual | changes
+    usual = {"views": 1, "epochs": 2, "batch_size": 32, "sampler": "shuffled", "clip": None}
+    pretrain = usual | {"histograms": None, "microbatch": None} | changes
     return SimpleNamespace(labels=labels, embed=embed, pretrain=SimpleNamespace(**pretrain))
 
 

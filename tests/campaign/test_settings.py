@@ -76,6 +76,7 @@ KEYS: dict[str, st.SearchStrategy[str]] = {
     "method.weight": st.sampled_from(["true", "false"]),
     "method/fidelity": st.sampled_from(["paper", "release"]),
     "method.pretrain.batch_size": st.integers(2, 40).map(str),
+    "method.pretrain.sampler": st.sampled_from(["shuffled", "paired"]),
     "method.pretrain.optimizer.lr": positive(-12, 12),
     "method.pretrain.optimizer.weight_decay": positive(-12, 12),
     "method.pretrain.clip": positive(-12, 12),

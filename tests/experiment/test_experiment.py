@@ -24,6 +24,8 @@ def test_a_feature_that_is_off_leaves_the_identity_alone():
     assert identity.run_id(before, "x") == identity.run_id(later, "x")
     on = later | {"imbalance": {"lds": {"kernel": 5}, "fds": None}}
     assert identity.run_id(on, "x") != identity.run_id(later, "x")
+    fixed = {"method": {"loss": {"temperature": 0.5, "similarity": "cosine"}, "sampler": "shuffled"}, "seed": 0}
+    assert identity.run_id(fixed, "x") == identity.run_id(before, "x")
     assert identity.run_id(before | {"seed": 1}, "x") != identity.run_id(before, "x")
 
 
@@ -207,7 +209,13 @@ def test_identity_ignores_where_and_how_and_hears_everything_else(tmp_path):
     for override in ("paths.runs=elsewhere", "trainer.threads=2", "tracking.project=other", "trainer.log_every=3"):
         assert ids(override) == plain
     assert ids("method.window=60.0") == plain  # 60 and 60.0 are one window
-    for override in ("seed=1", "method.window=61", "dataset.scaling=raw", "method/fidelity=release"):
+    for override in (
+        "seed=1",
+        "method.pretrain.sampler=paired",
+        "method.window=61",
+        "dataset.scaling=raw",
+        "method/fidelity=release",
+    ):
         run_id, pretrain_id = ids(override)
         assert run_id != plain[0]
         assert pretrain_id != plain[1]

@@ -95,12 +95,12 @@ def networks():
     return SentencesMLP(5, [16, 8]), ProjectionHead(8, 16, 8)
 
 
-def one_gradient(name, views):
-    """Loss and gradients of a single step over all rows."""
+def one_gradient(name, views, batch_size=ROWS, **sampler):
+    """Loss and change of weights in one epoch; by default a single step over all rows."""
     backbone, projection = networks()
     before = [parameter.detach().clone() for parameter in (*backbone.parameters(), *projection.parameters())]
     embed = "sentences" if name == "simcse" else "items"
-    settings = method(embed=embed, views=views, epochs=1, batch_size=ROWS)
+    settings = method(embed=embed, views=views, epochs=1, batch_size=batch_size, **sampler)
     fabric, sgd = ranks.fabric("cpu", "64-true"), partial(torch.optim.SGD, lr=1.0)
     objects = pretrain.Pretraining(backbone, projection, LOSSES[name], sgd)
     fitted = pretrain.pretrain(fabric, toy(), objects, settings, 0)
@@ -153,6 +153,7 @@ def test_a_loss_that_draws_is_one_loss_on_all_ranks(tmp_path):
 
 def outcomes():
     found = {(name, views): one_gradient(name, views) for name in LOSSES for views in (1, 2)}
+    found |= {("paired", views): one_gradient("supremix", views, 6, sampler="paired") for views in (1, 2)}
     with mock.patch.object(nn.functional, "mse_loss", mse_of_one_type):
         found |= {name: whole_stage(settings) for name, settings in STAGES.items()}
     return found | {"small batches": whole_stage({"batch_size": 4})}  # the last has one row, and one rank none

@@ -70,6 +70,7 @@ def test_datasets_methods_and_backbones_may_hold_keys_of_their_own_and_other_gro
         ("method.fidelity.renormalise=1", "method.fidelity.renormalise=1: use true or false"),
         ("tracking.tags=[5]", r"tracking.tags.0=5: give a name"),
         ("trainer.channels_last=1", "trainer.channels_last=1: use true, false or auto"),
+        ("method.pretrain.sampler=pairs", "method.pretrain.sampler=pairs: use one of shuffled, paired"),
         ("protocol.epochs=true", "protocol.epochs=True: give a whole number, 1 or more"),
         ("method.pretrain.clip=true", "method.pretrain.clip=True: give a number above 0, or null"),
         ("dataset.load.split_seed=x", "dataset.load.split_seed=x: give a whole number, 0 or more"),
@@ -78,6 +79,13 @@ def test_datasets_methods_and_backbones_may_hold_keys_of_their_own_and_other_gro
 def test_a_mistake_names_the_key_the_value_and_the_way_out(tmp_path, override, message):
     with pytest.raises(UserError, match=f"^{message}"):
         settings_of(config(tmp_path, "method=supremix", override))
+
+
+def test_pairs_fill_batches_of_an_even_size(tmp_path):
+    paired = ["method=supcon", "method.pretrain.sampler=paired"]
+    assert settings_of(config(tmp_path, *paired)).contrastive.pretrain.sampler == "paired"
+    with pytest.raises(UserError, match=r"^method\.pretrain\.batch_size=33: sampler=paired .* such as 34$"):
+        settings_of(config(tmp_path, *paired, "method.pretrain.batch_size=33"))
 
 
 def test_a_transfer_has_the_settings_of_both_datasets():

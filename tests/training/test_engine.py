@@ -11,7 +11,7 @@ from supremix.data.dataset import Data, Split, TargetScale
 from supremix.errors import UserError
 from supremix.models.mlp import MLP
 from supremix.training import adapt
-from supremix.training.batches import Items, Stream, apply, batches_of
+from supremix.training.batches import Items, Stream, apply, batch_ids, batches_of, epoch_rows
 from supremix.training.loop import Hooks, Task, fit
 from tests.stages import fit_settings, protocol
 
@@ -267,3 +267,49 @@ def test_apply_keeps_the_order_and_leaves_no_dropout():
     together, pieces = (apply(model, rows, size, CPU) for size in (1000, 7))
     torch.testing.assert_close(together, pieces)
     assert together.shape == (30, 3)
+
+
+PAIRED = {
+    "repeated": np.repeat([3.0, 1.0, 2.0], [5, 4, 3]),
+    "odd": np.repeat([3.0, 1.0, 2.0], [2, 2, 3]),
+    "alone": np.array([0.0, 1.0, 3.0, 5.0, 7.0, 7.0, 9.0, 9.0, 9.0, 12.0]),
+    "none repeated": np.array([4.0, 1.0, 2.0, 8.0, 6.0]),
+}
+
+
+def nearest(row, label_N):
+    """The rows that may follow this one, by looking at all."""
+    others = [k for k in range(len(label_N)) if k != row]
+    near = min(others, key=lambda k: (abs(label_N[k] - label_N[row]), label_N[k]))
+    return {k for k in others if label_N[k] == label_N[near]}
+
+
+@pytest.mark.parametrize("label_N", PAIRED.values(), ids=PAIRED)
+@pytest.mark.parametrize("batch_size", [2, 4, 100])
+def test_pairs_are_rows_of_the_shuffled_order_each_with_another_of_its_label(label_N, batch_size):
+    followed = {row: set() for row in range(len(label_N))}
+    for epoch in range(1, 60):
+        shuffled = epoch_rows(label_N, batch_size, Stream(0, "t"), epoch)
+        pairs = epoch_rows(label_N, batch_size, Stream(0, "t"), epoch, "paired")
+        assert len(pairs) == len(shuffled)
+        assert all(len(index_B) == batch_size for index_B in pairs[:-1])
+        anchors, partners = torch.cat(pairs).reshape(-1, 2).T.tolist()
+        assert anchors == torch.cat(shuffled)[: len(anchors)].tolist()
+        assert len(anchors) == -(-len(label_N) // 2)
+        for row, partner in zip(anchors, partners, strict=True):
+            followed[row].add(partner)
+    assert followed == {row: nearest(row, label_N) for row in followed}, "all that may follow a row do, and no others"
+
+
+def test_pairs_depend_on_seed_stage_and_epoch_and_have_the_ids_of_their_rows():
+    rows = split(50, 0)
+    items = Items(rows, np.arange(50.0) // 5, sampler="paired")
+
+    def seen(stream, epoch):
+        return torch.cat([y_B for _, y_B in batches_of(items, 16, stream, CPU)(epoch)]).tolist()
+
+    usual = seen(Stream(0, "t"), 1)
+    assert seen(Stream(0, "t"), 1) == usual
+    assert usual not in (seen(Stream(1, "t"), 1), seen(Stream(0, "u"), 1), seen(Stream(0, "t"), 2))
+    ids = [name for step in (1, 2, 3, 4) for name in batch_ids(items, 16, Stream(0, "t"))(1, step)]
+    assert [int(name.partition("-")[2]) // 5 for name in ids] == usual

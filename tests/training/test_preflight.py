@@ -81,9 +81,7 @@ def test_few_positives_are_a_warning_that_says_how_many(caplog):
     check_positives(SupConLoss(0.5), data(y_N, 1.0), method(), 0, "transfer.")
     (message,) = warnings(caplog)
     share = float(re.search(r"^only (\S+) of the anchors of 32 batches of 32 rows have a positive", message)[1])
-    seen = [
-        np.unique(y_N[at_B], return_counts=True)[1] for at_B in first_batches(1500, method(), Stream(0, "pretrain"))
-    ]
+    seen = [np.unique(y_N[at_B], return_counts=True)[1] for at_B in first_batches(y_N, method(), Stream(0, "pretrain"))]
     assert share == pytest.approx(sum(n[n > 1].sum() for n in seen) / sum(n.sum() for n in seen), rel=0.05)
     assert ": set transfer.dataset.load.bin_size=" in message
 
@@ -108,7 +106,7 @@ def test_labels_in_order_are_said_in_the_log_of_the_run_alone(caplog):
     share, mixed = re.fullmatch(
         r"(\S+) of the anchors of 32 batches of 32 rows have a positive; (\S+) Mix-pos an anchor", record.message
     ).groups()
-    seen = [AGES[index_B] for index_B in first_batches(1500, method(), Stream(0, "pretrain"))]
+    seen = [AGES[index_B] for index_B in first_batches(AGES, method(), Stream(0, "pretrain"))]
     gaps = [(y_B - y_B[:, None]) for y_B in seen]
     pairs = [((gap > 0) & (gap <= 5)).sum(1) * ((gap < 0) & (gap >= -5)).sum(1) for gap in gaps]
     assert float(mixed) == pytest.approx(np.concatenate(pairs).mean(), rel=0.01)
@@ -118,15 +116,28 @@ def test_labels_in_order_are_said_in_the_log_of_the_run_alone(caplog):
 
 @pytest.mark.parametrize("epochs", [1, 2, 50])
 @pytest.mark.parametrize("labels", ["raw", "binned"])
-def test_the_batches_are_those_that_training_sees_first(labels, epochs):
-    toy, stage = data(np.arange(200.0), 3.0), method(labels=labels, epochs=epochs)
-    items = Items(toy.train, labels_of(toy, stage), labels_on=torch.device("cpu"))
+@pytest.mark.parametrize("sampler", ["shuffled", "paired"])
+def test_the_batches_are_those_that_training_sees_first(sampler, labels, epochs):
+    toy, stage = data(np.arange(200.0), 3.0), method(labels=labels, epochs=epochs, sampler=sampler)
+    items = Items(toy.train, labels_of(toy, stage), labels_on=torch.device("cpu"), sampler=sampler)
     trained = batches_of(items, 32, Stream(5, "pretrain"), torch.device("cpu"))
     seen = [y_B for epoch in range(1, epochs + 1) for _, y_B in trained(epoch)]
-    looked_at = first_batches(200, stage, Stream(5, "pretrain"))
+    looked_at = first_batches(labels_of(toy, stage), stage, Stream(5, "pretrain"))
     assert len(looked_at) == min(BATCHES, 7 * epochs)
     for index_B, y_B in zip(looked_at, seen, strict=False):
         np.testing.assert_array_equal(labels_of(toy, stage)[index_B], y_B)
+
+
+def test_in_pairs_every_anchor_has_a_positive_where_labels_repeat(caplog):
+    ages_N = np.repeat(np.arange(300.0), 5)
+    shares = {}
+    for sampler in ("shuffled", "paired"):
+        with caplog.at_level(logging.INFO):
+            check_positives(SupConLoss(0.5), data(ages_N, 1.0), method(sampler=sampler), 0)
+        shares[sampler] = caplog.records[0].message.partition(" ")[0]
+        caplog.clear()
+    assert float(shares["shuffled"]) < 0.2
+    assert shares["paired"] == "1"
 
 
 def test_two_views_of_a_row_are_each_others_positives(caplog):

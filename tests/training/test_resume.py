@@ -84,11 +84,12 @@ def undisturbed(tmp_path_factory):
     ("overrides", "stages"),
     [
         (["method=supremix", *READ, *DROPOUT], ["pretrain", "pretrain", "adapt", "adapt"]),
+        (["method=supcon", "method.pretrain.sampler=paired", *DROPOUT], ["pretrain", "pretrain"]),
         (["method=supremix", "protocol=finetune", *DROPOUT], ["adapt"]),
         (["method=vanilla", *DROPOUT], ["adapt", "adapt"]),
         (RUNNING, ["adapt", "adapt"]),
     ],
-    ids=["probe", "finetune", "vanilla", "running-statistics"],
+    ids=["probe", "paired", "finetune", "vanilla", "running-statistics"],
 )
 def test_killed_at_random_steps_it_ends_with_the_same_bits(tmp_path, undisturbed, overrides, stages):
     expected = undisturbed(*overrides)

@@ -73,6 +73,12 @@ def check_selection(settings: Settings, y_N: np.ndarray) -> None:
 
 def _check_together(settings: Settings) -> None:
     method, protocol = settings.method, settings.protocol
+    if isinstance(method, Contrastive) and method.pretrain.sampler == "paired" and method.pretrain.batch_size % 2:
+        size = method.pretrain.batch_size
+        raise UserError(
+            f"method.pretrain.batch_size={size}: sampler=paired puts rows in pairs: give an even number, such as "
+            f"{size + 1}"
+        )
     if method.estimator is not None:
         if settings.against_imbalance:
             raise UserError(

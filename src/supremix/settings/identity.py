@@ -19,7 +19,7 @@ from supremix.store.files import sha256
 SCHEMA = 2
 """Version of the config schema; raised when the meaning of a key changes, or the way to identify code."""
 
-CAME_LATER = {"similarity": "cosine"}
+CAME_LATER = {"similarity": "cosine", "sampler": "shuffled"}
 """Keys that came later, and what earlier code had fixed there. With that value a key is left out: older ids stay."""
 
 ADAPT = ("protocol", "imbalance")

@@ -102,6 +102,7 @@ class Pretrain(Group):
 
     epochs: Whole1
     batch_size: Whole2
+    sampler: Annotated[str, choice("shuffled", "paired")]
     views: Views
     microbatch: Annotated[Whole1 | None, OR_NULL]
     clip: Annotated[Norm | None, OR_NULL]

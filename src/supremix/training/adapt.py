@@ -91,7 +91,8 @@ def adapt(
     elif objects.fds is not None:
         running = RunningFDS(objects.fds, training_bins(data), backbone.out_dim)
     stream, draws = Stream(seed, "adapt"), generator(seed, "regularisers", device=device)
-    batches = batches_of(training_items(inputs, objects, target_N), batch_size, stream, device)
+    items = training_items(inputs, objects, target_N)
+    batches = batches_of(items, batch_size, stream, device)
     if running is not None:
         batches = labelled(batches, running, training_bins(data).of_row)
     encoder = backbone if settings.train_backbone else nn.Identity()
@@ -109,7 +110,7 @@ def adapt(
         score=lambda: validation_score(predict(inputs.val)[0], data.val.y, settings.select),
         patience=settings.patience,
         generators=[draws],
-        ids=batch_ids(data.train, batch_size, stream),
+        ids=batch_ids(items, batch_size, stream),
         views=objects.views if inputs.training_views is not None else 1,
     )
     fitted = fit(fabric, task, settings, hooks)

@@ -37,6 +37,7 @@ class Items:
         labels_on: the device of ``y_N``, if it is not the batches'. Numbers are float64 then, since they are to be
             compared with each other; else float32, as targets of a network are.
         mixing: draws partners of rows (`mixing.Mixup`); inputs and ``y_N``, targets, are mixed with theirs.
+        sampler: how the batches of an epoch are drawn (`epoch_rows`); "paired" goes by ``y_N``.
     """
 
     split: Split
@@ -46,15 +47,16 @@ class Items:
     views: int = 1
     labels_on: torch.device | None = None
     mixing: Any = None
+    sampler: str = "shuffled"
 
 
 def batches_of(items: Items, batch_size: int, stream: Stream, device: torch.device) -> Callable[..., Iterator[Batch]]:
-    """Return a function that yields the shuffled batches of an epoch; it takes the epoch and the first batch's number.
+    """Return a function that yields the batches of an epoch; it takes the epoch and the first batch's number.
 
-    Batches before the first one are not fetched. An epoch's order depends on the stream and the epoch only, an item's
-    view on the stream, epoch and item only. With augmentation a batch is the views of its B items, one after the
-    other, (views · B) rows with the labels repeated. With several ranks, each gets its share of the inputs and all
-    labels.
+    Batches (`epoch_rows`) before the first one are not fetched. An epoch's rows depend on labels, stream and epoch
+    only, an item's view on stream, epoch and item only. With augmentation a batch is the views of its B items, one
+    after the other, (views · B) rows with the labels repeated. With several ranks, each gets its share of the inputs
+    and all labels.
     """
     split, augment, views = items.split, items.augment, items.views
     y_N, mixing = torch.from_numpy(items.y_N), items.mixing
@@ -67,7 +69,7 @@ def batches_of(items: Items, batch_size: int, stream: Stream, device: torch.devi
 
     def epoch_batches(epoch: int, first: int = 0) -> Iterator[Batch]:
         uniforms_NP = uniforms(epoch)
-        places = [*enumerate(order(len(split), stream, epoch).split(batch_size))][first:]
+        places = [*enumerate(epoch_rows(items.y_N, batch_size, stream, epoch, items.sampler))][first:]
         drawn = [
             None if mixing is None else mixing.partners(whole_B.numpy(), generator(*stream, "mixing", epoch, step))
             for step, whole_B in places
@@ -90,17 +92,59 @@ def batches_of(items: Items, batch_size: int, stream: Stream, device: torch.devi
     return epoch_batches
 
 
-def order(rows: int, stream: Stream, epoch: int) -> Tensor:
-    """Return the row numbers (N,) in the order in which an epoch visits them."""
-    return torch.randperm(rows, generator=generator(*stream, "order", epoch))
+def epoch_rows(
+    label_N: np.ndarray, batch_size: int, stream: Stream, epoch: int, sampler: str = "shuffled"
+) -> tuple[Tensor, ...]:
+    """Return the row numbers of an epoch's batches, of ``batch_size`` rows but for the last.
+
+    Args:
+        label_N: labels of all rows; only "paired" reads them.
+        batch_size: rows of a batch; even with "paired".
+        stream: seed and stage.
+        epoch: from 1.
+        sampler: "shuffled" takes every row once, in random order. "paired" takes the first half of that order, each row
+            followed by its partner, another row (`partners`), in as many batches; where the number of rows is odd the
+            last batch has one row more. A row may stand in a batch twice: by itself and as a partner.
+    """
+    order_N = torch.randperm(len(label_N), generator=generator(*stream, "order", epoch))
+    if sampler == "paired":
+        anchor_A = order_N[: (len(order_N) + 1) // 2]
+        partner_A = partners(anchor_A.numpy(), label_N, generator(*stream, "partners", epoch))
+        order_N = torch.stack([anchor_A, torch.from_numpy(partner_A)], dim=1).flatten()
+    return order_N.split(batch_size)
 
 
-def batch_ids(split: Split, batch_size: int, stream: Stream) -> Callable[[int, int], list[str]]:
+def partners(anchor_A: np.ndarray, label_N: np.ndarray, draw: torch.Generator) -> np.ndarray:
+    """Draw for each anchor another row with its label; where there is none, one with the nearest label.
+
+    Of two labels that are as near it is the lower.
+
+    Args:
+        anchor_A: row numbers of the anchors.
+        label_N: labels of all rows.
+        draw: gives one number an anchor.
+    """
+    by_label_N = label_N.argsort(kind="stable")
+    place_N = np.empty(len(label_N), np.int64)
+    place_N[by_label_N] = np.arange(len(label_N))
+    label_U, group_N, rows_U = np.unique(label_N, return_inverse=True, return_counts=True)
+    gap_U = np.diff(label_U, prepend=-np.inf, append=np.inf)
+    nearest_U = np.arange(len(label_U)) + np.where(gap_U[1:] < gap_U[:-1], 1, -1)
+    own_A = rows_U[group_N[anchor_A]] > 1
+    group_A = np.where(own_A, group_N[anchor_A], nearest_U[group_N[anchor_A]])
+    first_A, rows_A = (rows_U.cumsum() - rows_U)[group_A], rows_U[group_A]
+    step_A = (torch.rand(len(anchor_A), generator=draw, dtype=torch.float64).numpy() * (rows_A - own_A)).astype(int)
+    # Among its own label's rows an anchor counts on from itself: by 1 at least, and by less than their number.
+    start_A = np.where(own_A, place_N[anchor_A] - first_A + 1, 0)
+    return by_label_N[first_A + (start_A + step_A) % rows_A]
+
+
+def batch_ids(items: Items, batch_size: int, stream: Stream) -> Callable[[int, int], list[str]]:
     """Return a function from epoch and step, both from 1, to the ids of the rows that `batches_of` puts there."""
 
     def ids(epoch: int, step: int) -> list[str]:
-        index_B = order(len(split), stream, epoch).split(batch_size)[step - 1]
-        return [str(name) for name in split.ids[index_B.numpy()]]
+        index_B = epoch_rows(items.y_N, batch_size, stream, epoch, items.sampler)[step - 1]
+        return [str(name) for name in items.split.ids[index_B.numpy()]]
 
     return ids
 

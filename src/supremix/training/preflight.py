@@ -13,7 +13,7 @@ from supremix.data.dataset import BINS_AT_MOST, Data
 from supremix.errors import UserError
 from supremix.runtime import ranks
 from supremix.runtime.log import FILE_ONLY
-from supremix.training.batches import Stream, order
+from supremix.training.batches import Stream, epoch_rows
 from supremix.training.settings import MethodSettings
 
 log = logging.getLogger(__name__)
@@ -58,15 +58,16 @@ def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: in
     """
     if not hasattr(criterion, "count_positives"):
         return
-    places = first_batches(len(data.train), method, Stream(seed, "pretrain"))
     views = method.pretrain.views if data.contrastive_views is not None else 1
 
     def batches(data: Data) -> list[np.ndarray]:
         label_N = labels_of(data, method)
+        places = first_batches(label_N, method, Stream(seed, "pretrain"))
         return [np.tile(label_N[index_B], views) for index_B in places]
 
-    found = count(criterion, batches(data))
-    anchors = f"the anchors of {len(places)} batches of {method.pretrain.batch_size} rows"
+    first = batches(data)
+    found = count(criterion, first)
+    anchors = f"the anchors of {len(first)} batches of {method.pretrain.batch_size} rows"
     mixed = "" if found.mix_pos is None else f"; {found.mix_pos:.3g} Mix-pos an anchor"
     log.info("%s", f"{found.share:.3g} of {anchors} have a positive{mixed}", extra=FILE_ONLY)
     if found.share >= FEW and found.mix_pos != 0:
@@ -96,11 +97,13 @@ def labels_of(data: Data, method: MethodSettings) -> np.ndarray:
     return data.train.y if method.labels == "raw" else data.contrast_labels(data.train.y)
 
 
-def first_batches(rows: int, method: MethodSettings, stream: Stream) -> list[np.ndarray]:
-    """Return the row numbers of the first batches of pre-training, as `batches_of` has them."""
-    size = method.pretrain.batch_size
-    epochs = range(1, min(method.pretrain.epochs, -(-BATCHES * size // rows)) + 1)
-    return [index_B.numpy() for epoch in epochs for index_B in order(rows, stream, epoch).split(size)][:BATCHES]
+def first_batches(label_N: np.ndarray, method: MethodSettings, stream: Stream) -> list[np.ndarray]:
+    """Return the row numbers of the first batches of pre-training on labels (N,), as `batches_of` has them."""
+    size, sampler = method.pretrain.batch_size, method.pretrain.sampler
+    epochs = range(1, min(method.pretrain.epochs, -(-BATCHES * size // len(label_N))) + 1)
+    return [index_B.numpy() for epoch in epochs for index_B in epoch_rows(label_N, size, stream, epoch, sampler)][
+        :BATCHES
+    ]
 
 
 def count(criterion: Any, batches: list[np.ndarray]) -> Positives:

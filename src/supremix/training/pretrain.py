@@ -72,6 +72,7 @@ def pretrain(
         augment,
         settings.views,
         labels_on=torch.device("cpu"),  # a loss derives pairs from labels there, without waiting for a GPU
+        sampler=settings.sampler,
     )
     draws = generator(seed, "mixtures", device=fabric.device)
     statistics = LogitStatistics(criterion, settings.histograms)
@@ -83,7 +84,7 @@ def pretrain(
         stream,
         objects.scheduler(optimizer) if objects.scheduler else None,
         generators=[draws],
-        ids=batch_ids(data.train, settings.batch_size, stream),
+        ids=batch_ids(items, settings.batch_size, stream),
         views=settings.views if augment else 1,
         microbatch=settings.microbatch,
     )

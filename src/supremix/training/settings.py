@@ -25,11 +25,13 @@ class HistogramSettings(Protocol):
 class PretrainSettings(FitSettings, Protocol):
     """``method.pretrain``.
 
+    ``sampler``: "shuffled", every row once an epoch; "paired", rows followed by another of their label.
     ``views``: augmented views of each item; 1 with no augmentation where the data has none. ``microbatch``: rows that
     are embedded at a time; None embeds the batch as a whole.
     """
 
     batch_size: int
+    sampler: str
     views: int
     microbatch: int | None
 
