@@ -18,6 +18,7 @@ GROUPS = {
     "dataset": "Datasets",
     "method": "Methods",
     "method/fidelity": "Readings of SupReMix",
+    "method/regression": "Regression, regularisers and mixing",
     "backbone": "Backbones",
     "protocol": "Protocols",
     "imbalance": "Imbalance",
@@ -29,7 +30,7 @@ GROUPS = {
     "figure": "Figures",
     "size": "Sizes",
 }
-"""Folder in conf/ → its title."""
+"""Folder in conf/ → its title; another one has its name."""
 COMMANDS = {"table": "`supremix table NAME`", "figure": "`supremix figure NAME`", "size": "`SIZE=NAME`, `--size NAME`"}
 """Folder → how its files are chosen, where that is no override."""
 
@@ -42,10 +43,11 @@ def make(app: Sphinx) -> None:
             put(path.relative_to(ROOT), path.read_bytes())
     overview = (ROOT / "results/README.md").read_text()
     put(Path("results/README.md"), (overview + toctree("*", "*/*", hidden=True)).encode())
-    for folder, title in GROUPS.items():
-        put(Path("conf") / f"{page_of(folder)}.md", group(folder, title).encode())
+    folders = groups()
+    for folder in folders:
+        put(Path("conf") / f"{page_of(folder)}.md", group(folder).encode())
     text = "# Settings\n\nEvery setting with its default, as the config files have it, and what it means.\n"
-    put(Path("conf/index.md"), (text + toctree(*map(page_of, GROUPS))).encode())
+    put(Path("conf/index.md"), (text + toctree(*map(page_of, folders))).encode())
 
 
 def toctree(*pages: str, hidden: bool = False) -> str:
@@ -65,10 +67,17 @@ def page_of(folder: str) -> str:
     return folder.replace("/", "_") or "config"
 
 
-def group(folder: str, title: str) -> str:
+def groups() -> list[str]:
+    """Return the folders of conf/ that hold files: those with a title in their order, then others."""
+    conf = ROOT / "conf"
+    found = {str(path.parent.relative_to(conf)).strip(".") for path in conf.rglob("*.yaml")}
+    return [*(folder for folder in GROUPS if folder in found), *sorted(found - {*GROUPS})]
+
+
+def group(folder: str) -> str:
     """Return the page of a config group: each of its files, with the comments that explain it."""
     how = f"Chosen by {COMMANDS.get(folder, f'`{folder}=NAME`')}; names with `_` are parts of others." if folder else ""
-    lines = [f"# {title}", "", how, ""]
+    lines = [f"# {GROUPS.get(folder, folder)}", "", how, ""]
     for path in sorted((ROOT / "conf" / folder).glob("*.yaml")):
         name = path.stem
         lines += [f"## {name}", "", "```yaml", path.read_text().strip(), "```", ""]

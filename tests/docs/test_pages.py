@@ -18,6 +18,7 @@ WHOLE = ("docs/use_a_run.md", "docs/own_table.md", "docs/own_images.md", "docs/o
 SLOW = {
     "README.md": {
         "Install, and two commands",
+        "Your own data",
         "Sweeps and search",
         "Reproduce the paper",
         "Several devices, and clusters",
