@@ -180,7 +180,7 @@ class SupReMixRegressor(
             val = val if len(val) else train  # of a handful of rows
         plan = build("dataset.load.plan", cfg.dataset.load.plan)
         sheet = Sheet(Path("rows"), frame, [])
-        rows = Rows(sheet, LABEL, np.arange(len(frame)).astype(str), y_N, [*frame.columns], None, None)
+        rows = Rows(sheet, (LABEL,), np.arange(len(frame)).astype(str), y_N, [*frame.columns], None, None)
         return table_of(cfg.dataset.name, rows, {"train": train, "val": val, "test": val}, plan)
 
     def _rows(self, X: Any, y: Any, reset: bool) -> "tuple[pd.DataFrame, np.ndarray]":

@@ -16,10 +16,10 @@ LOSSES = {
     "supremix": SupReMixLoss(0.5, 2.0, mix_neg=False),  # the one part that draws
     "supremix l2": SupReMixLoss(0.5, 2.0, mix_neg=False, similarity="l2"),
     "supcon": SupConLoss(0.5),
-    "supcr": SupCRLoss(2.0),
     "simcse": SimCSELoss(0.5),
 }
 VECTORS = {form: KernelContrastLoss(0.5, 20.0, form) for form in ("y_aware", "threshold", "exp")}  # may be labels, too
+VECTORS |= {"supcr": SupCRLoss(2.0)}
 NUMBERS, LOSSES = LOSSES, LOSSES | VECTORS
 LABELS = [3.0, 1.0, 0.0, 3.0, 2.0, 5.0, 2.0]
 

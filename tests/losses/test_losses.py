@@ -261,3 +261,10 @@ def test_supcr_random_batches_with_ties(n):
     z_ND = embeddings(n, seed=n)
     z_ND[-1] = z_ND[0]  # a distance of 0 has no direction: its gradient is 0, not NaN
     assert_agrees(lambda z: SupCRLoss()(z, y_N), lambda z: supcr_loss(z, y_N), z_ND, 1e-10)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 17])
+def test_supcr_of_labels_that_are_vectors(n):
+    y_NT = torch.from_numpy(np.random.default_rng(n).integers(0, 4, (n, 2)) * [0.1, 30.0])  # many distances tie
+    assert_agrees(lambda z: SupCRLoss()(z, y_NT), lambda z: supcr_loss(z, y_NT), embeddings(n, seed=n), 1e-10)
+    assert SupCRLoss().count_positives(y_NT).tolist() == [n - 1] * n

@@ -3,18 +3,17 @@
 import torch
 from torch import Tensor
 
-from tests.reference.supremix import tolerance
+from tests.reference.kernel import label_distances
 
 
 def supcr_loss(z_ND: Tensor, y_N: Tensor, *, temperature: float = 2.0) -> Tensor:
     """Mean over all N(N − 1) pairs; (i, j) competes with every (i, k) at least as far apart in label."""
-    y = [float(label) for label in y_N]
+    d, near = label_distances(y_N)
     terms = []
-    for i in range(len(y)):
-        others = [k for k in range(len(y)) if k != i]
+    for i in range(len(d)):
+        others = [k for k in range(len(d)) if k != i]
         logit = {k: -torch.linalg.vector_norm(z_ND[i] - z_ND[k]) / temperature for k in others}
         for j in others:
-            distance = abs(y[i] - y[j])
-            ranked = [logit[k] for k in others if abs(y[i] - y[k]) >= distance - tolerance(y)]
+            ranked = [logit[k] for k in others if d[i][k] >= d[i][j] - near]
             terms.append(torch.logsumexp(torch.stack(ranked), dim=0) - logit[j])
     return torch.stack(terms).mean() if terms else (z_ND * 0.0).sum()

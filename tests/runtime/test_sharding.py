@@ -1,5 +1,6 @@
 """Several ranks against one: the same losses, gradients, weights and predictions; no row lost or read twice."""
 
+from dataclasses import replace
 from functools import partial
 from unittest import mock
 
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from supremix.data.dataset import Data, Split, TargetScale
+from supremix.data.vectors import Vectors
 from supremix.losses import BalancedMSELoss, HLGaussLoss, SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
 from supremix.models.heads import ProjectionHead
 from supremix.models.mlp import MLP
@@ -45,6 +47,11 @@ def joint():
     }
 
 
+def of_vectors():
+    """Return a regulariser that compares vectors."""
+    return {"supcr": Regulariser(SupCRLoss(2.0), 0.2, "raw", nn.Identity())}
+
+
 STAGES = {
     "l1": {},
     "mse": {"loss": "mse", "clip": 0.5},
@@ -54,6 +61,9 @@ STAGES = {
     "input mixed": {"mixing": partial(Mixup, 2.0, 1.0, "input")},
     "hidden mixed": {"mixing": partial(Mixup, 2.0, None, "layers.1")},
     "balanced": {"loss_module": partial(BalancedMSELoss, 0.7)},
+    "vectors": {"vectors": True, "regularisers": of_vectors},
+    "vectors mixed": {"vectors": True, "mixing": partial(Mixup, 2.0, 1.0, "input")},
+    "vectors probe": {"vectors": True, "train_backbone": False},
     "histogram": {"loss_module": partial(HLGaussLoss, 7)},
     "probe": {"train_backbone": False},
     "probe fds": {"train_backbone": False, "fds": FDS(*YANG, 0.9, 0, 1)},
@@ -86,6 +96,15 @@ def toy():
     return Data("toy", *parts, 1.0, TargetScale(3.0, 2.0), {}, "", True, contrastive_views=Shift())
 
 
+def two_targets(data):
+    """Return the data with a second target beside each label."""
+    splits = {name: getattr(data, name) for name in ("train", "val", "test")}
+    both = {name: replace(split, y=np.stack([split.y, np.sqrt(split.y) * 9], axis=1)) for name, split in splits.items()}
+    mean_T, std_T = both["train"].y.mean(axis=0), both["train"].y.std(axis=0)
+    scale, vectors = TargetScale(mean_T, std_T), Vectors(("a", "b"), mean_T, std_T)
+    return replace(data, **both, bin_size=None, target=scale, vectors=vectors)
+
+
 def take(x_NF, index_B):
     return x_NF[torch.as_tensor(index_B)]
 
@@ -115,11 +134,12 @@ def whole_stage(settings):
     against = {name: settings.pop(name, None) for name in ("lds", "fds")}
     made = {"loss": "loss_module", "regularisers": "regularisers", "mixing": "mixing"}
     against |= {name: settings.pop(key)() for name, key in made.items() if key in settings}
+    data = two_targets(toy()) if settings.pop("vectors", False) else toy()
     fabric, sgd = ranks.fabric("cpu", "64-true"), partial(torch.optim.SGD, lr=0.05)
     objects = adapt.Adaptation(networks()[0], sgd, **against)
-    adapted = adapt.adapt(fabric, toy(), objects, protocol(**settings), 0)
+    adapted = adapt.adapt(fabric, data, objects, protocol(**settings), 0)
     weights = [value.double().flatten() for _, value in sorted(adapted.states["last"].items())]
-    predicted = [torch.from_numpy(adapted.predictions["test"][which]) for which in ("last", "best")]
+    predicted = [torch.from_numpy(adapted.predictions["test"][which]).flatten() for which in ("last", "best")]
     history = [torch.tensor(list(row.values())) for row in adapted.history]
     return torch.cat([*weights, *predicted, *history])
 

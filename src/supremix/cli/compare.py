@@ -11,13 +11,16 @@ from supremix.cli import options as shared
 EXAMPLES = """\
   supremix compare houses.csv --label price
   supremix compare houses.csv --label price --seeds 0,1,2 dataset.target_transform=log
+  supremix compare houses.csv --label price --label area dataset.label_unit=pca     one network for both
   supremix compare scans.csv --label age --out compared --jobs 1 dataset.group=family"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("file", help="CSV, TSV, Parquet or Excel: a row for each item")
-    parser.add_argument("--label", metavar="COLUMN", required=True, help="column to predict")
+    parser.add_argument(
+        "--label", metavar="COLUMN", action="append", required=True, help="column to predict; may be given again"
+    )
     parser.add_argument("--seeds", help="comma-separated (default: 0,1,2,3,4); each draws a split of its own")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: results/compare_NAME)")
     shared.add_launcher(parser)
@@ -40,6 +43,6 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or Path("results") / f"compare_{name}"
     line = [f"dataset={found.kind}", *map(spelt, file_and_label(options)), *options.overrides]
     with entry_point():
-        says = compare(f"{name}: {options.label}", CONF, out, launcher, line, shared.seeds_of(options.seeds))
+        says = compare(f"{name}: {', '.join(options.label)}", CONF, out, launcher, line, shared.seeds_of(options.seeds))
     print("\n".join([(out / "table.md").read_text(encoding="utf-8"), *says, "", *map(str, sorted(out.iterdir()))]))
     return 0

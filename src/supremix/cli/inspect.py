@@ -27,7 +27,7 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("file", help="CSV, TSV, Parquet or Excel: a row for each item")
-    parser.add_argument("--label", metavar="COLUMN", help="column to predict")
+    parser.add_argument("--label", metavar="COLUMN", action="append", help="column to predict; may be given again")
     parser.add_argument("--problems", type=Path, metavar="FILE", help="write the problems of all rows to this CSV file")
     shared.add_overrides(parser, "settings as in training, such as dataset.drop=[a,b]")
 
@@ -69,9 +69,8 @@ def file_and_label(options: argparse.Namespace) -> list[str]:
     """Return path and label as overrides, quoted only where Hydra needs it."""
     from supremix.settings.overrides import quoted
 
-    values = {"path": options.file, "label": options.label}
-    return [
-        f"dataset.{key}={value if re.fullmatch(PLAIN, value) else quoted(value)}"
-        for key, value in values.items()
-        if value is not None
-    ]
+    path, *labels = (
+        value if re.fullmatch(PLAIN, value) else quoted(value) for value in (options.file, *(options.label or ()))
+    )
+    label = labels[0] if len(labels) == 1 else f"[{','.join(labels)}]"
+    return [f"dataset.path={path}", *([f"dataset.label={label}"] if labels else [])]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from supremix.data.geometry import find_geometry, skewed
-from supremix.data.own.assemble import Plan
+from supremix.data.geometry import skewed
+from supremix.data.own.assemble import Plan, compared_by
 from supremix.data.own.files import located, path_column
 from supremix.data.own.images import ENDINGS as IMAGES
 from supremix.data.own.kinds import Kinds, kinds_in, kinds_of
@@ -38,7 +38,7 @@ class Inspection:
         kind: dataset group's name: table, images, volumes, signals or texts.
         facts: in words.
         columns: a line each: name, kind, missing, different, examples.
-        y: labels of the usable rows.
+        labels: label → its values in the usable rows, (N,).
         problems: of rows.
         settings: overrides that suit the file, each with its reason.
     """
@@ -46,7 +46,7 @@ class Inspection:
     kind: str
     facts: list[str]
     columns: list[tuple[str, str, str, str, str]]
-    y: np.ndarray
+    labels: dict[str, np.ndarray]
     problems: list[Problem] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
 
@@ -56,13 +56,14 @@ def inspect(path: str, layout: Layout, plan: Plan) -> Inspection:
     rows = read_rows(path, layout)
     kinds = kinds_of(rows)
     kind, fact = modality(rows)
-    roles = {name: "label" if name == rows.label else "no input" for name in rows.frame.columns}
+    roles = {name: "label" if name in rows.labels else "no input" for name in rows.frame.columns}
     roles |= dict.fromkeys(rows.inputs, "")
-    found = Inspection(kind, [*rows.facts, fact], _columns(rows.frame, kinds, roles), rows.y, [*rows.problems])
+    labels = dict(zip(rows.labels, rows.y.reshape(len(rows.y), -1).T, strict=True))
+    found = Inspection(kind, [*rows.facts, fact], _columns(rows.frame, kinds, roles), labels, [*rows.problems])
     if kind == "table":
         found.problems += kinds.problems
         found.facts += kinds.in_words()
-        found.settings |= _given_away(rows, kinds)
+        found.settings |= _given_away(rows, kinds, labels)
     elif kind in ("images", "volumes", "signals") and (column := path_column(rows, None, ENDINGS[kind])) is not None:
         there = located(rows.frame[column].tolist(), rows.sheet.path.parent)
         found.problems += [
@@ -70,8 +71,8 @@ def inspect(path: str, layout: Layout, plan: Plan) -> Inspection:
             for place, cell, path_ in zip(rows.frame.index, rows.frame[column], there, strict=True)
             if path_ is None
         ]
-    found.facts.append(find_geometry(rows.label, rows.y, plan.batch_size, plan.bin_size, plan.label_unit).in_words())
-    if plan.target_transform == "none" and skewed(rows.y):
+    found.facts.append(compared_by(rows.label, rows.labels, rows.y, plan)[2])
+    if plan.target_transform == "none" and rows.y.ndim == 1 and skewed(rows.y):
         name = "log" if rows.y.min() >= 0 else "quantile"
         found.settings[f"dataset.target_transform={name}"] = "the labels are skewed, and errors of large ones dominate"
     return found
@@ -149,13 +150,14 @@ def _columns(frame: "pd.DataFrame", kinds: Kinds, roles: dict[str, str]) -> list
     return lines
 
 
-def _given_away(rows: Rows, kinds: Kinds) -> dict[str, str]:
-    """Return a setting for columns that nearly are the label."""
+def _given_away(rows: Rows, kinds: Kinds, labels: dict[str, np.ndarray]) -> dict[str, str]:
+    """Return a setting for columns that nearly are a label."""
     suspects = []
     for name, form in kinds.numbers.items():
         x_N = numbers_of(rows.frame[name], form)
         usable_N = np.isfinite(x_N)
-        if usable_N.sum() > 10 and _correlation(x_N[usable_N], rows.y[usable_N]) > GIVES_AWAY:
+        near = (_correlation(x_N[usable_N], y_N[usable_N]) > GIVES_AWAY for y_N in labels.values())
+        if usable_N.sum() > 10 and any(near):
             suspects.append(name)
     if not suspects or len(suspects) > 5:
         return {}
@@ -181,12 +183,17 @@ def described(found: Inspection, path: str) -> list[str]:
     parts: list[tuple[str, list[str]]] = [
         (path, found.facts),
         ("columns", table_lines(found.columns)),
-        (f"labels of {len(found.y):,} usable rows", histogram(found.y)),
+        *((_labels_in_words(name, found), histogram(y_N)) for name, y_N in found.labels.items()),
         ("problems", problem_lines(found.problems)),
     ]
     if found.settings:
         parts.append(("suggested", [f"{setting}: {why}" for setting, why in found.settings.items()]))
     return [line for title, lines in parts for line in [f"{title}:", *(f"  {line}" for line in lines), ""]]
+
+
+def _labels_in_words(name: str, found: Inspection) -> str:
+    of = "" if len(found.labels) == 1 else f" {name!r}"
+    return f"labels{of} of {len(found.labels[name]):,} usable rows"
 
 
 def report_rows(problems: Sequence[Problem]) -> "pd.DataFrame":

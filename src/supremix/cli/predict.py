@@ -43,11 +43,11 @@ def run(options: argparse.Namespace) -> int:
     prediction_N = model.predict(rows, options.head)
     numbered = {"row": np.arange(1, len(prediction_N) + 1)}
     table = rows.copy() if isinstance(rows, pd.DataFrame) else pd.DataFrame(numbered)
-    name = f"predicted_{model.intake.label}"
-    table[name] = prediction_N
+    names = [f"predicted_{label}" for label in model.intake.labels]
+    table[names] = prediction_N.reshape(len(table), -1)
     with writing_to(options.out, "name another file, or make space"):
         table.to_csv(options.out, index=False)
-    print(f"{options.out}: {len(table)} rows, column {name}")
+    print(f"{options.out}: {len(table)} rows, column{'s' * (len(names) > 1)} {', '.join(names)}")
     if text := _error(model, rows, prediction_N):
         print(text)
     return 0
@@ -60,12 +60,15 @@ def _error(model: "Model", rows: Any, prediction_N: "np.ndarray") -> str:
 
     from supremix.metrics.regression import METRICS, regression_metrics
 
-    if model.intake.label not in getattr(rows, "columns", ()):
-        return ""
-    y_N = pd.to_numeric(rows[model.intake.label], errors="coerce").to_numpy(dtype=float)
-    known_N = np.isfinite(y_N)
-    if not known_N.any():
-        return ""
-    values = regression_metrics(y_N[known_N], prediction_N[known_N])
-    shown = ", ".join(f"{name} {values[name]:.4g}" for name in METRICS)
-    return f"{known_N.sum()} rows with a label: {shown}"
+    lines = []
+    for label, of_label_N in zip(model.intake.labels, prediction_N.reshape(len(prediction_N), -1).T, strict=True):
+        if label not in getattr(rows, "columns", ()):
+            continue
+        y_N = pd.to_numeric(rows[label], errors="coerce").to_numpy(dtype=float)
+        known_N = np.isfinite(y_N)
+        if known_N.any():
+            values = regression_metrics(y_N[known_N], of_label_N[known_N])
+            shown = ", ".join(f"{name} {values[name]:.4g}" for name in METRICS)
+            what = "a label" if len(model.intake.labels) == 1 else label
+            lines.append(f"{known_N.sum()} rows with {what}: {shown}")
+    return "\n".join(lines)

@@ -1,7 +1,7 @@
 """What training may assume about a dataset of any modality.
 
-Shapes: N rows, B rows in a batch. Labels in `Split` are in the dataset's own units; `TargetScale` maps them to the
-units that a regression head predicts.
+Shapes: N rows, B rows in a batch, T targets where labels are vectors. Labels in `Split` are in the dataset's own units;
+`TargetScale` maps them to the units that a regression head predicts.
 """
 
 import math
@@ -14,6 +14,7 @@ import numpy as np
 from supremix.data.geometry import Geometry, in_bins
 from supremix.data.prepared.folder import SPLITS
 from supremix.data.transforms import Transform
+from supremix.data.vectors import Vectors
 from supremix.errors import UserError
 from supremix.metrics.rounding import is_constant
 
@@ -27,7 +28,7 @@ class Split:
 
     Attributes:
         ids: (N,) str, unique over the dataset.
-        y: labels (N,) float64, label units.
+        y: labels (N,) or (N, T) float64, label units.
         fetch: maps row numbers (B,) of this split to the model's input, a tensor with first dimension B or a dict of
             such tensors.
         on_disk: whether ``fetch`` reads rows from disk, so that reading ahead pays.
@@ -49,12 +50,12 @@ class TargetScale:
     """Map from label units to the units of the regression head; mean 0, std 1 and no transform change nothing.
 
     Args:
-        mean, std: of the training labels, transformed ones where there is a transform.
+        mean, std: of the training labels, transformed ones where there is a transform; of vectors (T,).
         transform: applied first.
     """
 
-    mean: float
-    std: float
+    mean: Any
+    std: Any
     transform: Transform | None = None
 
     def encode(self, y):
@@ -142,6 +143,7 @@ class Data:
         contrastive_views, training_views: random views in pre-training and in adaptation; None for none.
         flatten: maps what ``fetch`` returns to (B, F), for regressors on the raw input.
         geometry: how contrastive losses see labels, found from them; None where they see bins of ``bin_size``.
+        vectors: the targets, where labels are vectors; these have no bins.
         reader: makes inputs of new rows, as ``to_input`` and ``fetch`` make them of these; None where only the prepared
             rows can be read.
         extras: facts for a run's record, JSON values only.
@@ -161,13 +163,18 @@ class Data:
     training_views: Augment | None = None
     flatten: Callable[[Any], Any] = unchanged
     geometry: Geometry | None = None
+    vectors: Vectors | None = None
     reader: RowReader | None = None
     extras: dict[str, Any] = field(default_factory=dict)
 
     @property
     def label_range(self) -> float:
-        """Range of the unrounded training labels, label units; 1.0 where all are equal."""
-        return float(np.ptp(self.train.y)) or 1.0
+        """Range of the unrounded training labels, label units; 1.0 where all are equal.
+
+        Of vectors the mean over targets, each in its standard deviations.
+        """
+        y_N = self.train.y if self.vectors is None else self.vectors.standard(self.train.y)
+        return float(np.ptp(y_N, axis=0).mean()) or 1.0
 
     @property
     def contrast_range(self) -> float:
@@ -178,6 +185,18 @@ class Data:
     def sizes(self) -> dict[str, int]:
         """Number of rows in each split."""
         return {split: len(getattr(self, split)) for split in SPLITS}
+
+    def compared(self) -> "Data":
+        """Return the data with labels as losses on label distances see them.
+
+        Numbers stay; vectors are standardised, or replaced by their first principal direction, a number.
+        """
+        vectors = self.vectors
+        if vectors is None:
+            return self
+        splits = {name: getattr(self, name) for name in SPLITS}
+        seen: Any = {name: replace(split, y=vectors.compared(split.y)) for name, split in splits.items()}
+        return replace(self, **seen, vectors=None, bin_size=None if self.geometry is None else self.geometry.bin_size)
 
     def contrast_labels(self, y: np.ndarray) -> np.ndarray:
         """Return labels as contrastive losses on bins see them: in bins of label units, or of percent of the ranks."""
@@ -233,14 +252,20 @@ def check_trainable(data: Data) -> None:
     for split, rows in data.sizes.items():
         if rows == 0:
             raise UserError(f"{data.name}: the {split} split is empty: give every split at least one row")
-    if is_constant(data.train.y):
+    if is_constant(data.train.y).any():
         raise UserError(
-            f"{data.name}: all {len(data.train)} training rows have the label {data.train.y[0]:g}: "
+            f"{data.name}: all {len(data.train)} training rows have the label {constant_label(data.train.y)}: "
             "regression needs at least two different labels in the training split"
         )
     bins = {split: data.label_bins(getattr(data, split).y) for split in SPLITS}
-    if np.ptp(bins["train"]) == 0:
+    if (np.ptp(bins["train"], axis=0) == 0).any():
         raise UserError(
             f"{data.name}: bin_size={data.bin_size:g} puts all training labels into one bin "
             f"(they span {data.label_range:g}): choose a smaller bin_size"
         )
+
+
+def constant_label(y_N: np.ndarray) -> str:
+    """Return the first target's label that all rows share, as text."""
+    y_NT = y_N.reshape(len(y_N), -1)
+    return f"{y_NT[0, is_constant(y_NT).argmax()]:g}"

@@ -32,6 +32,8 @@ def training_subset(data: Data, *, train_size: int | None, missing: Any, seed: i
     if train_size is None and missing is None:
         return data
     y_N = data.train.y
+    if missing is not None and data.vectors is not None:
+        raise UserError("dataset.subset.missing leaves out ranges of one label, and these are vectors: set it to null")
     eligible_N = np.full(len(y_N), True) if missing is None else ~inside(y_N, checked_ranges(missing))
     if not eligible_N.any():
         raise UserError(
@@ -90,6 +92,8 @@ def permute_labels(data: Data, seed: int) -> Data:
     All rows of a bin move to the same other bin and keep their place within it, so that equal labels stay equal and
     different labels different. The permutation depends on the seed and the bins only. Targets keep their scale.
     """
+    if data.vectors is not None:
+        raise UserError("dataset.permute_labels moves bins of one label, and these are vectors: set it to null")
     bins = {split: data.label_bins(getattr(data, split).y) for split in ("train", "val")}
     values_V = np.unique(np.concatenate(list(bins.values())))
     moved_V = values_V[torch.randperm(len(values_V), generator=generator(seed, "labels", "permutation")).numpy()]

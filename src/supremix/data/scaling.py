@@ -15,7 +15,7 @@ def target_scale(name: str, scaling: str | None, y_N: np.ndarray) -> TargetScale
     Args:
         name: of the dataset, for messages.
         scaling: "standard" standardises by these labels, "raw" or None keeps label units.
-        y_N: training labels, label units.
+        y_N: training labels, label units, (N,) or (N, T).
 
     Raises:
         UserError: no such scaling.
@@ -25,7 +25,7 @@ def target_scale(name: str, scaling: str | None, y_N: np.ndarray) -> TargetScale
     if scaling != "standard" or len(y_N) == 0:
         return TargetScale(0.0, 1.0)
     mean, std = mean_std(y_N)
-    return TargetScale(float(mean), float(std))
+    return TargetScale(mean, std) if y_N.ndim == 2 else TargetScale(float(mean), float(std))
 
 
 def mean_std(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

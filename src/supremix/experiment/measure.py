@@ -12,11 +12,11 @@ from supremix.metrics.bias import bias_metrics
 from supremix.metrics.calibration import interval_metrics
 from supremix.metrics.regression import VARIANTS, grouped, regression_metrics
 from supremix.metrics.representation import representation_metrics
+from supremix.metrics.targets import Arrays, in_deviations, over_targets
 from supremix.training.imbalance.bins import training_bins
 from supremix.training.imbalance.shots import shots
 
 SPLITS = ("val", "test")  # that are measured
-Arrays = Mapping[str, np.ndarray]
 
 
 def arrays_of(cfg: DictConfig, data: Data, predictions: Mapping[str, Arrays]) -> dict[str, np.ndarray]:
@@ -27,9 +27,12 @@ def arrays_of(cfg: DictConfig, data: Data, predictions: Mapping[str, Arrays]) ->
 
     Returns:
         For each split ``<split>_id``, ``<split>_y``, ``<split>_<variant>`` and ``<split>_group_<name>``, each (N,); the
-        last are masks of the rows that are measured by themselves too.
+        last are masks of the rows that are measured by themselves too. Labels and predictions are (N, T) where labels
+        are vectors; then also ``target_name``, ``target_mean`` and ``target_std``, (T,), of the training labels.
     """
     arrays: dict[str, np.ndarray] = {}
+    if (vectors := data.vectors) is not None:
+        arrays |= {"target_name": np.array(vectors.names), "target_mean": vectors.mean_T, "target_std": vectors.std_T}
     for name in SPLITS:
         split = getattr(data, name)
         arrays |= {f"{name}_id": split.ids, f"{name}_y": split.y}
@@ -52,23 +55,26 @@ def measured(arrays: Arrays) -> dict[str, Any]:
             intervals, ``<split>_low`` and ``<split>_high``, (N,) in label units, and their nominal ``coverage``, ().
 
     Returns:
-        ``metrics``: split → variant → name → value, over all rows and over groups of rows; ``representation``: name →
-        value, of the test features; ``interval``: split → name → value. The last two are None without such arrays.
+        ``metrics``: split → variant → name → value, over all rows, of vectors of each target and the mean over targets
+        (`over_targets`), and over groups of rows; ``representation``: name → value, of the test features;
+        ``interval``: split → name → value. The last two are None without such arrays.
     """
     metrics: dict[str, dict[str, dict[str, float]]] = {}
     for split in SPLITS:
-        masks, y_N = groups_in(arrays, split), arrays[f"{split}_y"]
-        predictions = {variant: arrays[f"{split}_{variant}"] for variant in VARIANTS if f"{split}_{variant}" in arrays}
+        masks, variants = groups_in(arrays, split), [name for name in VARIANTS if f"{split}_{name}" in arrays]
         metrics[split] = {
-            variant: regression_metrics(y_N, prediction_N) | grouped(y_N, prediction_N, masks)
-            for variant, prediction_N in predictions.items()
+            variant: over_targets(regression_metrics, arrays, f"{split}_y", f"{split}_{variant}")
+            | grouped(arrays[f"{split}_y"], arrays[f"{split}_{variant}"], masks)
+            for variant in variants
         }
     for variant, values in metrics["test"].items():
-        values |= bias_metrics(*(arrays[f"{split}_{of}"] for split in ("test", "val") for of in ("y", variant)))
-    features_ND = arrays.get("test_features")
+        values |= over_targets(
+            bias_metrics, arrays, *(f"{split}_{of}" for split in ("test", "val") for of in ("y", variant))
+        )
+    features_ND, y_N = arrays.get("test_features"), in_deviations(arrays, "test_y")
     return {
         "metrics": metrics,
-        "representation": None if features_ND is None else representation_metrics(features_ND, arrays["test_y"]),
+        "representation": None if features_ND is None else representation_metrics(features_ND, y_N),
         "interval": {split: _interval(arrays, split) for split in SPLITS} if "coverage" in arrays else None,
     }
 

@@ -38,8 +38,8 @@ BETA_MEAN = "method/beta_mean"  # of the Beta distribution that a mixture's shar
 class Outcome:
     """What the stages of a run leave.
 
-    predictions: split → variant → (N,), label units. adapted: of the adaptation, and encoder: the encoder's record,
-    where there was one.
+    predictions: split → variant → (N,) or (N, T), label units. adapted: of the adaptation, and encoder: the encoder's
+    record, where there was one.
     """
 
     predictions: dict[str, dict[str, np.ndarray]]
@@ -92,9 +92,15 @@ def compose(
 
 
 def constant_mae(data: Data) -> float:
-    """Return the validation MAE of the mean or the median of the training labels, the lower one."""
-    constants = np.mean(data.train.y), np.median(data.train.y)
-    return min(float(np.abs(data.val.y - constant).mean()) for constant in constants)
+    """Return the validation MAE of the mean or the median of the training labels, the lower one.
+
+    Of vectors the mean over targets, each in its standard deviations.
+    """
+    train_y, val_y = (
+        split.y if data.vectors is None else data.vectors.standard(split.y) for split in (data.train, data.val)
+    )
+    constants = train_y.mean(axis=0), np.median(train_y, axis=0)
+    return float(np.mean(np.min([np.abs(val_y - constant).mean(axis=0) for constant in constants], axis=0)))
 
 
 def doubts(report: Record) -> list[str]:
@@ -214,12 +220,16 @@ def flat(metrics: dict[str, Any]) -> dict[str, float]:
 def show(report: Record, directory: Path, status: str) -> None:
     """Print the test metrics and the path of the record, which the next run of a sweep does not wait for."""
     say(f"{report['dataset']} · {report['method']} · {report['protocol']} · seed {report['seed']}: {status}")
+    targets = report["data"].get("targets", [])
+    if targets:
+        say(f"  mean over {', '.join(targets)}, each in its standard deviations; then each in its own units")
     say(f"  {'test':<6}" + "".join(f"{name:>10}" for name in METRICS))
+    tested = report["metrics"]["test"]
     for variant in VARIANTS:
-        values = report["metrics"]["test"].get(variant)
-        if values is not None:
-            cells = ("undefined" if values.get(name) is None else f"{values[name]:.4f}" for name in METRICS)
-            say(f"  {variant:<6}" + "".join(f"{cell:>10}" for cell in cells))
+        if (values := tested.get(variant)) is not None:
+            say(f"  {variant:<6}" + _cells(values))
+    for target in targets:
+        say(f"  {'best':<6}" + _cells(tested["best"], f"_{target}") + f"  {target}")
     if of_features := report.get("representation"):
         shown = {"spearman": "Spearman of distances", "rank": "effective rank"}
         cells = (
@@ -233,3 +243,8 @@ def show(report: Record, directory: Path, status: str) -> None:
         chosen += ", undefined in every epoch" if selection.get("undefined") else ""
         say(f"  {chosen}; last: last epoch")
     say(f"  record: {directory / 'record.json'}")
+
+
+def _cells(values: dict[str, Any], ending: str = "") -> str:
+    found = (values.get(f"{name}{ending}") for name in METRICS)
+    return "".join(f"{'undefined' if value is None else format(value, '.4f'):>10}" for value in found)

@@ -51,7 +51,7 @@ def run(cfg: DictConfig, wait: bool = True, data: Data | None = None) -> Path:
     loaded = [data or loaded_data(each) for each in (settings, settings.transfer) if each is not None]
     at_hand, data = data, replace(loaded[0], synthetic=any(part.synthetic for part in loaded))
     criteria = [contrastive_loss(method, part) if isinstance(method, Contrastive) else None for part in loaded]
-    check_bins(settings, data.bin_size)
+    check_bins(settings, data.bin_size, data.train.y)
     check_selection(settings, data.val.y)
     lds, fds = build("imbalance.lds", settings.imbalance.lds), build("imbalance.fds", settings.imbalance.fds)
     store = Store(settings.paths.runs)

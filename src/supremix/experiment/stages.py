@@ -18,7 +18,7 @@ from supremix.data.dataset import Data
 from supremix.errors import UserError
 from supremix.runtime.seeding import initialising
 from supremix.settings import identity
-from supremix.settings.build import build, mixing, regulariser
+from supremix.settings.build import build, mixing, regression_loss, regulariser
 from supremix.settings.provenance import is_usable, other_code, present_code
 from supremix.settings.schema import Settings
 from supremix.store import files
@@ -124,7 +124,7 @@ def regression_objects(context: RunContext, width: int) -> dict[str, Any]:
             head = build(key, term.projection, in_features=width) if term.projection else nn.Identity()
         terms[name] = Regulariser(regulariser(name, term, context.data), term.weight, term.labels, head)
     return {
-        "loss": build("method.regression.loss", regression.loss),
+        "loss": regression_loss(regression.loss, context.data),
         "regularisers": terms,
         "mixing": mixing(regression.mixing, context.data),
         "views": regression.views or 1,

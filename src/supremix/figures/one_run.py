@@ -21,12 +21,13 @@ def draw(
 
     Args:
         record: of the run.
-        y_N: labels of its test rows, label units.
+        y_N: labels of its test rows, label units; of vectors as `suite.stored.outcome` has them.
         prediction_N: of these rows.
         histories: by stage, the adaptation last; empty for a reference.
         place: the folder, which need not exist.
     """
     label = record["data"].get("label", "label")
+    label += " (standard deviations)" if "targets" in record["data"] else ""
     pictures = {
         "predicted": predicted(y_N, prediction_N, label, "best"),
         "error_by_label": error_over_labels(y_N, prediction_N, label),

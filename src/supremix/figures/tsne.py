@@ -14,7 +14,7 @@ from supremix.store.files import load_arrays, reading
 
 @dataclass(frozen=True)
 class Features:
-    """A run's test features, (N, D), and their labels, (N,); None for a missing run."""
+    """A run's test features, (N, D), and their labels, (N,), of vectors the first target; None for a missing run."""
 
     title: str
     features_ND: np.ndarray | None
@@ -26,7 +26,7 @@ def test_features(title: str, run: Path) -> Features:
     path = run / "predictions.npz"
     with reading(path, "predictions with test features"):
         arrays = load_arrays(path, lambda name: name in ("test_features", "test_y"))
-        features_ND, y_N = arrays["test_features"], arrays["test_y"]
+        features_ND, y_N = arrays["test_features"], arrays["test_y"].reshape(len(arrays["test_y"]), -1)[:, 0]
         if features_ND.ndim != 2 or y_N.shape != features_ND.shape[:1] or not np.isfinite(features_ND).all():
             raise ValueError(f"features of {features_ND.shape}, labels of {y_N.shape}, or some not finite")
         return Features(title, features_ND, y_N)

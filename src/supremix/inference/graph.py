@@ -34,7 +34,7 @@ class Graph(nn.Module):
         self.decode = nn.Identity() if self.in_double else Decoding(model.intake.target)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return predictions (B,) float64 and features (B, D) of the inputs in order."""
+        """Return predictions (B,) or (B, T) float64 and features (B, D) of the inputs in order."""
         single = self.names == ("x",)
         with torch.backends.mkldnn.flags(enabled=True):  # else an LSTM is traced step by step, for one length alone
             h_BD = self.backbone(inputs[0] if single else dict(zip(self.names, inputs, strict=True)))
@@ -44,6 +44,8 @@ class Graph(nn.Module):
 class Decoding(nn.Module):
     """`TargetScale.decode` on tensors, in float64."""
 
+    mean: Any
+    std: Any
     first: Tensor
     start: Tensor
     width: Tensor
@@ -51,7 +53,10 @@ class Decoding(nn.Module):
 
     def __init__(self, target: TargetScale) -> None:
         super().__init__()
-        self.mean, self.std, self.transform = target.mean, target.std, target.transform
+        self.transform = target.transform
+        for name in ("mean", "std"):
+            value = getattr(target, name)
+            setattr(self, name, nn.Buffer(torch.from_numpy(value)) if isinstance(value, np.ndarray) else value)
         if isinstance(self.transform, Quantile):
             knots = self.transform.labels, self.transform.scores
             labels, scores = (torch.tensor(part, dtype=torch.float64) for part in knots)

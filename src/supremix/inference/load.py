@@ -1,6 +1,7 @@
 """Load a model from a finished run, or from a folder that `Model.save` wrote."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +120,11 @@ def _assembled(about: dict[str, Any], state: State, with_ridge: bool) -> Model:
     with torch.random.fork_rng(devices=[]):
         backbone = build("backbone.build", about["backbone"]["build"], **intake.input_spec)
         bins = about.get("bins")
-        head = RegressionHead(backbone.out_dim, 0.0) if bins is None else HistogramHead(backbone.out_dim, bins)
+        new = partial(RegressionHead, backbone.out_dim, 0.0, len(intake.labels))
+        head = new() if bins is None else HistogramHead(backbone.out_dim, bins)
         heads: dict[str, nn.Module] = {"trained": head}
     if with_ridge:
-        heads["ridge"] = RegressionHead(backbone.out_dim, 0.0).double()
+        heads["ridge"] = new().double()
     return Model(backbone, nn.ModuleDict(heads), intake, state, about)
 
 

@@ -93,7 +93,7 @@ class Model:
             sums = save_weights({Path(WEIGHTS).stem: state}, scratch)
             write_json(scratch / CONFIG, self.about | {"weights": sums})
             save_state(scratch, self.state)
-            text = card(self.about, self.intake.label, self.state["kind"], self.backbone.out_dim)
+            text = card(self.about, ", ".join(self.intake.labels), self.state["kind"], self.backbone.out_dim)
             (scratch / "README.md").write_text(text, encoding="utf-8")
             if folder.exists():
                 folder.rmdir()
@@ -114,7 +114,7 @@ class Model:
 
     @torch.inference_mode()
     def predicted(self, x: Any, head: str) -> Tensor:
-        """Return what a head makes of inputs (B,): in label units for "ridge", else in those of the target scale.
+        """Return what a head makes of inputs, (B,) or (B, T): in label units for "ridge", else in those of the scale.
 
         In the run's precision, as its own predictions are: features that a head alone was trained on are float32.
         """

@@ -44,12 +44,23 @@ class LabelVectors(NamedTuple):
     @property
     def tolerance(self) -> float:
         """Distance of two labels up to which they are the same, label units."""
-        return float(np.linalg.norm(self.tolerances))
+        return self.tolerances[0] if len(self.tolerances) == 1 else float(np.linalg.norm(self.tolerances))
+
+    @property
+    def numbers(self) -> Labels | None:
+        """The labels where they are numbers; None where they are vectors."""
+        return Labels(self.y_NT[:, 0], self.tolerances[0]) if len(self.tolerances) == 1 else None
+
+    def gaps(self, device: torch.device) -> Tensor:
+        """Return ‖y_i − y_k‖ on a device, (N, N), as computed."""
+        y_NT = _on(self.y_NT, device)
+        if len(self.tolerances) == 1:
+            return (y_NT - y_NT.T).abs()
+        return torch.cdist(y_NT, y_NT, compute_mode="donot_use_mm_for_euclid_dist")
 
     def distances(self, device: torch.device) -> Tensor:
         """Return d_NN = ‖y_i − y_k‖ on a device; 0 where the labels are the same."""
-        y_NT = _on(self.y_NT, device)
-        d_NN = torch.cdist(y_NT, y_NT, compute_mode="donot_use_mm_for_euclid_dist")
+        d_NN = self.gaps(device)
         return d_NN.masked_fill(d_NN <= self.tolerance, 0.0)
 
     def distinct(self) -> tuple[np.ndarray, np.ndarray]:

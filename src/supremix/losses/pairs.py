@@ -100,14 +100,14 @@ def real_logits(z_ND: Tensor, y_N: Any) -> tuple[Tensor, Tensor, Tensor]:
 
     Args:
         z_ND: embeddings.
-        y_N: labels.
+        y_N: labels, numbers or vectors (N, T).
 
     Returns:
         Cosines (N, N), mask of positive pairs (N, N), mask of negative pairs (N, N); the masks hold each pair once.
     """
-    z_ND, labels = check_batch(z_ND, y_N)
-    unit_ND, label_N = unit_rows(z_ND), labels.on(z_ND.device)
-    same_NN = (label_N[:, None] - label_N).abs() <= labels.tolerance
+    z_ND, labels = check_vectors(z_ND, y_N)
+    unit_ND = unit_rows(z_ND)
+    same_NN = labels.gaps(z_ND.device) <= labels.tolerance
     return unit_ND @ unit_ND.T, same_NN.triu(1), (~same_NN).triu(1)
 
 

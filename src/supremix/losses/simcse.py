@@ -22,6 +22,7 @@ class SimCSELoss(nn.Module):
     """
 
     registered_name = "loss/simcse"
+    numbers_only = True
 
     def __init__(self, temperature: float, threshold: float = 2.0) -> None:
         super().__init__()

@@ -8,15 +8,16 @@ from torch import Tensor, nn
 
 from supremix.losses import compiled, pairs
 from supremix.losses.definition import NegativeDistance
-from supremix.losses.labels import Labels, device_of, read_labels
+from supremix.losses.labels import LabelVectors, device_of, read_label_vectors
 
 
 class SupCRLoss(nn.Module):
     """Rank rows around each anchor by their label distance.
 
     For an anchor i and every other row j, the cross-entropy picks j among all k whose labels are at least as far from
-    i as j's; ties count. The similarity is the negative Euclidean distance of the raw embeddings over τ. Sorting by
-    label distance and running log-sum-exps take N² log N steps.
+    i as j's; ties count. The distance of labels that are vectors is the Euclidean one. The similarity is the negative
+    Euclidean distance of the raw embeddings over τ. Sorting by label distance and running log-sum-exps take N² log N
+    steps.
 
     Args:
         temperature: τ > 0.
@@ -34,25 +35,26 @@ class SupCRLoss(nn.Module):
 
         Args:
             z_ND: embeddings, not normalised.
-            y_N: labels: a tensor, an array or a list. The host reads them.
+            y_N: labels, numbers or vectors (N, T): a tensor, an array or a list. The host reads them.
 
         Raises:
             ValueError: the shapes are not those of one batch, or a label is not finite.
         """
-        z_ND, labels = pairs.check_batch(z_ND, y_N)
+        z_ND, labels = pairs.check_vectors(z_ND, y_N)
+        numbers = labels.numbers
         with pairs.full_precision(z_ND.device):
             if len(z_ND) < 2:
                 return z_ND.sum() * 0.0
             defined = partial(rank_contrast, labels=labels, temperature=self.temperature)
-            if compiled.usable(z_ND):
+            if numbers is not None and compiled.usable(z_ND):
                 return compiled.Loops.apply(
-                    z_ND, partial(compiled.supcr, labels=labels, temperature=self.temperature), defined
+                    z_ND, partial(compiled.supcr, labels=numbers, temperature=self.temperature), defined
                 )
             return defined(z_ND)
 
     def count_positives(self, y_N: Any) -> Tensor:
         """Return the number of positives of each anchor, (N,): every other row."""
-        rows = len(read_labels(y_N).y_N)
+        rows = len(read_label_vectors(y_N).y_NT)
         return torch.full((rows,), rows - 1, device=device_of(y_N))
 
     def extra_repr(self) -> str:
@@ -60,13 +62,12 @@ class SupCRLoss(nn.Module):
         return pairs.settings_of(self)
 
 
-def rank_contrast(z_ND: Tensor, labels: Labels, temperature: float) -> Tensor:
+def rank_contrast(z_ND: Tensor, labels: LabelVectors, temperature: float) -> Tensor:
     """Compute SupCR as it is defined, with autograd. M = N − 1 others of each anchor, farthest label first."""
-    y_N = labels.on(z_ND.device)
     similarity = NegativeDistance()
     row_ND, _ = similarity.rows(z_ND.to(pairs.exact_dtype(z_ND.device)))
     # The anchor itself comes last, and is cut off.
-    far_NN, order_NN = (y_N[:, None] - y_N).abs().fill_diagonal_(-torch.inf).sort(dim=1, descending=True)
+    far_NN, order_NN = labels.gaps(z_ND.device).fill_diagonal_(-torch.inf).sort(dim=1, descending=True)
     s_NM = similarity.real(similarity.between(row_ND, row_ND)).gather(1, order_NN[:, :-1]) / temperature
     # Others at the same label distance share a denominator: the running sum up to the last of them.
     place_M = torch.arange(s_NM.shape[1], device=s_NM.device)

@@ -41,6 +41,7 @@ class SupReMixLoss(nn.Module):
     """
 
     registered_name = "loss/supremix"
+    numbers_only = True
 
     def __init__(
         self,

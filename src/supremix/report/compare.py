@@ -124,7 +124,8 @@ def _draw(compared: Compared, out: Path) -> list[Path]:
     cell, record = compared.best
     folder = compared.store.run(str(cell.run_id))
     drawn = one_run.draw(record, *outcome(record, folder, compared.store), out)
-    picture, _ = tsne([test_features(cell.label, folder)], record["data"].get("label", "label"), 1)
+    shown = record["data"].get("targets", [record["data"].get("label", "label")])[0]
+    picture, _ = tsne([test_features(cell.label, folder)], shown, 1)
     save(picture, out / "map", record["synthetic"])
     return [*drawn, out / "map.png"]
 

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from torch import nn
 
 from supremix.data.dataset import Data, read_ahead
 from supremix.data.rows import permute_labels, training_subset
+from supremix.data.vectors import refuse_vectors
 from supremix.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ NEEDED = {
 }
 """Attributes of what a node makes, by the last part of its key."""
 
+COMPARE_VECTORS = (
+    "set dataset.label_unit=pca, which compares their first principal direction, or use a method that compares "
+    "vectors: supcr, y_aware, threshold or exp"
+)
 PART_OF_RANGE = re.compile(r"range/([1-9]\d*)")
 BINS_WITHOUT_SIZE = 50
 """Bins of the labels' range for what counts bins, where the data has no width of its own."""
@@ -101,12 +107,27 @@ def loaded_data(settings: "Settings") -> Data:
 
 def contrastive_loss(method: "Contrastive", data: Data) -> nn.Module:
     """Build the method's loss."""
+    targets = data.compared().train.y.shape[1:]
+    if targets and method.pretrain.sampler == "paired":
+        raise UserError(
+            f"method.pretrain.sampler=paired pairs rows by a label that is a number, and these are vectors of "
+            f"{targets[0]}: use shuffled, or set dataset.label_unit=pca"
+        )
     return _loss("method.loss", method.loss, data, method.labels)
 
 
 def regulariser(name: str, term: "Regulariser", data: Data) -> nn.Module:
     """Build a regulariser's loss."""
     return _loss(f"method.regression.regularisers.{name}.loss", term.loss, data, term.labels)
+
+
+def regression_loss(node: Mapping[str, Any] | None, data: Data) -> Any:
+    """Build the loss of predictions; None for None."""
+    criterion = build("method.regression.loss", node)
+    refuse_vectors(
+        "method.regression.loss", criterion, data.train.y, "train one run a label, or use method=vanilla or huber"
+    )
+    return criterion
 
 
 def mixing(node: Mapping[str, Any] | None, data: Data) -> Any:
@@ -116,6 +137,12 @@ def mixing(node: Mapping[str, Any] | None, data: Data) -> Any:
 
 def _loss(key: str, node: Mapping[str, Any], data: Data, labels: str) -> nn.Module:
     criterion = build(key, node, **_derived(node, data, labels))
+    refuse_vectors(
+        key,
+        criterion,
+        data.compared().train.y,
+        COMPARE_VECTORS,
+    )
     if hasattr(criterion, "on_no_positive") and "on_no_positive" not in node:
         criterion.on_no_positive = "zero"  # a single batch may have none; `preflight` stops a run where no batch has
     try:
@@ -133,23 +160,30 @@ def _derived(node: Mapping[str, Any], data: Data, labels: str) -> dict[str, Any]
 
     These are ``label_range: train``, the labels' range; ``window: auto``, the window of the data's geometry; ``low``,
     ``high`` and ``bin_size: train``, the least and the largest label and the width of bins; and of any argument that is
-    a length in label units ``range/10``, that part of the labels' range.
+    a length in label units ``range/10``, that part of the labels' range; of vectors, of the diagonal of their ranges.
 
     Args:
         node: whose arguments.
         data: gives the labels.
         labels: as the loss sees them, "raw" or "binned".
     """
+    data = data.compared()
     derived: dict[str, Any] = {"label_range": data.contrast_range} if node.get("label_range") == "train" else {}
     if node.get("window") == "auto":
+        if data.train.y.ndim == 2:
+            raise UserError(
+                "method.window=auto: Mix-pos lie between labels that are numbers, and these are vectors of "
+                f"{data.train.y.shape[1]}: {COMPARE_VECTORS}"
+            )
         if data.geometry is None:
             raise UserError(f"method.window=auto: dataset={data.name} has a window of its own: give a number")
         derived |= {"window": data.geometry.window}
     seen_N = data.train.y if labels == "raw" else data.contrast_labels(data.train.y)
     low, high = float(seen_N.min()), float(seen_N.max())
+    span = high - low if seen_N.ndim == 1 else float(np.linalg.norm(np.ptp(seen_N, axis=0)))
     known = {"low": low, "high": high, "bin_size": data.bin_size or (high - low) / BINS_WITHOUT_SIZE}
     derived |= {name: value for name, value in known.items() if node.get(name) == "train"}
     for name, value in node.items():
         if isinstance(value, str) and (part := PART_OF_RANGE.fullmatch(value)):
-            derived[name] = (high - low) / float(part[1])
+            derived[name] = span / float(part[1])
     return derived

@@ -5,6 +5,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
 from pydantic import ValidationError
 
+from supremix.data.dataset import constant_label
 from supremix.errors import UserError, one_line, shortened
 from supremix.metrics.regression import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from supremix.metrics.rounding import is_constant
@@ -47,8 +48,19 @@ def _way_out(error: OmegaConfBaseException) -> str:
     return "give the key a value (`supremix train --cfg job` shows all keys)"
 
 
-def check_bins(settings: Settings, bin_size: float | None) -> None:
-    """Raise UserError where something needs the dataset's label bins and there are none."""
+def check_bins(settings: Settings, bin_size: float | None, y_N: np.ndarray) -> None:
+    """Raise UserError where something needs the dataset's label bins and there are none.
+
+    Args:
+        settings: of the run.
+        bin_size: of the dataset.
+        y_N: training labels, (N,) or (N, T).
+    """
+    if y_N.ndim == 2 and settings.against_imbalance:
+        raise UserError(
+            f"{settings.against_imbalance[0]} compares rows by label bin, and labels that are vectors of "
+            f"{y_N.shape[1]} have none: use imbalance=none"
+        )
     if bin_size is None and settings.against_imbalance:
         raise UserError(
             f"{settings.against_imbalance[0]} compares rows by label bin, and dataset={settings.dataset.name} has "
@@ -61,13 +73,15 @@ def check_selection(settings: Settings, y_N: np.ndarray) -> None:
 
     Args:
         settings: of the run.
-        y_N: validation labels.
+        y_N: validation labels, (N,) or (N, T).
     """
-    if settings.method.estimator is None and settings.adapt.select in HIGHER_IS_BETTER and is_constant(y_N):
+    constant = is_constant(y_N).any()
+    if settings.method.estimator is None and settings.adapt.select in HIGHER_IS_BETTER and constant:
         labels = f"all {len(y_N)} validation labels" if len(y_N) > 1 else "the only validation label"
         raise UserError(
-            f"protocol.select={settings.adapt.select}: {labels} of dataset={settings.dataset.name} being {y_N[0]:g}, "
-            f"it is undefined: choose the epoch by one of {', '.join(LOWER_IS_BETTER)}, or validate on other rows"
+            f"protocol.select={settings.adapt.select}: {labels} of dataset={settings.dataset.name} being "
+            f"{constant_label(y_N)}, it is undefined: choose the epoch by one of {', '.join(LOWER_IS_BETTER)}, "
+            "or validate on other rows"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from supremix.errors import UserError
+from supremix.metrics.targets import in_deviations
 from supremix.store.files import load_arrays, read_history, reading
 from supremix.store.folders import Store, begun, finished
 from supremix.store.records import Record, read_record
@@ -59,10 +60,15 @@ def failure(store: Store, run_id: str) -> str:
 
 
 def outcome(record: Record, folder: Path, store: Store) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Return test labels (N,), their predictions (N,) by the best epoch, and stage → history of what was trained."""
+    """Return test labels (N,), their predictions (N,) by the best epoch, and stage → history of what was trained.
+
+    Of vectors, all targets one after the other, in standard deviations of the training labels from their mean.
+    """
     with reading(folder / "predictions.npz", "the predictions of a run"):
-        arrays = load_arrays(folder / "predictions.npz", lambda name: name in ("test_y", "test_best"))
-        y_N, prediction_N = arrays["test_y"], arrays["test_best"]
+        arrays = load_arrays(
+            folder / "predictions.npz", lambda name: name in ("test_y", "test_best") or name.startswith("target_")
+        )
+        y_N, prediction_N = (in_deviations(arrays, name).T.reshape(-1) for name in ("test_y", "test_best"))
     histories = {}
     if record["pretrain"] and (encoder := store.encoder(record["pretrain_id"])).is_dir():
         histories["pretrain"] = read_history(encoder)

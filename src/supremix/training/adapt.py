@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from supremix.data.dataset import Data, Split, check_finite
+from supremix.data.vectors import Vectors
 from supremix.metrics.regression import LOWER_IS_BETTER, regression_metrics
+from supremix.metrics.targets import mean_over_targets
 from supremix.runtime import ranks
 from supremix.runtime.seeding import generator, initialising
 from supremix.runtime.sharding import synchronised
@@ -28,7 +30,7 @@ from supremix.training.settings import AdaptSettings
 
 CACHED_AT_ONCE = 4096  # rows of cached features; raw inputs go through the network in batches of the stage's size
 
-Predictions = dict[str, dict[str, np.ndarray]]  # "val", "test" → "best", "last", "ridge" → (N,) in label units
+Predictions = dict[str, dict[str, np.ndarray]]  # "val", "test" → "best", "last", "ridge" → (N,) or (N, T), label units
 Interval = tuple[np.ndarray, np.ndarray]  # (N,) lower and (N,) upper ends, label units
 
 
@@ -107,7 +109,7 @@ def adapt(
         objective,
         stream,
         objects.scheduler(optimizer) if objects.scheduler else None,
-        score=lambda: validation_score(predict(inputs.val)[0], data.val.y, settings.select),
+        score=lambda: validation_score(predict(inputs.val)[0], data.val.y, settings.select, data.vectors),
         patience=settings.patience,
         generators=[draws],
         ids=batch_ids(items, batch_size, stream),
@@ -143,7 +145,7 @@ def training_items(inputs: Data, objects: Adaptation, target_N: np.ndarray) -> I
     """Return the rows to train on, by number; with mixing, by their targets, which are mixed as the inputs are."""
     split, to_input, augment, mixing = inputs.train, inputs.to_input, inputs.training_views, objects.mixing
     if mixing is not None:
-        mixing.fit(inputs.train.y)
+        mixing.fit(inputs.compared().train.y)
         return Items(split, target_N, to_input, augment, mixing=mixing)
     # Regularisers read labels on the host, and would wait for a GPU.
     labels_on = torch.device("cpu") if objects.regularisers else None
@@ -153,7 +155,7 @@ def training_items(inputs: Data, objects: Adaptation, target_N: np.ndarray) -> I
 def predictions_of(
     data: Data, model: nn.Module, loss: Any, device: torch.device, batch_size: int, split: Split
 ) -> tuple[np.ndarray, Interval | None]:
-    """Return predictions (N,) float64 in label units, and their intervals where the loss gives them."""
+    """Return predictions (N,) or (N, T) float64 in label units, and their intervals where the loss gives them."""
     output = apply(model, split, batch_size, device, data.to_input).to(device)
 
     def decoded(value_N: Tensor) -> np.ndarray:
@@ -165,9 +167,15 @@ def predictions_of(
     return decoded(point(loss, output)), interval and (decoded(interval[0]), decoded(interval[1]))
 
 
-def validation_score(prediction_N: np.ndarray, y_N: np.ndarray, select: str) -> float:
-    """Return the chosen metric, its sign set so that lower is better; an undefined correlation counts as worst."""
-    value = regression_metrics(y_N, prediction_N)[select]
+def validation_score(prediction_N: np.ndarray, y_N: np.ndarray, select: str, vectors: Vectors | None = None) -> float:
+    """Return the chosen metric, its sign set so that lower is better; an undefined correlation counts as worst.
+
+    Of vectors it is the mean over targets, each in its standard deviations.
+    """
+    if vectors is None:
+        value = regression_metrics(y_N, prediction_N)[select]
+    else:
+        value = mean_over_targets(regression_metrics, vectors.standard(y_N), vectors.standard(prediction_N))[select]
     if np.isnan(value):
         return float("inf")
     return value if select in LOWER_IS_BETTER else -value

@@ -30,7 +30,7 @@ class Items:
 
     Args:
         split: gives the inputs of its N rows.
-        y_N: what a batch gives of its rows beside their inputs (N,): labels, targets or row numbers.
+        y_N: what a batch gives of its rows beside their inputs, (N,) or (N, T): labels, targets or row numbers.
         to_input: turns what the split fetches into what the model takes, where there is no augmentation.
         augment: makes random views of fetched items; None for no augmentation.
         views: number of views of each item in a batch.
@@ -86,7 +86,7 @@ def batches_of(items: Items, batch_size: int, stream: Stream, device: torch.devi
                 x = items.to_input(x)
             else:
                 x = augment(torch.cat([x] * views), torch.cat([u_NP[index_B] for u_NP in uniforms_NP]))
-                y_B = y_B.repeat(views)
+                y_B = torch.cat([y_B] * views)
             yield x if pair is None else mixture(x, to_device(shard(pair[1]), device), mixing.layer), y_B
 
     return epoch_batches

@@ -47,7 +47,7 @@ def mixture(x: Any, share_B: Tensor, layer: str) -> Any:
 class Mixup:
     """Draw partners and shares of rows: C-Mixup (Yao et al. 2022), or mixup with partners at random.
 
-    The partner j of row i is a training row, drawn with a probability proportional to exp(−(y_i − y_j)²/2σ²), or any
+    The partner j of row i is a training row, drawn with a probability proportional to exp(−‖y_i − y_j‖²/2σ²), or any
     alike; the share of row i is Beta(α, α). Mixed at a hidden layer with any row, it is Manifold Mixup (Verma et al.
     2019).
 
@@ -68,10 +68,10 @@ class Mixup:
         self.alpha, self.bandwidth, self.layer = float(alpha), bandwidth, layer
 
     def fit(self, y_N: np.ndarray) -> None:
-        """Take in the training labels (N,), label units."""
+        """Take in the training labels (N,), or (N, T), label units."""
         self.y_N = y_N
-        self.order_N = np.argsort(y_N, kind="stable")
-        self.label_U, self.first_U, self.rows_U = np.unique(y_N[self.order_N], return_index=True, return_counts=True)
+        self.label_U, place_N, self.rows_U = np.unique(y_N, axis=0, return_inverse=True, return_counts=True)
+        self.order_N, self.first_U = np.argsort(place_N.reshape(-1), kind="stable"), self.rows_U.cumsum() - self.rows_U
 
     def partners(self, row_B: np.ndarray, generator: torch.Generator) -> tuple[np.ndarray, Tensor]:
         """Draw the partners of training rows (B,), row numbers, and their own shares (B,) float32."""
@@ -80,7 +80,8 @@ class Mixup:
         if self.bandwidth is None:
             return (uniform_B2[:, 0] * len(self.y_N)).astype(np.int64), share_B
         # A label is drawn first, then a row that has it: labels repeat, so that there are fewer of them.
-        gap_BU = (self.y_N[row_B, None] - self.label_U) / self.bandwidth
+        gap_BU = self.y_N[row_B, None] - self.label_U
+        gap_BU = (np.linalg.norm(gap_BU, axis=2) if gap_BU.ndim == 3 else gap_BU) / self.bandwidth
         upto_BU = np.cumsum(self.rows_U * np.exp(-(gap_BU**2) / 2), axis=1)
         label_B = (upto_BU <= uniform_B2[:, :1] * upto_BU[:, -1:]).sum(axis=1).clip(max=len(self.label_U) - 1)
         place_B = self.first_U[label_B] + (uniform_B2[:, 1] * self.rows_U[label_B]).astype(np.int64)

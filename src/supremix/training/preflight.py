@@ -58,12 +58,13 @@ def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: in
     """
     if not hasattr(criterion, "count_positives"):
         return
+    data = data.compared()
     views = method.pretrain.views if data.contrastive_views is not None else 1
 
     def batches(data: Data) -> list[np.ndarray]:
         label_N = labels_of(data, method)
         places = first_batches(label_N, method, Stream(seed, "pretrain"))
-        return [np.tile(label_N[index_B], views) for index_B in places]
+        return [np.concatenate([label_N[index_B]] * views) for index_B in places]
 
     first = batches(data)
     found = count(criterion, first)
@@ -93,7 +94,8 @@ def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: in
 
 
 def labels_of(data: Data, method: MethodSettings) -> np.ndarray:
-    """Return the training labels as the loss sees them, (N,)."""
+    """Return the training labels as the loss sees them, (N,) or (N, T)."""
+    data = data.compared()
     return data.train.y if method.labels == "raw" else data.contrast_labels(data.train.y)
 
 

@@ -54,7 +54,7 @@ def cached(split: Split, compute: Callable[[], Tensor]) -> Split:
 
 
 def ridge_probe(train: Split, val: Split, weight_N: np.ndarray | None = None) -> Pipeline:
-    """Fit ridge regression on standardised features, its strength chosen by validation MAE.
+    """Fit ridge regression on standardised features, its strength for each of T targets chosen by validation MAE.
 
     Args:
         train: rows whose `fetch` gives features, like ``val``.
@@ -63,20 +63,24 @@ def ridge_probe(train: Split, val: Split, weight_N: np.ndarray | None = None) ->
     """
     scaler = StandardScaler()
     x_train, ridge = scaler.fit_transform(all_rows(train)), Ridge(alpha=RIDGE_STRENGTHS)
-    # A column of labels for each strength, so that all share one matrix of inner products.
-    ridge.fit(x_train, np.tile(train.y[:, None], len(RIDGE_STRENGTHS)), sample_weight=weight_N)
-    prediction_VS = ridge.predict(scaler.transform(all_rows(val)))
-    best = np.abs(prediction_VS - val.y[:, None]).mean(axis=0).argmin()
-    ridge.coef_, ridge.intercept_ = ridge.coef_[best], ridge.intercept_[best]
+    # Columns of labels for each strength, so that all share one matrix of inner products.
+    y_NT, y_VT = (split.y.reshape(len(split), -1) for split in (train, val))
+    strengths, targets = len(RIDGE_STRENGTHS), y_NT.shape[1]
+    ridge.set_params(alpha=RIDGE_STRENGTHS.repeat(targets))
+    ridge.fit(x_train, np.tile(y_NT, strengths), sample_weight=weight_N)
+    prediction_VST = ridge.predict(scaler.transform(all_rows(val))).reshape(len(val), strengths, targets)
+    best_T = np.abs(prediction_VST - y_VT[:, None]).mean(axis=0).argmin(axis=0)
+    chosen = best_T * targets + np.arange(targets) if train.y.ndim == 2 else best_T[0]
+    ridge.coef_, ridge.intercept_ = ridge.coef_[chosen], ridge.intercept_[chosen]
     return make_pipeline(scaler, ridge)
 
 
 def linear_map(ridge: Pipeline) -> dict[str, Tensor]:
-    """Return the probe as weight (1, D) and bias (1,), float64, from features to label units."""
+    """Return the probe as weight (1, D) and bias (1,), of T targets (T, D) and (T,), from features to label units."""
     scaler, regression = ridge[0], ridge[-1]
-    weight_D = regression.coef_ / scaler.scale_
-    bias = regression.intercept_ - weight_D @ scaler.mean_
-    return {"weight": torch.from_numpy(weight_D)[None], "bias": torch.tensor([bias], dtype=torch.float64)}
+    weight = regression.coef_ / scaler.scale_
+    bias = regression.intercept_ - weight @ scaler.mean_
+    return {"weight": torch.from_numpy(np.atleast_2d(weight)), "bias": torch.from_numpy(np.atleast_1d(bias))}
 
 
 def all_rows(split: Split) -> np.ndarray:

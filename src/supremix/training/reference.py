@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sklearn.multioutput import MultiOutputRegressor
 
 from supremix.data.dataset import Data, Split, check_finite
 from supremix.errors import UserError, one_line
@@ -13,12 +14,15 @@ AT_ONCE = 64  # rows fetched together, so that not all raw inputs of a split are
 def fit_reference(estimator: Any, data: Data) -> dict[str, dict[str, np.ndarray]]:
     """Fit a scikit-learn regressor on the training rows; return predictions by split and variant, as `adapt` does.
 
-    It learns labels as they are, or with a target transform the transformed ones, as networks do.
+    It learns labels as they are, or with a target transform the transformed ones, as networks do. Of vectors each
+    target has a regressor of its own.
 
     Raises:
         UserError: the inputs are not finite, or the regressor refuses the data.
     """
-    transform = data.target.transform
+    transform, kind = data.target.transform, type(estimator).__name__
+    if data.train.y.ndim == 2:
+        estimator = MultiOutputRegressor(estimator)
 
     def inputs_NF(split: Split) -> np.ndarray:
         batches = np.split(np.arange(len(split)), range(AT_ONCE, len(split), AT_ONCE))
@@ -26,15 +30,15 @@ def fit_reference(estimator: Any, data: Data) -> dict[str, dict[str, np.ndarray]
         check_finite("the inputs", x_NF, split)
         return x_NF
 
-    def predicted_N(split: Split) -> np.ndarray:
-        prediction_N: np.ndarray = estimator.predict(inputs_NF(split))
-        return prediction_N if transform is None else transform.decode(prediction_N)
+    def predicted(split: Split) -> np.ndarray:
+        prediction: np.ndarray = estimator.predict(inputs_NF(split))
+        return prediction if transform is None else transform.decode(prediction)
 
     try:
         estimator.fit(inputs_NF(data.train), data.train.y if transform is None else transform.encode(data.train.y))
-        return {name: {"best": predicted_N(getattr(data, name))} for name in ("val", "test")}
+        return {name: {"best": predicted(getattr(data, name))} for name in ("val", "test")}
     except ValueError as error:  # as scikit-learn refuses data, such as fewer rows than neighbours
         raise UserError(
-            f"method.estimator: {type(estimator).__name__} refuses {len(data.train)} training rows of {data.name}: "
+            f"method.estimator: {kind} refuses {len(data.train)} training rows of {data.name}: "
             f"{one_line(error)}: take another method, or more rows"
         ) from error

@@ -1,6 +1,6 @@
 """What is trained in the regression stage: the network, and the sum of its loss and its regularisers.
 
-B rows of a batch, K outputs of the head, D features.
+B rows of a batch, K outputs of the head, D features; T targets where labels are vectors, each an output.
 """
 
 from collections import OrderedDict
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from supremix.data.dataset import Data, TargetScale
+from supremix.data.dataset import Data
 from supremix.errors import UserError
 from supremix.models.heads import RegressionHead
 from supremix.training.criteria import drawing
@@ -124,12 +124,12 @@ class Objective:
         draws: torch.Generator,
         device: torch.device,
     ) -> None:
-        self.loss, self.target = loss, data.target
+        self.loss, self.data, seen = loss, data, data.compared()
         self.target_N = torch.from_numpy(data.target.encode(data.train.y).astype(np.float32)).to(device)
         self.weight_N = None if weight_N is None else torch.from_numpy(weight_N).to(device)
         self.terms: list[tuple[Regulariser, Callable[..., Tensor], Tensor]] = []
         for name, term in regularisers.items():
-            label_N = data.train.y if term.labels == "raw" else data.contrast_labels(data.train.y)
+            label_N = seen.train.y if term.labels == "raw" else seen.contrast_labels(seen.train.y)
             call = drawing(term.loss, draws, f"method.regression.regularisers.{name}.loss")
             self.terms.append((term, call, torch.from_numpy(label_N.astype(np.float64))))
 
@@ -148,18 +148,19 @@ class Objective:
         value = self.loss(output, self.target_N[row_B])
         total = value if weight_B is None else (weight_B * value).mean()
         if self.terms:
-            known = {"prediction_N": in_label_units(self.target, point(self.loss, output)), "weight_N": weight_B}
+            known = {"prediction_N": in_label_units(self.data, point(self.loss, output)), "weight_N": weight_B}
             for (term, call, label_N), seen_BD in zip(self.terms, seen, strict=True):
                 total = total + term.weight * call(seen_BD, label_N[of_B.cpu()], **known)
         return total
 
 
-def in_label_units(target: TargetScale, prediction_B: Tensor) -> Tensor:
-    """Return predictions in label units, without gradient, on their device."""
-    if target.transform is None:
+def in_label_units(data: Data, prediction_B: Tensor) -> Tensor:
+    """Return predictions in the units of the labels that regularisers see, without gradient, on their device."""
+    target, vectors = data.target, data.vectors
+    if target.transform is None and vectors is None:
         return target.decode(prediction_B.detach())
     decoded = target.decode(prediction_B.detach().double().cpu().numpy())
-    return torch.from_numpy(decoded).to(prediction_B)
+    return torch.from_numpy(decoded if vectors is None else vectors.compared(decoded)).to(prediction_B)
 
 
 def point(loss: Any, output: Tensor) -> Tensor:
@@ -182,11 +183,11 @@ def ready(loss: Any, target_N: np.ndarray, weighted: bool) -> Any:
 
 
 def new_head(loss: Any, width: int, target_N: np.ndarray, bias_init: str) -> RegressionHead:
-    """Return a head as wide as the loss needs, its bias as the protocol says: at the targets' mean, or at 0."""
-    outputs = getattr(loss, "outputs", 1)
+    """Return a head as wide as loss and targets need, its bias as the protocol says: at the targets' mean, or at 0."""
+    outputs = getattr(loss, "outputs", 1) if target_N.ndim == 1 else target_N.shape[1]
     bias: Any = 0.0
     if bias_init == "mean":
-        bias = loss.start(target_N) if hasattr(loss, "start") else float(target_N.mean())
+        bias = loss.start(target_N) if hasattr(loss, "start") else target_N.mean(axis=0)
     return RegressionHead(width, bias, outputs)
 
 

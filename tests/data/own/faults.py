@@ -128,7 +128,16 @@ CASES: dict[str, Case] = {
         SOUND.replace(",y\n", ",Sale_Price\n"), "did you mean Sale_Price", layout={"label": "SalePrice"}
     ),
     "no label named": Case(SOUND, r"dataset\.label: .* has the columns id, size, kind, y", layout={"label": None}),
-    "two labels": Case(SOUND, "one label a run", layout={"label": ["size", "y"]}),
+    "two labels": Case(
+        changed((3, 3, ""), (4, 1, "NA"), (4, 3, "")),
+        rows=38,
+        layout={"label": ["size", "y"]},
+        tells=("label 'size'", "label 'y'", "no label in 'y': line 4", "no label in 'size': line 5"),
+    ),
+    "a label twice": Case(SOUND, "a column is named twice", layout={"label": ["y", "y"]}),
+    "of two labels one": Case(
+        labels(lambda i: 3), "all 28 training rows have the label 3", layout={"label": ["size", "y"]}
+    ),
     "missing labels": Case(
         changed((3, 3, ""), (4, 3, "NA")), rows=38, tells=("2 × left out: no label in 'y': line 4, line 5",)
     ),

@@ -44,7 +44,7 @@ def test_reader_target_and_arguments_come_back(tmp_path, monkeypatch):
 
     assert intake.reader.read([3, 4]).tolist() == [7.0, 10.0]
     assert intake.target == target
-    assert intake.label == "price"
+    assert intake.labels == ("price",)
     assert intake.input_spec["in_features"] == 1
     assert torch.equal(intake.input_spec["vectors"], torch.eye(2))
 

@@ -94,7 +94,7 @@ def test_new_rows_are_read_as_those_of_the_file_from_what_is_stored(houses, tmp_
     intake = stored.restored(stored.load_state(tmp_path / "run"))
     frame = pd.read_csv(houses).set_index("id").loc[data.test.ids]  # with pandas' own types, in another order
     assert torch.equal(intake.reader.read(frame), data.test.fetch(np.arange(len(data.test))))
-    assert intake.label == "price"
+    assert intake.labels == ("price",)
     strange = frame.astype(object).assign(kind="never seen", area="", sold="no date")
     assert torch.isfinite(intake.reader.read(strange)).all()
     with pytest.raises(UserError, match="the rows have no column 'rooms', which the model was trained on"):

@@ -1,25 +1,28 @@
 """From usable rows and their inputs to data: split, scale of the targets, label geometry, and what was understood."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from supremix.data.dataset import Data, RowReader, Split, TargetScale, check_trainable
-from supremix.data.geometry import find_geometry
+from supremix.data.dataset import Data, RowReader, Split, TargetScale, check_trainable, constant_label
+from supremix.data.geometry import Geometry, find_geometry
 from supremix.data.own.layout import Rows
 from supremix.data.own.problems import summary
 from supremix.data.own.split import split_rows
 from supremix.data.prepared.folder import SPLITS
-from supremix.data.scaling import SCALINGS, target_scale
+from supremix.data.scaling import SCALINGS, mean_std, target_scale
 from supremix.data.transforms import fit_transform
+from supremix.data.vectors import Vectors, first_direction
 from supremix.errors import UserError
 from supremix.metrics.rounding import is_constant
 from supremix.runtime import ranks
 
 log = logging.getLogger(__name__)
+
+BY_NORM = "contrastive losses compare labels by the norm of their difference, each target in its standard deviations"
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Plan:
         scaling: "standard" by the training rows, or "raw", of targets and of inputs without a fixed range.
         target_transform: "none", "log" or "quantile"; undone before anything is measured.
         bin_size: label units, "auto" or None.
-        label_unit: what contrastive losses compare: "label", "rank" or "auto".
+        label_unit: what contrastive losses compare: "label", "rank" or "auto"; of vectors their norm, or "pca".
         batch_size: items in a batch of pre-training, for which bins and window are found.
     """
 
@@ -89,13 +92,13 @@ def assembled(name: str, rows: Rows, split: Mapping[str, np.ndarray], inputs: In
         plan: what is decided.
     """
     y_train = rows.y[split["train"]]
-    if is_constant(y_train):
+    if is_constant(y_train).any():
         raise UserError(
-            f"{rows.sheet.path}: all {len(y_train):,} training rows have the label {y_train[0]:g}: "
+            f"{rows.sheet.path}: all {len(y_train):,} training rows have the label {constant_label(y_train)}: "
             "regression needs at least two different labels"
         )
-    geometry = find_geometry(name, y_train, plan.batch_size, plan.bin_size, plan.label_unit)
-    facts = [*rows.facts, *inputs.facts, _split_in_words(rows, split), geometry.in_words()]
+    vectors, geometry, in_words = compared_by(name, rows.labels, y_train, plan)
+    facts = [*rows.facts, *inputs.facts, _split_in_words(rows, split), in_words]
     problems = summary(rows.problems)
     if ranks.is_first():
         for line in [f"{rows.sheet.path}: {facts[0]}", *facts[1:], *problems]:
@@ -109,22 +112,56 @@ def assembled(name: str, rows: Rows, split: Mapping[str, np.ndarray], inputs: In
         train,
         val,
         test,
-        geometry.bin_size,
+        None if vectors is not None or geometry is None else geometry.bin_size,
         transformed_scale(name, plan, y_train),
         inputs.input_spec,
         rows.sheet.sha256 + inputs.sha256,
         synthetic=False,
         geometry=geometry,
+        vectors=vectors,
         reader=inputs.reader,
-        extras={"label": str(rows.label), "columns": rows.names, "understood": facts, "problems": problems},
+        extras={"label": rows.label, "columns": rows.names, "understood": facts, "problems": problems}
+        | ({} if vectors is None else {"targets": [*rows.labels]}),
         **inputs.others,
     )
     check_trainable(data)
     return data
 
 
+def compared_by(
+    name: str, labels: Sequence[str], y_N: np.ndarray, plan: Plan
+) -> tuple[Vectors | None, Geometry | None, str]:
+    """Return how contrastive losses see labels: vectors; geometry of numbers, or of the vectors' direction; in words.
+
+    Args:
+        name: of the dataset, for messages.
+        labels: the targets.
+        y_N: training labels, (N,) or (N, T).
+        plan: what is decided.
+    """
+    unit = plan.label_unit
+    if y_N.ndim == 1:
+        geometry = find_geometry(name, y_N, plan.batch_size, plan.bin_size, unit)
+        return None, geometry, geometry.in_words()
+    if unit not in ("auto", "label", "pca"):
+        raise UserError(
+            f"{name}: dataset.label_unit={unit}: labels that are vectors are compared by their norm (auto) or by their "
+            "first principal direction (pca)"
+        )
+    vectors = Vectors(tuple(labels), *mean_std(y_N))
+    if unit != "pca":
+        return vectors, None, BY_NORM
+    vectors = replace(vectors, direction_T=first_direction(vectors.standard(y_N)))
+    geometry = find_geometry(name, vectors.compared(y_N), plan.batch_size, plan.bin_size)
+    return vectors, geometry, f"first principal direction of the labels: {geometry.in_words()}"
+
+
 def transformed_scale(name: str, plan: Plan, y_N: np.ndarray) -> TargetScale:
     """Fit the units of the regression head to training labels."""
+    if y_N.ndim == 2 and plan.target_transform != "none":
+        raise UserError(
+            f"{name}: dataset.target_transform={plan.target_transform} maps one label, and these are vectors: use none"
+        )
     transform = fit_transform(name, plan.target_transform, y_N)
     encoded_N = y_N if transform is None else transform.encode(y_N)
     return replace(target_scale(name, plan.scaling, encoded_N), transform=transform)
@@ -135,7 +172,8 @@ def _of_rows(fetch: Callable[[np.ndarray], Any], at: np.ndarray) -> Callable[[np
 
 
 def _split_in_words(rows: Rows, split: Mapping[str, np.ndarray]) -> str:
-    how = "drawn, alike in their labels" if rows.split is None else "by the file"
+    alike = "their labels" if len(rows.labels) == 1 else rows.labels[0]
+    how = f"drawn, alike in {alike}" if rows.split is None else "by the file"
     if rows.group is not None:
         how += ", groups together"
     counts = "/".join(f"{len(split[part]):,}" for part in SPLITS)

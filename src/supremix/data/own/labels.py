@@ -1,5 +1,6 @@
-"""The labels of a user's table, one number a row; rows without one are named and left out."""
+"""The labels of a user's table, a number or several a row; rows without one are named and left out."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,25 @@ LEFT_OUT_AT_MOST = 0.5
 """Part of the rows without a label above which the column is refused."""
 
 
-def labels_of(sheet: "Sheet", name: str) -> tuple[np.ndarray, list[Problem], str]:
-    """Read the labels.
+def labels_of(sheet: "Sheet", names: Sequence[str]) -> tuple[np.ndarray, list[Problem], list[str]]:
+    """Read T columns of labels.
+
+    Returns:
+        Labels (N, T) float64, NaN in rows that are left out; why these are, the first reason of each; the form of the
+        numbers in words, for each column.
+
+    Raises:
+        UserError: a column has no numbers, or hardly any.
+    """
+    columns = [column_of(sheet, name) for name in names]
+    faults = {problem.place: problem for _, problems, _ in reversed(columns) for problem in problems}
+    y_NT = np.stack([y_N for y_N, _, _ in columns], axis=1)
+    ordered = [faults[place] for place in map(str, sheet.frame.index) if place in faults]
+    return y_NT, ordered, [form for _, _, form in columns]
+
+
+def column_of(sheet: "Sheet", name: str) -> tuple[np.ndarray, list[Problem], str]:
+    """Read a column of labels.
 
     Args:
         sheet: the table.

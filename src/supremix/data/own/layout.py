@@ -27,7 +27,7 @@ class Layout:
     """The columns as the user names them, None where there is none or it is to be found.
 
     Args:
-        label: of the target.
+        label: of the target; a list of several is predicted by one network.
         columns: names of all columns, for a file without a header.
         id: of the rows' names; a column called "id" without repetitions counts.
         split: with train, val and test; "auto": a column called "split", else none. None: the split is drawn.
@@ -51,9 +51,9 @@ class Rows:
 
     Attributes:
         sheet: what they were read from; its frame has just these rows.
-        label: the column of the labels.
+        labels: the columns of the labels.
         ids: (N,) str, unique.
-        y: (N,) float64, label units.
+        y: float64, label units: (N,), or (N, T) of T label columns.
         inputs: names of the columns that are inputs.
         split: (N,) "train", "val" or "test" where the file says it; None where it is to be drawn.
         group: (N,) where rows are to stay together; None for none.
@@ -63,7 +63,7 @@ class Rows:
     """
 
     sheet: Sheet
-    label: str
+    labels: tuple[str, ...]
     ids: np.ndarray
     y: np.ndarray
     inputs: list[str]
@@ -72,6 +72,11 @@ class Rows:
     problems: list[Problem] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
     names: list[str] | None = None
+
+    @property
+    def label(self) -> str:
+        """What is predicted, in words."""
+        return ", ".join(self.labels)
 
     @property
     def frame(self) -> "pd.DataFrame":
@@ -93,37 +98,39 @@ def read_rows(path: str | None, layout: Layout) -> Rows:
     if not path:
         raise UserError("dataset.path: name the file, with a row for each item, as in dataset.path=houses.csv")
     sheet = read_sheet(path, layout.columns)
-    label = the_label(layout.label, sheet)
+    labels = the_labels(layout.label, sheet)
     given = {"id": layout.id, "group": layout.group, "split": None if layout.split == "auto" else layout.split}
     for role, name in given.items():
         if name is not None:
             column(sheet, name, f"dataset.{role}")
     drop = [column(sheet, name, "dataset.drop") for name in layout.drop]
-    y_N, problems, form = labels_of(sheet, label)
+    y_NT, problems, forms = labels_of(sheet, labels)
+    complete_N = np.isfinite(y_NT).all(axis=1)
     facts = [*sheet.facts]
     split_name = given["split"] or (_split_column(sheet) if layout.split == "auto" else None)
     split_N = None
     if split_name is not None:
         split_N, more = _split_of(sheet, split_name)
-        problems += [problem for problem, y in zip(more, y_N, strict=True) if problem and np.isfinite(y)]
-        y_N = np.where(split_N == "", np.nan, y_N)
+        problems += [problem for problem, complete in zip(more, complete_N, strict=True) if problem and complete]
+        y_NT = np.where((split_N == "")[:, None], np.nan, y_NT)
     ids, id_name, fact = _ids(sheet, layout.id)
     facts += [fact] if fact else []
-    roles = {label, split_name, id_name, layout.group, *drop}
-    kept_N = np.isfinite(y_N)
-    facts.append(
-        f"label {label!r}{f', {form}' if form else ''}: from {np.nanmin(y_N):g} to {np.nanmax(y_N):g}, median "
-        f"{np.nanmedian(y_N):g}, {len(np.unique(y_N[kept_N])):,} different"
+    roles = {*labels, split_name, id_name, layout.group, *drop}
+    kept_N = np.isfinite(y_NT).all(axis=1)
+    facts += [
+        f"label {label!r}{f', {form}' if form else ''}: from {y_N.min():g} to {y_N.max():g}, median "
+        f"{np.median(y_N):g}, {len(np.unique(y_N)):,} different"
         if kept_N.any()
         else f"label {label!r}"
-    )
+        for label, form, y_N in zip(labels, forms, y_NT[kept_N].T, strict=True)
+    ]
     group_N = None if layout.group is None else sheet.frame[layout.group].astype("str").to_numpy()
     inputs = [name for name in sheet.frame.columns if name not in roles]
     rows = Rows(
         sheet,
-        label,
+        labels,
         ids,
-        y_N,
+        y_NT[:, 0] if len(labels) == 1 else y_NT,
         inputs,
         split_N,
         group_N,
@@ -158,19 +165,15 @@ def column(sheet: Sheet, name: str, key: str) -> str:
     raise UserError(f"{key}={name}: {sheet.path} has no such column: {meant}")
 
 
-def the_label(label: Any, sheet: Sheet) -> str:
-    """Return the label's column; UserError for several or none."""
-    if isinstance(label, list | tuple):
-        if len(label) != 1:
-            raise UserError(
-                f"dataset.label={list(label)}: one label a run: train one for each, as in "
-                f"`supremix train -m dataset.label={','.join(map(str, label))} …` with the others in dataset.drop"
-            )
-        label = label[0]
-    if label is None:
-        names = [*sheet.frame.columns]
-        raise UserError(f"dataset.label: {sheet.path} has the columns {', '.join(names[:12])}: name the one to predict")
-    return column(sheet, str(label), "dataset.label")
+def the_labels(label: Any, sheet: Sheet) -> tuple[str, ...]:
+    """Return the columns of the labels; UserError for none, or for one twice."""
+    names = [*label] if isinstance(label, list | tuple) else [] if label is None else [label]
+    if not names:
+        known = ", ".join([*sheet.frame.columns][:12])
+        raise UserError(f"dataset.label: {sheet.path} has the columns {known}: name the one to predict")
+    if len({*names}) < len(names):
+        raise UserError(f"dataset.label={names}: a column is named twice: name each once")
+    return tuple(column(sheet, str(name), "dataset.label") for name in names)
 
 
 def _split_column(sheet: Sheet) -> str | None:

@@ -22,7 +22,7 @@ def split_rows(
     """Return split → its row numbers, ascending.
 
     Args:
-        y_N: labels.
+        y_N: labels, (N,), or (N, T), of which the first target counts.
         fractions: of "train", "val" and "test", above 0, with sum 1.
         seed: of the draw.
         split_N: the split of each row where the file says it; without "val" it is drawn from the training rows.
@@ -32,6 +32,7 @@ def split_rows(
         UserError: the fractions do not fit, or a split stays empty.
     """
     shares = _checked(fractions)
+    y_N = y_N.reshape(len(y_N), -1)[:, 0]
     if split_N is None:
         split_N = drawn(y_N, shares, seed, group_N)
     elif not (split_N == "val").any():

@@ -46,14 +46,14 @@ class Intake:
         reader: from new rows to what the backbone takes.
         target: from what the head predicts to label units, by ``decode``.
         input_spec: the backbone's arguments that the data decided.
-        label: name of the label's column.
+        labels: names of the labels' columns; of one, predictions are (B,), else (B, T).
         columns: names of all columns of a file without a line of names; None where files have one.
     """
 
     reader: RowReader
     target: TargetScale
     input_spec: dict[str, Any]
-    label: str
+    labels: tuple[str, ...]
     columns: list[str] | None = None
 
 
@@ -69,6 +69,7 @@ def state_of(data: Data) -> State:
         "target": {"mean": target.mean, "std": target.std, "transform": transform and transform.state()},
         "input_spec": spec,
         "label": data.extras.get("label", "label"),
+        "targets": data.extras.get("targets"),
         "columns": data.extras.get("columns"),
         "inputs": forms_of(data.to_input(data.test.fetch(np.arange(1)))),
     }
@@ -87,12 +88,13 @@ def restored(state: State) -> Intake:
     if state.get("kind") not in READERS:
         raise UserError(f"no reader of rows is called {state.get('kind')!r}: the run was stored by another version")
     target = state["target"]
-    scale = TargetScale(float(target["mean"]), float(target["std"]), restored_transform(target["transform"]))
+    scale = TargetScale(target["mean"], target["std"], restored_transform(target["transform"]))
+    labels = tuple(state.get("targets") or [state["label"]])
     spec = {
         key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
         for key, value in state["input_spec"].items()
     }
-    return Intake(READERS[state["kind"]].from_state(state["reader"]), scale, spec, state["label"], state.get("columns"))
+    return Intake(READERS[state["kind"]].from_state(state["reader"]), scale, spec, labels, state.get("columns"))
 
 
 def save_state(folder: Path, state: State) -> None:

@@ -26,6 +26,7 @@ class BalancedMSELoss(nn.Module):
     """
 
     registered_name = "loss/balanced_mse"
+    numbers_only = True
 
     def __init__(self, noise: float = 1.0, reduction: str = "mean") -> None:
         super().__init__()

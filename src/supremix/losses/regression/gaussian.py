@@ -26,6 +26,7 @@ class GaussianNLL(nn.Module):
     """
 
     registered_name = "loss/gaussian_nll"
+    numbers_only = True
     outputs = 2
 
     def __init__(self, coverage: float = 0.9, reduction: str = "mean") -> None:

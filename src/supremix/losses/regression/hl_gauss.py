@@ -39,6 +39,7 @@ class HLGaussLoss(nn.Module):
     """
 
     registered_name = "loss/hl_gauss"
+    numbers_only = True
     edge_L: Tensor | None
     centre_K: Tensor | None
 

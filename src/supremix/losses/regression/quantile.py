@@ -24,6 +24,7 @@ class QuantileLoss(nn.Module):
     """
 
     registered_name = "loss/quantile"
+    numbers_only = True
 
     def __init__(self, quantiles: Sequence[float] = (0.05, 0.5, 0.95), reduction: str = "mean") -> None:
         super().__init__()

@@ -39,6 +39,7 @@ class SRLLoss(nn.Module):
     """
 
     registered_name = "regulariser/srl"
+    numbers_only = True
     surrogate_KD: Tensor
 
     def __init__(
