@@ -35,6 +35,7 @@ MAY_CHANGE = re.compile(
     r"|dataset\.load\.(name|folder|split|pixels|padding|sizes\..+)"
     r"|dataset\.subset\.train_size"
     r"|(backbone\.build|dataset\.recipe\.backbone)\.(width|hidden)|backbone\.name|backbone\.build\.depth"
+    r"|dataset\.recipe\.stress\.\w+\.held_out"
     r"|dataset\.recipe\.(train_rows\..+|pretrain\.histogram_epochs)"
     r"|(dataset\.recipe\.(pretrain|adapt|adapt_release|vanilla)|method\.pretrain|protocol|method\.source\.protocol)"
     r"\.(epochs|scheduler\.(milestones|T_max))"

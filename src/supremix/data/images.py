@@ -14,6 +14,7 @@ from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, re
 from supremix.data.prepared.manifest import Manifest, read_manifest
 from supremix.data.readers import Pixels
 from supremix.data.scaling import target_scale
+from supremix.data.stress import Stress
 from supremix.data.views.images import ShiftedViews, normalised
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
@@ -33,6 +34,7 @@ def load_images(
     padding: int,
     flip: float,
     scaling: str | None = None,
+    stress: Stress | None = None,
 ) -> Data:
     """Load the prepared images in `folder`; they stay on disk until they are fetched.
 
@@ -45,6 +47,7 @@ def load_images(
         padding: largest shift of training images where labels train the backbone, pixels.
         flip: probability of mirroring them.
         scaling: "standard" standardises targets by the training rows; "raw" or None keeps label units.
+        stress: divides all rows anew; None keeps the prepared split.
 
     `Split.fetch` gives (B, 3, pixels, pixels) uint8; `to_input` brings that to [-1, 1], float32. Raises UserError
     where the folder is missing, damaged or changed, naming file and row. The array itself is checked by its size and
@@ -62,6 +65,7 @@ def load_images(
     manifest = read_manifest(folder / "manifest.csv", meta["rows"])
     if manifest.rows is None:
         raise UserError(f"{folder / 'manifest.csv'}: no split column: {redo(folder)}")
+    rows = manifest.rows if stress is None else stress.split(name, manifest.y)
     mapped = read_array(folder / ARRAY, "uint8", (meta.get("images", 0), pixels, pixels, 3))
     images = np.asarray(mapped)  # without memmap's own cost at every row
     place_N = _places(folder / "manifest.csv", manifest, len(images))
@@ -69,7 +73,7 @@ def load_images(
 
     train, val, test = (
         Split(manifest.ids[r], manifest.y[r], partial(fetch, images, place_N[r]), on_disk=True)
-        for r in (manifest.rows[split] for split in SPLITS)
+        for r in (rows[split] for split in SPLITS)
     )
     data = Data(
         name,

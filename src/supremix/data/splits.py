@@ -32,9 +32,18 @@ def draw_split(n: int, sizes: Mapping[str, int], split_seed: int) -> dict[str, n
 
 def random_order(n: int, stream: str) -> np.ndarray:
     """Return the row numbers 0..n-1, (n,) int64, in the random order of the named stream."""
-    # By the generator's raw words, which NumPy keeps the same in all releases, unlike permutation().
+    return np.argsort(_random_words(n, stream), kind="stable")
+
+
+def random_uniforms(n: int, stream: str) -> np.ndarray:
+    """Return n numbers from [0, 1), (n,) float64, of the named stream."""
+    return (_random_words(n, stream) >> 11) * 2.0**-53
+
+
+def _random_words(n: int, stream: str) -> np.ndarray:
+    # The generator's raw words, which NumPy keeps the same in all releases, unlike permutation().
     seed = int.from_bytes(hashlib.sha256(stream.encode()).digest(), "big")
-    return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+    return np.random.PCG64(seed).random_raw(n)
 
 
 def _check_sizes(n: int, sizes: Mapping[str, int]) -> None:

@@ -85,7 +85,8 @@ def _interval(arrays: Arrays, split: str) -> dict[str, float]:
 
 
 def _groups(cfg: DictConfig, data: Data, y_N: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the groups of rows: shots of binned labels, and labels that ``dataset.subset`` took from training."""
+    """Return the groups of rows: shots of binned labels, and labels that ``dataset`` took from training."""
     groups = {} if data.bin_size is None else shots(data.label_bins(y_N), training_bins(data))
-    missing = cfg.dataset.subset.missing
-    return groups if missing is None else groups | {"missing": inside(y_N, missing)}
+    stress = cfg.dataset.load.get("stress") or {}
+    missing = [*(cfg.dataset.subset.missing or []), *(stress.get("missing") or [])]
+    return groups | {"missing": inside(y_N, missing)} if missing else groups

@@ -71,6 +71,9 @@ class Dataset(OpenGroup):
     name: Name
     load: LoadNode
     permute_labels: Annotated[Whole | None, OR_NULL]
+    stress: Annotated[Annotated[str, choice("extrapolation", "interpolation", "blind_spot")] | None, OR_NULL] = (
+        MAY_BE_ABSENT
+    )
     subset: Subset
 
 
