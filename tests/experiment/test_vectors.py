@@ -11,6 +11,7 @@ from supremix.cli import main
 from supremix.errors import UserError
 from supremix.experiment.run import run
 from supremix.inference.export import export
+from supremix.inference.graph import Decoding
 from supremix.metrics import regression_metrics
 from supremix.settings.compose import CONF, composed
 from supremix.store.records import read_record
@@ -90,6 +91,8 @@ def test_a_loaded_model_predicts_all_targets_saved_exported_and_at_the_terminal(
             got = model.predict(rows.drop(columns=TARGETS), head=head)
             np.testing.assert_allclose(got, stored[f"test_{variant}"], rtol=1e-5)
     assert export(model, "torch", tmp_path) < 1e-4
+    scale, heads_BT = model.intake.target, torch.randn(4, 3, dtype=torch.float64)
+    np.testing.assert_allclose(Decoding(scale)(heads_BT), scale.decode(heads_BT.numpy()))
     assert main.main(["predict", str(directory), str(sheet), "-o", str(tmp_path / "out.csv")]) == 0
     table = pd.read_csv(tmp_path / "out.csv")
     np.testing.assert_allclose(table[[f"predicted_{target}" for target in TARGETS]], model.predict(frame), rtol=1e-5)

@@ -17,7 +17,7 @@ from supremix.models.mlp import MLP
 from supremix.runtime import ranks, spawn
 from supremix.runtime.sharding import seed_step
 from supremix.training import adapt, pretrain
-from supremix.training.batches import Items, Stream, apply, batches_of
+from supremix.training.batches import Items, Stream, apply, batches_of, epoch_rows
 from supremix.training.imbalance.fds import FDS
 from supremix.training.imbalance.lds import LDS
 from supremix.training.mixing import Mixup
@@ -34,6 +34,7 @@ LOSSES = {
     "supcon": SupConLoss(0.5),
     "supcr": SupCRLoss(2.0),
     "simcse": SimCSELoss(0.1),
+    "vectors": SupCRLoss(1.0),
 }
 
 
@@ -61,7 +62,7 @@ STAGES = {
     "input mixed": {"mixing": partial(Mixup, 2.0, 1.0, "input")},
     "hidden mixed": {"mixing": partial(Mixup, 2.0, None, "layers.1")},
     "balanced": {"loss_module": partial(BalancedMSELoss, 0.7)},
-    "vectors": {"vectors": True, "regularisers": of_vectors},
+    "of vectors": {"vectors": True, "regularisers": of_vectors},
     "vectors mixed": {"vectors": True, "mixing": partial(Mixup, 2.0, 1.0, "input")},
     "vectors probe": {"vectors": True, "train_backbone": False},
     "histogram": {"loss_module": partial(HLGaussLoss, 7)},
@@ -122,7 +123,8 @@ def one_gradient(name, views, batch_size=ROWS, **sampler):
     settings = method(embed=embed, views=views, epochs=1, batch_size=batch_size, **sampler)
     fabric, sgd = ranks.fabric("cpu", "64-true"), partial(torch.optim.SGD, lr=1.0)
     objects = pretrain.Pretraining(backbone, projection, LOSSES[name], sgd)
-    fitted = pretrain.pretrain(fabric, toy(), objects, settings, 0)
+    data = two_targets(toy()) if name == "vectors" else toy()
+    fitted = pretrain.pretrain(fabric, data, objects, settings, 0)
     after = (*backbone.parameters(), *projection.parameters())
     step = torch.cat([(old - new.detach()).flatten() for old, new in zip(before, after, strict=True)])
     return torch.cat([step, torch.tensor(list(fitted.history[0].values()))])
@@ -197,6 +199,15 @@ def test_two_ranks_have_the_losses_gradients_and_predictions_of_one(tmp_path):
                 got[name], value, rtol=0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
             )
             assert value.abs().max() > 1e-3, name
+
+
+def test_each_view_of_a_batch_has_the_labels_of_its_rows():
+    data = two_targets(toy())
+    items = Items(data.train, data.train.y, augment=Shift(), views=2, labels_on=CPU)
+    for (_, y_2BT), index_B in zip(
+        batches_of(items, 8, Stream(0, "t"), CPU)(1), epoch_rows(items.y_N, 8, Stream(0, "t"), 1), strict=True
+    ):
+        np.testing.assert_array_equal(y_2BT, np.tile(data.train.y[index_B], (2, 1)))
 
 
 def save_evaluation(folder):

@@ -42,7 +42,10 @@ def run(options: argparse.Namespace) -> int:
     name = Path(options.file).stem
     out = options.out or Path("results") / f"compare_{name}"
     line = [f"dataset={found.kind}", *map(spelt, file_and_label(options)), *options.overrides]
+    title = f"{name}: {', '.join(options.label)}"
+    if len(options.label) > 1:
+        title += ", means over labels in standard deviations"
     with entry_point():
-        says = compare(f"{name}: {', '.join(options.label)}", CONF, out, launcher, line, shared.seeds_of(options.seeds))
+        says = compare(title, CONF, out, launcher, line, shared.seeds_of(options.seeds))
     print("\n".join([(out / "table.md").read_text(encoding="utf-8"), *says, "", *map(str, sorted(out.iterdir()))]))
     return 0
