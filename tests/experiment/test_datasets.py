@@ -14,6 +14,10 @@ from supremix.store.records import read_record
 
 TWINS = ("agedb_dir", "imdb_wiki", "ukb", "hcp_aging", "stsb_dir", "uci_airfoil")
 METHODS = ("vanilla", "vanilla_probe", "supcon", "supcr", "supremix", "random")
+REGRESSIONS = sorted(path.stem for path in (CONF / "method" / "regression").glob("*.yaml"))
+REFERENCES = ("boosting", "constant", "knn", "linear", "ridge")
+LATER = sorted({path.stem for path in (CONF / "method").glob("[!_]*.yaml")} - {*METHODS, *REFERENCES, "simcse"})
+QUICK = "uci_airfoil"
 ONE_EPOCH = [
     "tracking=none",
     "trainer.progress=off",
@@ -72,6 +76,28 @@ def test_every_method_runs_on_every_twin(folders, name, method):
         assert np.isfinite(record["pretrain"]["final_loss"])
     arrays = np.load(directory / "predictions.npz")
     assert len(arrays["test_best"]) == record["data"]["sizes"]["test"]
+
+
+def of_all_twins_slowly(values):
+    """Parameters for one quick twin, and for the others of which each takes seconds."""
+    marks = {name: [] if name == QUICK else [pytest.mark.slow] for name in TWINS}
+    return [pytest.param(name, value, marks=marks[name]) for name in TWINS for value in values]
+
+
+@pytest.mark.parametrize(("name", "method"), of_all_twins_slowly(LATER))
+def test_methods_of_the_field_run_on_every_twin(folders, name, method):
+    _, record = run_twin(folders, name, f"method={method}")
+    assert np.isfinite(record["metrics"]["test"]["best"]["mae"])
+    with_interval = any(part in method for part in ("gaussian", "quantile", "hl_gauss"))
+    assert (record["interval"] is not None) == with_interval
+
+
+@pytest.mark.parametrize(("name", "regression"), of_all_twins_slowly(REGRESSIONS))
+def test_every_regression_stage_runs_after_pretraining(folders, name, regression):
+    overrides = ["method=supremix", "protocol=finetune", f"method/regression={regression}"]
+    _, record = run_twin(folders, name, *overrides)
+    assert np.isfinite(record["metrics"]["test"]["best"]["mae"])
+    assert record["pretrain"] is not None
 
 
 @pytest.mark.parametrize(

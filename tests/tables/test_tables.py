@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from supremix.cli.main import main
 from supremix.cli.prepare import DATASETS
@@ -45,6 +46,18 @@ def test_every_specification_loads(path):
             name, what, dataset = command.split()
             assert (name, what) == ("supremix", "prepare")
             assert dataset in DATASETS
+
+
+def test_a_specification_takes_what_it_leaves_out_from_its_base(tmp_path):
+    base = {"name": "a", "title": "A", "overrides": [], "seeds": [0], "metrics": {"best/mae": "MAE"}}
+    base["rows"] = [{"name": "r", "kind": "ours", "overrides": []}]
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(base))
+    (tmp_path / "b.yaml").write_text("base: a\nname: b\nseeds: [1, 2]\n")
+    a, b = load(tmp_path / "a.yaml"), load(tmp_path / "b.yaml")
+    assert (b.name, b.seeds, b.rows, b.title) == ("b", [1, 2], a.rows, a.title)
+    (tmp_path / "b.yaml").write_text("base: c\nname: b\n")
+    with pytest.raises(UserError, match=r"b\.yaml: base: there is no c\.yaml beside it"):
+        load(tmp_path / "b.yaml")
 
 
 def test_every_override_of_every_table_composes():

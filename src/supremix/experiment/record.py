@@ -151,7 +151,7 @@ def write(
     """
     arrays = arrays_of(cfg, data, outcome.predictions)
     if outcome.adapted is not None:
-        arrays["test_features"] = outcome.adapted.features
+        arrays |= adapted_arrays(outcome.adapted)
     report = compose(cfg, science, run_id, data, arrays, outcome) | about
     with store.writing(store.run(run_id)) as folder:
         OmegaConf.save(OmegaConf.create(resolved(cfg)), folder / "config.yaml")
@@ -164,6 +164,14 @@ def write(
         save_state(folder, state_of(data))
         np.savez_compressed(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]
     return report
+
+
+def adapted_arrays(adapted: Adapted) -> dict[str, np.ndarray]:
+    """Return what a network leaves beside predictions: test features, and the ends of intervals where it has any."""
+    arrays = {"test_features": adapted.features}
+    for split, (low_N, high_N) in adapted.intervals.items():
+        arrays |= {f"{split}_low": low_N, f"{split}_high": high_N}
+    return arrays | ({} if adapted.coverage is None else {"coverage": np.array(adapted.coverage)})
 
 
 def write_encoder(

@@ -118,7 +118,9 @@ def contrastive_loss(method: "Contrastive", data: Data) -> nn.Module:
 
 def regulariser(name: str, term: "Regulariser", data: Data) -> nn.Module:
     """Build a regulariser's loss."""
-    return _loss(f"method.regression.regularisers.{name}.loss", term.loss, data, term.labels)
+    return _loss(
+        f"method.regression.regularisers.{name}.loss", term.loss, data, term.labels, "prediction_N", "weight_N"
+    )
 
 
 def regression_loss(node: Mapping[str, Any] | None, data: Data) -> Any:
@@ -135,7 +137,8 @@ def mixing(node: Mapping[str, Any] | None, data: Data) -> Any:
     return node and build("method.regression.mixing", node, **_derived(node, data, "raw"))
 
 
-def _loss(key: str, node: Mapping[str, Any], data: Data, labels: str) -> nn.Module:
+def _loss(key: str, node: Mapping[str, Any], data: Data, labels: str, *known: str) -> nn.Module:
+    """Build a loss of embeddings, labels and what else is known of rows, by these names."""
     criterion = build(key, node, **_derived(node, data, labels))
     refuse_vectors(
         key,
@@ -145,8 +148,9 @@ def _loss(key: str, node: Mapping[str, Any], data: Data, labels: str) -> nn.Modu
     )
     if hasattr(criterion, "on_no_positive") and "on_no_positive" not in node:
         criterion.on_no_positive = "zero"  # a single batch may have none; `preflight` stops a run where no batch has
+    signature = inspect.signature(criterion.forward)
     try:
-        inspect.signature(criterion.forward).bind(None, None)
+        signature.bind(None, None, **dict.fromkeys({*known} & {*signature.parameters}))
     except TypeError:
         raise UserError(
             f"{key}: {node['_target_']} is not called with embeddings and labels: name a loss whose "

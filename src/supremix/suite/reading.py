@@ -43,11 +43,21 @@ def reading(path: Path, what: str) -> Iterator[Any]:
         content = read_yaml(path)
         if not isinstance(content, dict) or not content:
             raise ValueError("it has no keys: write it like the others there")
-        yield content
+        yield based(path, content)
     except KeyError as error:
         raise UserError(f"{path}: the key {error} is missing") from None
     except (OmegaConfBaseException, TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def based(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Return a specification's content; with ``base: NAME``, what it leaves out is that of NAME, in the same folder."""
+    if (base := content.pop("base", None)) is None:
+        return content
+    file = path.with_name(f"{base}.yaml")
+    if not file.is_file():
+        raise ValueError(f"base: there is no {file.name} beside it")
+    return based(file, read_yaml(file)) | content
 
 
 def built(raw: dict[str, Any]) -> Spec:
