@@ -1,4 +1,4 @@
-"""The regression stage: losses with more outputs, regularisers on features, mixtures of rows."""
+"""Adaptation: losses with more outputs, regularisers on features, mixtures of rows."""
 
 import math
 from functools import partial

@@ -1,4 +1,4 @@
-"""What is trained in the regression stage: the network, and the sum of its loss and its regularisers.
+"""What is trained in adaptation: the network, and the sum of its loss and its regularisers.
 
 B rows of a batch, K outputs of the head, D features; T targets where labels are vectors, each an output.
 """
