@@ -118,7 +118,7 @@ def regression_objects(context: RunContext, width: int) -> dict[str, Any]:
     regression, terms = context.settings.method.regression, {}
     if regression is None:
         return {}
-    for name, term in regression.regularisers.items():
+    for name, term in (regression.regularisers or {}).items():
         with initialising(context.settings.seed, "init", "projection", name):
             key = f"method.regression.regularisers.{name}.projection"
             head = build(key, term.projection, in_features=width) if term.projection else nn.Identity()

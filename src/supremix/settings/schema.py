@@ -144,7 +144,7 @@ class Regression(Group):
     """``method.regression``."""
 
     loss: Annotated[Node | None, OR_NULL]
-    regularisers: dict[Name, Regulariser]
+    regularisers: Annotated[dict[Name, Regulariser] | None, OR_NULL]
     mixing: Annotated[Node | None, OR_NULL]
     views: Annotated[Views | None, OR_NULL]
 
