@@ -4,8 +4,6 @@ Whatever needs a value on the host (item, a branch on a tensor, nonzero, a copy 
 the device, which wait on a GPU too, are looked for besides.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from supremix.data.dataset import Split, TargetScale
+from supremix.data.dataset import Data, Split, TargetScale
 from supremix.data.views.images import ShiftedViews
 from supremix.data.views.volumes import Exemplar3D
 from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
@@ -100,7 +98,7 @@ def test_weights_and_calibration_against_imbalance_read_nothing_back(monkeypatch
     monkeypatch.setattr(model.fds, "start", lambda epoch: None)  # once an epoch, so it may wait
     items = Items(rows(4), np.arange(len(LABELS)))
     batches = labelled(batches_of(items, BATCH, Stream(0, "t"), DEVICE), model.fds, bins.of_row)
-    toy = SimpleNamespace(target=TargetScale(0.0, 1.0), train=SimpleNamespace(y=LABELS))
+    toy = Data("toy", *[rows(4)] * 3, 1.0, TargetScale(0.0, 1.0), {}, "", True)
     weight_N = LABELS.astype(np.float32)
     objective = Objective(nn.L1Loss(reduction="none"), toy, {}, weight_N, torch.Generator(), DEVICE)
     assert train(monkeypatch, model, batches, objective) == STEPS

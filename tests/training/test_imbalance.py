@@ -2,7 +2,6 @@
 
 import math
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,7 +131,9 @@ def test_lds_with_equal_counts_is_no_lds_and_otherwise_weights_each_row(loss):
 
     def ours(y_N):
         weight_N = LDS(*YANG, "sqrt_inv").row_weights(Bins(y_N, 1.0))
-        toy = SimpleNamespace(target=TargetScale(0.0, 1.0), train=SimpleNamespace(y=y_N))
+        toy = Data(
+            "toy", *[Split(y_N.astype(str), y_N, lambda rows: rows)] * 3, 1.0, TargetScale(0.0, 1.0), {}, "", True
+        )
         criterion = LOSSES[loss](reduction="none")
         objective = Objective(criterion, toy, {}, weight_N, torch.Generator(), torch.device("cpu"))
         return objective, torch.from_numpy(weight_N)
