@@ -26,6 +26,7 @@ from tests.tables.test_rendering import check_latex
 TABLES = [str(number) for number in range(1, 17)]
 COMPUTED = [number for number in TABLES if kind(CONF / "table" / f"{number}.yaml")]
 FIGURES = ["2", "3", "4", "5"]
+EXTENDED = ["uci_airfoil", "stsb_dir", "agedb_dir", "imdb_wiki", "ukb", "hcp_aging"]
 KILLED = "16"  # with the most work in a run
 AT_SIZE = ["--size", "small", "--jobs", "2"]
 QUIET = ["trainer.accelerator=cpu", "tracking=none"]
@@ -102,6 +103,20 @@ def test_a_table_runs_start_to_finish(place, told, number):
     assert all(record["synthetic"] for record in records)
     check_latex((folder / "table.tex").read_text())
     assert "synthetic data & n &" in (folder / "table.tex").read_text()
+
+
+@pytest.mark.parametrize("name", EXTENDED)
+def test_an_extended_table_runs_start_to_finish(place, told, name):
+    """One seed, since it has over thirty rows; in a folder of its own, as the overview is of the paper's tables."""
+    folder = place / "extended" / name
+    before = stamps(place / "runs")
+    assert main(["table", f"extended_{name}", *AT_SIZE, *QUIET, "--seeds", "0", "--out", str(folder)]) == 0
+    after = stamps(place / "runs")
+    told(f"table extended_{name}", len(runs(after)) - len(runs(before)))
+    lines = check_marked(folder, "table")
+    spec = sizes.load(CONF, "small").spec(load(CONF / "table" / f"extended_{name}.yaml"))
+    assert len(lines) == sum(len(spec.metrics_of(panel)) for panel, _ in spec.cells())
+    check_latex((folder / "table.tex").read_text())
 
 
 @pytest.mark.parametrize("number", COMPUTED)
