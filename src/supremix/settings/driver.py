@@ -84,10 +84,15 @@ def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
     chosen = any(argument.startswith(("tracking=none", "tracking.sweep=")) for argument in arguments)
     if chosen or not {"-m", "--multirun"} & {*arguments}:
         return [*arguments]
-    science = [argument for argument in arguments if not argument.startswith(NOT_SCIENCE)]
-    tag = f"sweep-{hashlib.sha256(' '.join(sorted(science)).encode()).hexdigest()[:8]}"
+    tag = sweep_name(arguments)
     log.info("W&B tag of this sweep's runs: %s", tag)
     return [*arguments, f"tracking.sweep={tag}"]
+
+
+def sweep_name(arguments: Sequence[str]) -> str:
+    """Return the name of a sweep, which follows from what it sweeps."""
+    science = [argument for argument in arguments if not argument.startswith(NOT_SCIENCE)]
+    return f"sweep-{hashlib.sha256(' '.join(sorted(science)).encode()).hexdigest()[:8]}"
 
 
 def with_own_configs(arguments: list[str]) -> list[str]:

@@ -76,6 +76,12 @@ def _check_size(override: str) -> None:
             raise UserError(f"{shortened(override)}: more than {DEPTH_AT_MOST} brackets in each other: leave some out")
 
 
+def count_of_runs(overrides: Sequence[str]) -> int:
+    """Return how many runs checked overrides make as a sweep."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return math.prod(_values(text, each) for text, each in zip(overrides, parsed, strict=True))
+
+
 def _values(override: str, parsed: Override) -> int:
     """Return how many values an override gives; 1 for an interval and for a pattern. UserError for none."""
     sweep: Any = parsed.value()

@@ -1,0 +1,189 @@
+"""A sweep of the driver (``-m``): its jobs by number and overrides, and at its end a table of what was swept.
+
+Jobs may run in other processes and on other machines. Each leaves a note of its run in ``<store>/sweeps/<name>/jobs``,
+and the process that was called collects them.
+"""
+
+import csv
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from supremix.errors import writing_to
+from supremix.runtime.log import show
+from supremix.runtime.output import say
+from supremix.settings.driver import sweep_name
+from supremix.settings.overrides import count_of_runs, key_of
+from supremix.store.folders import Store
+from supremix.store.records import Record, read_record, replace_json
+
+log = logging.getLogger(__name__)
+
+FAILED = "failed"
+OF_ITS_OWN = ("hydra/sweeper", "hydra.sweeper")  # which may add jobs to those of the command line
+_folder: Path | None = None  # of the sweep that began in this process
+
+
+class Jobs(Callback):
+    """Hydra's callback that announces each job and notes its run.
+
+    Args:
+        name: of the sweep, and of its folder in the store.
+        keys: of the overrides that vary.
+        count: of jobs; None where the command line does not tell.
+    """
+
+    def __init__(self, name: str, keys: Sequence[str], count: int | None) -> None:
+        self.name, self.keys, self.count = name, list(keys), count
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Forget the jobs of an earlier call, which may have numbered them otherwise."""
+        global _folder
+        _folder = folder_of(config, self.name)
+        shutil.rmtree(_folder / "jobs", ignore_errors=True)
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Say which job begins."""
+        show()  # a launcher may have started a process for the job
+        of = "" if self.count is None else f"/{self.count}"
+        varied = " ".join(f"{key}={value}" for key, value in self._varied(config).items())
+        log.info("job %d%s: %s", config.hydra.job.num + 1, of, varied)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Note the job's run, or that it failed."""
+        run = job_return.return_value if job_return.status == JobStatus.COMPLETED else None
+        file = folder_of(config, self.name) / "jobs" / f"{config.hydra.job.num}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_json(file, {"overrides": self._varied(config), "run": run})
+
+    def _varied(self, config: DictConfig) -> dict[str, str]:
+        task = config.hydra.overrides.task
+        return {key_of(text): text.partition("=")[2] for text in task if key_of(text) in self.keys}
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep found.
+
+    Args:
+        header: the keys that vary, validation and test of the metric, run.
+        lines: one per job, the best on validation first, failed jobs last.
+    """
+
+    header: list[str]
+    lines: list[list[Any]]
+
+
+def folder_of(config: DictConfig, name: str) -> Path:
+    """Return the folder of a sweep."""
+    return Path(config.paths.runs) / "sweeps" / name
+
+
+@contextmanager
+def summed_up() -> Iterator[None]:
+    """Frame Hydra's main: where the command line has a sweep, count its jobs and end it with a table and a CSV."""
+    given = get_args_parser().parse_args(sys.argv[1:])
+    if not given.multirun or given.cfg or given.info or given.hydra_help or given.help:
+        yield
+        return
+    parsed = OverridesParser.create().parse_overrides(given.overrides)
+    keys = [override.key_or_group for override in parsed if override.is_sweep_override()]
+    certain = not any(text.startswith(OF_ITS_OWN) or "glob(" in text for text in given.overrides)
+    name, count = sweep_name(given.overrides), count_of_runs(given.overrides)
+    settings = {"name": name, "keys": keys, "count": count if certain else None}
+    sys.argv.append("+hydra.callbacks.sweep._target_=supremix.suite.sweep.Jobs")
+    sys.argv += [f"+hydra.callbacks.sweep.{key}={json.dumps(value)}" for key, value in settings.items()]
+    global _folder
+    _folder = None
+    try:
+        yield
+    except Exception:  # of a job: the others have their results
+        _sum_up()
+        raise
+    _sum_up()
+
+
+def _sum_up() -> None:
+    if _folder is None or (swept := collected(_folder)) is None:
+        return
+    file = _folder / "sweep.csv"
+    with writing_to(file, "set paths.runs to a folder that can be written"), file.open("w", newline="") as stream:
+        csv.writer(stream).writerows([swept.header, *swept.lines])
+    show_table(swept)
+    say(f"sweep: {file}")
+
+
+def collected(folder: Path) -> Swept | None:
+    """Read the notes of a sweep's jobs and the records of their runs; None where no job ended."""
+    store = Store(folder.parents[1])
+    notes = [json.loads(path.read_text()) for path in (folder / "jobs").glob("*.json")]
+    if not notes:
+        return None
+    keys = list(dict.fromkeys(key for note in notes for key in note["overrides"]))
+    records = [None if note["run"] is None else read_record(store.run(note["run"])) for note in notes]
+    metric = _metric([record for record in records if record is not None])
+    found = [
+        ([note["overrides"].get(key, "") for key in keys], record) for note, record in zip(notes, records, strict=True)
+    ]
+    found.sort(key=lambda one: (_rank(one[1], metric), one[0]))
+    lines = [[*values, *_measured(record, metric)] for values, record in found]
+    return Swept([*keys, f"val {metric}", f"test {metric}", "run"], lines)
+
+
+def show_table(swept: Swept) -> None:
+    """Print a sweep's table."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold")
+    for name in swept.header:
+        table.add_column(Text(name), justify="left" if name == "run" else "right", no_wrap=name == "run")
+    for line in swept.lines:
+        table.add_row(*(Text(_text(value)) for value in line))
+    Console().print(table)
+
+
+def _metric(records: list[Record]) -> str:
+    """Return the metric that all runs chose their epoch by, or MAE."""
+    chosen = {(record["selection"] or {"metric": "mae"})["metric"] for record in records}
+    return chosen.pop() if len(chosen) == 1 else "mae"
+
+
+def _value(record: Record, split: str, metric: str) -> float | None:
+    variants = record["metrics"][split]
+    return (variants.get("best") or variants["last"])[metric]
+
+
+def _rank(record: Record | None, metric: str) -> float:
+    from supremix.metrics.regression import HIGHER_IS_BETTER
+
+    value = None if record is None else _value(record, "val", metric)
+    if value is None:
+        return float("inf")
+    return -value if metric in HIGHER_IS_BETTER else value
+
+
+def _measured(record: Record | None, metric: str) -> list[Any]:
+    """Return validation, test and id; None for what is undefined."""
+    if record is None:
+        return [FAILED, "", ""]
+    return [_value(record, "val", metric), _value(record, "test", metric), record["id"]]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "undefined"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
