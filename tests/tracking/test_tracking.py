@@ -74,7 +74,7 @@ def test_config_curves_and_final_metrics_are_mirrored(tmp_path, recorder):
     _, record = run_small(tmp_path, *OFFLINE, "tracking.tags=[table_5]", "tracking.group=table_5")
     call = made.calls[0]
     assert call["config"] == record["config"]
-    assert call["id"] == record["id"]
+    assert (call["id"], call["name"]) == (record["id"], "diabetes-supremix-s0")
     assert (call["group"], call["job_type"]) == ("table_5", "linear_probe")
     assert call["tags"] == ["diabetes", "linear_probe", "supremix", "table_5"]
     epochs = {

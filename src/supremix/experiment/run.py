@@ -68,7 +68,7 @@ def run(cfg: DictConfig, wait: bool = True, data: Data | None = None) -> Path:
         return directory
 
     from supremix.experiment import record
-    from supremix.tracking.mirror import Tracker, run_tags
+    from supremix.tracking.choice import mirror_of
 
     status = None
     with stoppable(), store.making(directory, wait, partial(is_usable, cfg)) as work, kept(work):
@@ -80,7 +80,7 @@ def run(cfg: DictConfig, wait: bool = True, data: Data | None = None) -> Path:
             # Before this run's own mirror: W&B has one run in work at a time.
             encoder_run = run(encoder_run_config(encoder_cfg), data=at_hand) if method.source is not None else None
             fabric = ranks.fabric(settings.trainer.accelerator, settings.trainer.precision)
-            tracker = Tracker(cfg.tracking, run_id, science, run_tags(cfg))
+            tracker = mirror_of(cfg, run_id, science)
             context = RunContext(
                 cfg=cfg,
                 settings=settings,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from supremix.experiment.record import Outcome
-    from supremix.tracking.mirror import Tracker
+    from supremix.tracking.choice import Mirror
     from supremix.training.checkpoint import Checkpoints
     from supremix.training.imbalance.fds import FDS
     from supremix.training.imbalance.lds import LDS
@@ -51,7 +51,7 @@ class RunContext:
     fds: "FDS | None"
     store: Store
     fabric: "Fabric"
-    tracker: "Tracker"
+    tracker: "Mirror"
     work: Path  # the claimed run's folder for checkpoints
     encoder_run: Path | None  # with method.source: the finished run whose encoder is taken
     encoder_context: "RunContext | None" = None  # with transfer: the same on the dataset that the encoder comes from
@@ -231,5 +231,5 @@ def embedding_width(settings: Settings, backbone: Any) -> int:
 
 
 def mirror(context: RunContext, stage: str) -> "Report":
-    """Return a report function that hands epoch rows to W&B."""
+    """Return a report function that hands epoch rows to the run's mirror."""
     return lambda epoch, row: context.tracker.log(stage, epoch, row)

@@ -236,7 +236,7 @@ class Trainer(Group):
 class Tracking(Group):
     """``tracking``."""
 
-    mode: Annotated[str, choice("auto", "online", "offline", "disabled")]
+    mode: Annotated[str, choice("auto", "online", "offline", "disabled", "tensorboard")]
     project: Any  # W&B checks what has no type here
     dir: Any
     group: Any

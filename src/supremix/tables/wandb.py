@@ -18,9 +18,9 @@ def log_table(results: Results, settings: Any) -> None:
 
     Args:
         results: the table.
-        settings: the config group ``tracking``; ``mode: disabled`` logs nothing.
+        settings: the config group ``tracking``; ``disabled`` and ``tensorboard`` log nothing.
     """
-    if settings.mode == "disabled":
+    if settings.mode in ("disabled", "tensorboard"):
         return
     rows, name = numbers(results), results.spec.label
     try:

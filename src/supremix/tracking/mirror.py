@@ -32,16 +32,19 @@ class Tracker:
         run_id: id of the run, in the store and in W&B.
         config: what W&B shows as the run's config.
         tags: W&B tags.
+        name: that W&B shows; by default the id.
     """
 
-    def __init__(self, settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -> None:
+    def __init__(
+        self, settings: Any, run_id: str, config: dict[str, Any], tags: list[str], name: str | None = None
+    ) -> None:
         self._finish_timeout = settings.finish_timeout
         self._run: Any = None
         self._background: Background | None = None
         if settings.mode == "disabled" or _hung or not ranks.is_first():
             return
         self._background = Background()
-        self._background.put(lambda: self._start(settings, run_id, config, tags))
+        self._background.put(lambda: self._start(settings, run_id, config, tags, name or run_id))
         # Waiting keeps imports and new processes out of the training, which may fork.
         if not self._background.caught_up(START_PATIENCE):
             self._give_up()
@@ -84,9 +87,9 @@ class Tracker:
         else:
             self._give_up()
 
-    def _start(self, settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -> None:
+    def _start(self, settings: Any, run_id: str, config: dict[str, Any], tags: list[str], name: str) -> None:
         try:
-            self._run = _init(settings, run_id, config, tags)
+            self._run = _init(settings, run_id, config, tags, name)
         except Exception as error:
             warn(f"W&B: {error}; the record on disk is complete without it")
 
@@ -117,13 +120,18 @@ class Tracker:
         self._background = None
 
 
+def run_name(cfg: Any) -> str:
+    """Return a run's name for the eye, as in uci_airfoil-supremix-s0; runs that differ otherwise share it."""
+    return f"{cfg.dataset.name}-{cfg.method.name}-s{cfg.seed}"
+
+
 def run_tags(cfg: Any) -> list[str]:
     """Return the tags of a run: dataset, method, protocol, its table or sweep, and the user's own."""
     sweep = [] if cfg.tracking.sweep is None else [cfg.tracking.sweep]
     return sorted({cfg.dataset.name, cfg.method.name, cfg.protocol.name, *cfg.tracking.tags, *sweep})
 
 
-def _init(settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -> Any:
+def _init(settings: Any, run_id: str, config: dict[str, Any], tags: list[str], name: str) -> Any:
     global _unreachable
     needs("wandb", "tracking")
     os.environ.setdefault("WANDB_SILENT", "true")
@@ -136,7 +144,7 @@ def _init(settings: Any, run_id: str, config: dict[str, Any], tags: list[str]) -
         "project": settings.project,
         "dir": str(directory),
         "id": run_id,
-        "name": run_id,
+        "name": name,
         "group": settings.group,
         "job_type": settings.job_type,
         "tags": tags,

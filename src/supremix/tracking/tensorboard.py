@@ -1,0 +1,75 @@
+"""Mirror a run to TensorBoard: settings, curves and final metrics. Never stops a run, and is never read back."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from supremix.errors import needs
+from supremix.runtime import ranks
+from supremix.tracking.mirror import warn
+
+
+class TensorBoard:
+    """One run's event files, from construction to ``finish``.
+
+    Args:
+        folder: of the run's event files. Those of an interrupted run are replaced: its whole history is mirrored again.
+        config: what is shown as the run's hyperparameters.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        self._config = config
+        self._writer: Any = None
+        if ranks.is_first():
+            self._guarded(lambda: self._start(folder))
+
+    def log(self, stage: str, epoch: int, row: dict[str, float]) -> None:
+        """Write an epoch's values as ``stage/name``.
+
+        Args:
+            stage: pretrain or adapt.
+            epoch: from 1.
+            row: name → value.
+        """
+        self._later(lambda writer: [writer.add_scalar(f"{stage}/{name}", row[name], epoch) for name in row])
+
+    def finish(self, summary: dict[str, Any] | None, exit_code: int = 0) -> None:
+        """Write settings and final metrics, where there are any, and close the files."""
+        numbers = {name: value for name, value in (summary or {}).items() if isinstance(value, int | float)}
+        if numbers:
+            settings = hyperparameters(self._config)
+            self._later(lambda writer: writer.add_hparams(settings, numbers, run_name="."))  # beside the curves
+        self._later(lambda writer: writer.close())
+
+    def _start(self, folder: Path) -> None:
+        needs("tensorboard", "tensorboard")
+        from torch.utils.tensorboard import SummaryWriter
+
+        if folder.exists():
+            shutil.rmtree(folder)
+        self._writer = SummaryWriter(str(folder))
+
+    def _later(self, call: Callable[[Any], object]) -> None:
+        writer = self._writer
+        if writer is not None:
+            self._guarded(lambda: call(writer))
+
+    def _guarded(self, call: Callable[[], object]) -> None:
+        """Make a call; the first that fails is the last."""
+        try:
+            call()
+        except Exception as error:
+            self._writer = None
+            warn(f"TensorBoard: {error}; the record on disk is complete without it")
+
+
+def hyperparameters(config: dict[str, Any], at: str = "") -> dict[str, Any]:
+    """Return every setting by its dotted key, as the numbers and texts that TensorBoard takes."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            found |= hyperparameters(value, f"{at}{key}.")
+        elif value is not None:
+            found[f"{at}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
+    return found
