@@ -31,7 +31,6 @@ from supremix.store.records import Record, read_record, replace_json
 
 log = logging.getLogger(__name__)
 
-FAILED = "failed"
 OF_ITS_OWN = ("hydra/sweeper", "hydra.sweeper")  # which may add jobs to those of the command line
 _folder: Path | None = None  # of the sweep that began in this process
 
@@ -152,7 +151,8 @@ def show_table(swept: Swept) -> None:
     for name in swept.header:
         table.add_column(Text(name), justify="left" if name == "run" else "right", no_wrap=name == "run")
     for line in swept.lines:
-        table.add_row(*(Text(_text(value)) for value in line))
+        nothing = "undefined" if line[-1] else "failed"
+        table.add_row(*(Text(_text(value, nothing)) for value in line))
     Console().print(table)
 
 
@@ -177,13 +177,13 @@ def _rank(record: Record | None, metric: str) -> float:
 
 
 def _measured(record: Record | None, metric: str) -> list[Any]:
-    """Return validation, test and id; None for what is undefined."""
+    """Return validation, test and id; None for what is undefined, and no id where there is no run."""
     if record is None:
-        return [FAILED, "", ""]
+        return [None, None, ""]
     return [_value(record, "val", metric), _value(record, "test", metric), record["id"]]
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, nothing: str) -> str:
     if value is None:
-        return "undefined"
+        return nothing
     return f"{value:.4f}" if isinstance(value, float) else str(value)
