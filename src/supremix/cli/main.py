@@ -12,8 +12,8 @@ from supremix.cli.options import overrides_of
 from supremix.runtime.terminal import without_unicode
 
 COMMANDS = (
-    "train", "inspect", "compare", "prepare", "twin", "table", "figure", "search", "ls", "show", "predict", "embed",
-    "export", "evaluate", "wandb", "completion",
+    "train", "inspect", "compare", "prepare", "twin", "table", "figure", "search", "ls", "show", "report", "predict",
+    "embed", "export", "evaluate", "wandb", "completion",
 )  # fmt: skip
 
 

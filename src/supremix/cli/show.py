@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
 
 def described(record: dict[str, Any], folder: Path) -> list[str]:
     """Return the lines on a run."""
+    from supremix.settings.repeat import flat
+
     head = " · ".join([record["dataset"], record["method"], record["protocol"], f"seed {record['seed']}"])
     lines = [f"{record['id']}  {head}", *(["synthetic data"] if record["synthetic"] else []), "", *metrics(record)]
     if selection := record["selection"]:
@@ -116,14 +118,8 @@ def metrics(record: dict[str, Any]) -> list[str]:
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Return a line for each setting in which two runs differ."""
+    from supremix.settings.repeat import flat
+
     a, b = flat(one["config"]), flat(other["config"])
     keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
     return [f"{key}: {a.get(key, '–')} → {b.get(key, '–')}" for key in keys] or ["the settings are the same"]
-
-
-def flat(node: Any, at: str = "") -> dict[str, Any]:
-    """Return every value of nested settings by its dotted key."""
-    if not isinstance(node, dict) or not node:
-        return {at: node} if at else {}
-    parts = [flat(value, f"{at}.{key}".lstrip(".")) for key, value in node.items()]
-    return {key: value for part in parts for key, value in part.items()}

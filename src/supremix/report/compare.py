@@ -17,7 +17,7 @@ from supremix.suite.keep import settings_of
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, with_seeds
 from supremix.suite.reading import load
-from supremix.suite.spec import Spec
+from supremix.suite.spec import Panel, Spec
 from supremix.suite.stored import outcome
 from supremix.tables import cells, files, statements
 from supremix.tables.reproduce import stored
@@ -133,15 +133,13 @@ def _draw(compared: Compared, out: Path) -> list[Path]:
 def _page(compared: Compared, verdict: list[str], pictures: list[Path]) -> str:
     results = compared.results
     spec, (panel,) = results.spec, results.spec.panels
-    table = html.table(cells.header(results, panel), [cells.line(results, panel, row) for row in spec.rows])
     digits = spec.digits_of(panel)
     maes = [[row, f"{mae:.{digits}f}"] for row, mae in compared.validation.items()]
     parts = [
-        *map(html.paragraph, [*verdict, *map(_plain, statements.warnings(results))]),
+        *map(html.paragraph, [*verdict, *map(plain, statements.warnings(results))]),
         html.heading("Test rows"),
         html.paragraph(statements.selection_rule(results)),
-        table,
-        html.listed([*map(_plain, statements.under(results, panel)), *map(_plain, made_by(results.codes))]),
+        *rendered(results, panel),
         html.heading("Validation rows, by which methods are chosen"),
         html.table(["", "validation MAE"], maes),
     ]
@@ -157,6 +155,14 @@ def _page(compared: Compared, verdict: list[str], pictures: list[Path]) -> str:
     return html.page(spec.title, parts)
 
 
-def _plain(text: str) -> str:
+def rendered(results: Results, panel: Panel) -> list[str]:
+    """Return a panel of a table and what is said under it, as parts of a page."""
+    table = html.table(
+        cells.header(results, panel), [cells.line(results, panel, row) for row in results.spec.rows_of(panel)]
+    )
+    return [table, html.listed([plain(text) for text in (*statements.under(results, panel), *made_by(results.codes))])]
+
+
+def plain(text: str) -> str:
     """Return a statement without Markdown's marks."""
     return text.replace("**", "").replace("`", "")

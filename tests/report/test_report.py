@@ -1,0 +1,143 @@
+"""The page on a store or on rendered tables: what is in it, that it stands alone, and that names do not break it."""
+
+import json
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+from supremix.cli.main import main
+from supremix.errors import UserError
+from supremix.report import runs, svg
+from supremix.report.sweep import swept
+from supremix.settings.compose import CONF, composed
+from supremix.settings.identity import config_hash, scientific
+from supremix.store.folders import Store
+from tests.records import METRIC, stored, whole
+from tests.report.test_compare import Page
+from tests.running import run_small
+
+NASTY = "<img src=https://x.org/a.png>"
+
+
+def faked(root, name, mae, **changes):
+    """A finished run with this validation MAE, curves and predictions."""
+    record = whole(name) | {"method": name, "pretrain": None} | changes
+    record["metrics"]["val"]["best"] = METRIC | {"mae": mae}
+    folder = stored(root, name, record)
+    (folder / "history.csv").write_text("epoch,loss,val\n1,3.0,2.0\n2,2.0,1.0\n")
+    np.savez(folder / "predictions.npz", test_y=np.arange(3.0), test_best=np.arange(3.0) + 0.5)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store of four runs, two of them swept, and a damaged one."""
+    for name, mae in (("worse", 2.0), ("better", 1.0)):
+        faked(tmp_path / "runs", name, mae, config={"method": {"t": mae, "w": "a & b"}}, method="m")
+    faked(tmp_path / "runs", "undefined", None)
+    faked(tmp_path / "runs", "nasty", 3.0, method=NASTY, synthetic=True)
+    stored(tmp_path / "runs", "damaged", "{")
+    return tmp_path / "runs"
+
+
+def written(what, store, out):
+    left = runs.report(what, Store(store), out)
+    return out.read_text(), left
+
+
+def test_runs_of_a_store_are_ranked_by_validation_and_the_page_stands_alone(store, tmp_path):
+    text, left = written(store, store, tmp_path / "new" / "report.html")
+    page = Page(text)
+    assert not page.open
+    assert all(value.startswith("#run-") for value in page.fetched)
+    assert not re.search(r"""(src|href)=["'](https?:)?//|@import|url\(""", text)
+    assert [value.removeprefix("#run-") for value in page.fetched] == ["better", "worse", "nasty", "undefined"]
+    assert set(re.findall(r'id="run-(\w+)"', text)) == {"better", "worse", "nasty", "undefined"}
+    assert "width=device-width" in text
+    assert "not a readable record" in left[0]
+    assert "damaged" in text
+    assert text.count("<svg") == 3 * 4
+
+
+def test_columns_of_the_test_rows_do_not_sort(store, tmp_path):
+    text, _ = written(store, store, tmp_path / "report.html")
+    assert '<th scope="col" class="words" data-sort="text">method</th>' in text
+    assert 'data-sort="number">MAE, val<' in text
+    assert '<th scope="col">MAE, test</th>' in text
+
+
+def test_names_are_escaped(store, tmp_path):
+    text, _ = written(store, store, tmp_path / "report.html")
+    assert NASTY not in text
+    assert "&lt;img src" in text
+    assert "a &amp; b" in text
+
+
+def test_more_runs_than_a_page_takes_are_said(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "DETAILS_AT_MOST", 2)
+    text, left = written(store, store, tmp_path / "report.html")
+    assert left[-1] == "2 of 4 runs are shown in detail, the first of the table"
+    assert Page(text).fetched == ["#run-better", "#run-worse"]
+    monkeypatch.setattr(runs, "BYTES_AT_MOST", 10)
+    assert "0 of 4 runs" in written(store, store, tmp_path / "report.html")[1][-1]
+
+
+def test_a_large_picture_is_small():
+    many = np.random.default_rng(0).normal(size=100_000)
+    assert len(svg.scatter(many, many, "t", ("x", "y"))) < 10_000
+    assert "nothing to show" in svg.line([1], [np.nan], "t", ("x", "y"), None)
+    assert "nan" not in svg.line([1, 1], [2, 2], "t", ("x", "y"), 1)  # no range
+
+
+def test_swept_settings():
+    two = [{"a": {"t": t, "same": t}, "w": w, "seed": t + w} for t in (1, 2) for w in (3, 4)]
+    assert swept(two) == ["a.t", "w"]
+    assert swept(two[:1]) == []
+    assert swept([{"a": i % 2, "b": i // 2 % 2, "c": i // 4} for i in range(8)]) == []
+
+
+def test_a_sweep_is_a_map_of_validation_errors(store, tmp_path):
+    text, _ = written(store, store, tmp_path / "report.html")
+    part = text[text.index("Swept settings") : text.index("Each run")]
+    assert "method.t" in part
+    assert "<b>1</b>" in part
+    assert ">2</td>" in part
+
+
+def test_the_command_makes_the_same_run_again(tmp_path):
+    given = ["method=supremix", "seed=3", "dataset.recipe.temperature=0.5", "method.window=7"]
+    folder, record = run_small(tmp_path, *given)
+    text, _ = written(folder.parent, folder.parent, tmp_path / "report.html")
+    (line,) = re.findall(r"<pre>supremix train ([^\n]+)\n", text)
+    overrides = shlex.split(line.replace("&#x27;", "'"))
+    assert config_hash(scientific(composed(CONF, overrides))) == config_hash(record["config"])
+    (folder / "config.yaml").write_text("nothing: 1\n")
+    assert "The configs at hand do not make these settings" in written(folder.parent, folder, tmp_path / "r.html")[0]
+
+
+def test_a_rendered_table_stands_beside_the_papers_values(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "table_5"
+    folder.mkdir()
+    panel = "raw inputs and targets"
+    place = {"panel": panel, "row": "SupCon", "overrides": ["method=supcon", "dataset.label=[a b]", "seed=0"]}
+    record = {key: value for key, value in whole("one").items() if key not in ("config", "weights")} | {"cell": place}
+    (folder / "records.jsonl").write_text(json.dumps(record) + "\n")
+    (folder / "table.csv").touch()
+    other = tmp_path / "table_12"
+    other.mkdir()
+    (other / "table.csv").write_text("table,row\ntable_12,IMDB <WIKI>\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "report.html\n"
+    page = Page((tmp_path / "report.html").read_text())
+    assert {"SupCon", "5.68", "IMDB <WIKI>"} <= set(page.cells)
+    assert (
+        "supremix train method=supcon &#x27;dataset.label=[a b]&#x27; seed=0" in (tmp_path / "report.html").read_text()
+    )
+
+
+def test_a_folder_with_nothing_to_report_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="neither a store with finished runs nor a folder of rendered tables"):
+        runs.report(tmp_path, Store(tmp_path), tmp_path / "report.html")
