@@ -1,5 +1,6 @@
 """Small runs on scikit-learn's diabetes data, for tests of everything between the command line and the record."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,9 @@ def run_small(tmp_path: Path, *overrides: str) -> tuple[Path, dict[str, Any]]:
 def without_verdict(text: str) -> list[str]:
     """The lines of an output, less the warning of a run too short to learn anything."""
     return [line for line in text.splitlines() if "nothing was learnt" not in line]
+
+
+def forget_modules(folder: Path) -> None:
+    """Forget the modules that were imported from a folder, so that another of their names is found by later tests."""
+    for name in [name for name, module in sys.modules.items() if str(folder) in str(getattr(module, "__file__", ""))]:
+        del sys.modules[name]

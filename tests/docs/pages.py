@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from supremix.cli.main import main
+from tests.running import forget_modules
 
 ROOT = Path(__file__).parents[2]
 RELAY = Path(__file__).with_name("relay.py")
@@ -101,6 +102,7 @@ def run(blocks: list[Block], folder: Path, names: dict[str, Any] | None = None) 
                 if select.select([server], [], [], 0.05)[0]:
                     answer(server.accept()[0], blocks, names)
             output.seek(0)
+            forget_modules(folder)
             assert process.returncode == 0, output.read()
     return names
 

@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 import re
-import sys
 
 import pytest
 
@@ -11,6 +10,7 @@ from supremix import data, losses, models, training
 from supremix.losses import SupReMixLoss
 from supremix.settings.compose import CONF
 from supremix.settings.targets import stable_name, with_stable_names
+from tests.running import forget_modules
 
 OURS = re.compile(r"\bsupremix\.[\w.]+\.\w+")
 
@@ -33,8 +33,7 @@ def user_code(tmp_path, monkeypatch):
         importlib.invalidate_caches()
 
     yield write
-    for name in [name for name, module in sys.modules.items() if str(tmp_path) in str(getattr(module, "__file__", ""))]:
-        del sys.modules[name]
+    forget_modules(tmp_path)
 
 
 def test_every_target_of_the_project_has_a_name_of_its_own():
