@@ -11,11 +11,9 @@ import torch.nn.functional as F
 from scripts.bench.bench_loss import materialised_loss, measure_loss
 from supremix.losses import SupConLoss, SupCRLoss, SupReMixLoss
 from tests.reference import supremix as reference
-from tests.reference.agreement import assert_agrees, draws, embeddings, value_and_gradient
+from tests.reference.agreement import PRECISIONS, assert_agrees, draws, embeddings, value_and_gradient
 from tests.reference.supcon import supcon_loss
 from tests.reference.supcr import supcr_loss
-
-PRECISIONS = [(torch.float64, 1e-10), (torch.float32, 1e-5)]
 
 # Every batch in an order that is not sorted; the windows are in the unit of the labels.
 BATCHES = {

@@ -8,25 +8,12 @@ import pytest
 import torch
 
 from supremix.losses import ConRLoss, OrdinalEntropyLoss, RankSimLoss, SRLLoss, regularisers
+from tests.reference import batches
 from tests.reference import regularisers as reference
-from tests.reference.agreement import assert_agrees, embeddings, value_and_gradient
+from tests.reference.agreement import PRECISIONS, assert_agrees, embeddings, value_and_gradient
 
-PRECISIONS = [(torch.float64, 1e-10), (torch.float32, 1e-5)]
-NUMBERS = {
-    "ties": [32, 30, 31, 32, 30, 35, 32],
-    "all distinct": [4, 0, 3, 1, 6, 2, 5],
-    "continuous": [0.731, -1.2, 0.05, 2.41, 1.111, 0.4, -0.63, 1.87],
-    "one label": [4, 4, 4, 4, 4],
-    "two rows, one label": [7, 7],
-    "two rows, two labels": [8, 7],
-    "one row": [3],
-    "tenths": [3.3, 2.3, 4.3, 0.3, 0.1 + 0.2, 1.3, 0.7, 1.7],
-    "random": (np.random.default_rng(5).integers(0, 9, 24) * 0.5).tolist(),
-}
-BATCHES = NUMBERS | {
-    "vectors": [[0.0, 1.0], [3.0, 5.0], [0.0, 1.0], [2.0, 2.0], [-1.0, 0.5]],
-    "vectors of one number": [[2.0], [0.0], [1.0], [2.0]],
-}
+RANDOM = {"random": (np.random.default_rng(5).integers(0, 9, 24) * 0.5).tolist()}
+NUMBERS, BATCHES = batches.NUMBERS | RANDOM, batches.BATCHES | RANDOM
 LABELS = torch.tensor([43.0, 41.0, 40.0, 43.0, 42.0, 45.0, 42.0], dtype=torch.float64)
 PREDICTIONS = LABELS + torch.tensor([0.0, 1.5, 2.0, -1.0, 0.3, -2.5, 0.1])
 SRL = {"low": 40.0, "high": 45.0, "bin_size": 1.0, "temperature": 0.3}

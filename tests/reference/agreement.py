@@ -7,6 +7,8 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
+PRECISIONS = [(torch.float64, 1e-10), (torch.float32, 1e-5)]
+
 
 def embeddings(n: int, d: int = 5, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     """Random embeddings of unequal norms, (n, d)."""

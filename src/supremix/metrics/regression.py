@@ -62,6 +62,13 @@ def regression_metrics(y: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
     }
 
 
+def cost(metric: str, value: float | None) -> float:
+    """Return a metric's value with its sign set so that lower is better; infinity where it is undefined."""
+    if value is None or math.isnan(value):
+        return math.inf
+    return value if metric in LOWER_IS_BETTER else -value
+
+
 def grouped(y: np.ndarray, prediction: np.ndarray, masks: dict[str, np.ndarray]) -> dict[str, float]:
     """Compute all metrics of groups of rows.
 

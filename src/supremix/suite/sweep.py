@@ -22,6 +22,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from supremix.errors import writing_to
+from supremix.metrics.regression import cost
 from supremix.runtime.log import show
 from supremix.runtime.output import say
 from supremix.settings.driver import sweep_name
@@ -136,7 +137,7 @@ def collected(folder: Path) -> Swept | None:
     found = [
         ([note["overrides"].get(key, "") for key in keys], record) for note, record in zip(notes, records, strict=True)
     ]
-    found.sort(key=lambda one: (_rank(one[1], metric), one[0]))
+    found.sort(key=lambda one: (cost(metric, None if one[1] is None else _value(one[1], "val", metric)), one[0]))
     lines = [[*values, *_measured(record, metric)] for values, record in found]
     return Swept([*keys, f"val {metric}", f"test {metric}", "run"], lines)
 
@@ -165,15 +166,6 @@ def _metric(records: list[Record]) -> str:
 def _value(record: Record, split: str, metric: str) -> float | None:
     variants = record["metrics"][split]
     return (variants.get("best") or variants["last"])[metric]
-
-
-def _rank(record: Record | None, metric: str) -> float:
-    from supremix.metrics.regression import HIGHER_IS_BETTER
-
-    value = None if record is None else _value(record, "val", metric)
-    if value is None:
-        return float("inf")
-    return -value if metric in HIGHER_IS_BETTER else value
 
 
 def _measured(record: Record | None, metric: str) -> list[Any]:

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from supremix.data.dataset import Data, Split, check_finite
 from supremix.data.vectors import Vectors
-from supremix.metrics.regression import LOWER_IS_BETTER, regression_metrics
+from supremix.metrics.regression import cost, regression_metrics
 from supremix.metrics.targets import mean_over_targets
 from supremix.runtime import ranks
 from supremix.runtime.seeding import generator, initialising
@@ -176,6 +176,4 @@ def validation_score(prediction_N: np.ndarray, y_N: np.ndarray, select: str, vec
         value = regression_metrics(y_N, prediction_N)[select]
     else:
         value = mean_over_targets(regression_metrics, vectors.standard(y_N), vectors.standard(prediction_N))[select]
-    if np.isnan(value):
-        return float("inf")
-    return value if select in LOWER_IS_BETTER else -value
+    return cost(select, value)

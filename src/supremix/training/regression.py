@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from supremix.data.dataset import Data
 from supremix.errors import UserError
 from supremix.models.heads import RegressionHead
-from supremix.training.criteria import drawing
+from supremix.training.criteria import drawing, parameters_of
 from supremix.training.imbalance.running import Labelled, RunningFDS
 from supremix.training.mixing import Mixture, mixed
 
@@ -132,6 +132,7 @@ class Objective:
             label_N = seen.train.y if term.labels == "raw" else seen.contrast_labels(seen.train.y)
             call = drawing(term.loss, draws, f"method.regression.regularisers.{name}.loss")
             self.terms.append((term, call, torch.from_numpy(label_N.astype(np.float64))))
+        self.predicted = any("prediction_N" in parameters_of(term.loss) for term in regularisers.values())
 
     def __call__(self, given: Any, of_B: Tensor) -> Tensor:
         """Return the objective.
@@ -148,7 +149,9 @@ class Objective:
         value = self.loss(output, self.target_N[row_B])
         total = value if weight_B is None else (weight_B * value).mean()
         if self.terms:
-            known = {"prediction_N": in_label_units(self.data, point(self.loss, output)), "weight_N": weight_B}
+            known = {"weight_N": weight_B}
+            if self.predicted:
+                known["prediction_N"] = in_label_units(self.data, point(self.loss, output))
             for (term, call, label_N), seen_BD in zip(self.terms, seen, strict=True):
                 total = total + term.weight * call(seen_BD, label_N[of_B.cpu()], **known)
         return total
