@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from supremix.data.dataset import Data, Split, TargetScale
-from supremix.data.rows import inside, training_subset
+from supremix.data.rows import inside, training_subset, with_label_noise
 from supremix.errors import UserError
 from supremix.metrics.regression import METRICS, regression_metrics
 from tests.running import config, run_small
@@ -28,7 +28,7 @@ def data():
 
 def left(**settings):
     """Ages of the training rows that are left, with the split's ids and inputs checked to belong to them."""
-    one = training_subset(data(), **{"train_size": None, "missing": None, "seed": 0} | settings)
+    one = training_subset(data(), **{"train_size": None, "missing": None, "skew": None, "seed": 0} | settings)
     y_N = one.train.y
     assert list(one.train.ids) == [f"train-{y:g}" for y in y_N]
     np.testing.assert_array_equal(one.train.fetch(np.arange(len(y_N))), y_N)
@@ -39,7 +39,7 @@ def left(**settings):
 
 def test_nothing_asked_is_nothing_changed():
     whole = data()
-    assert training_subset(whole, train_size=None, missing=None, seed=0) is whole
+    assert training_subset(whole, train_size=None, missing=None, skew=None, seed=0) is whole
 
 
 def test_a_smaller_draw_lies_within_a_larger_one_and_another_seed_draws_others():
@@ -70,8 +70,30 @@ def test_the_draw_is_from_what_the_ranges_leave_and_stays_nested():
     assert min(more) >= 50
 
 
+def test_a_skewed_draw_keeps_low_labels_and_few_high_ones():
+    low, high = ([len([y for y in left(skew=skew, seed=s) if y >= 50]) for s in range(20)] for skew in (0.01, 5))
+    assert min(low) > 45
+    assert 0 < np.mean(high) < 50 * np.exp(-2.5)
+    kept = left(skew=5)
+    assert 0.0 in kept
+    assert set(left(skew=5, train_size=10)) < set(kept) != set(left(skew=5, seed=1))
+    assert set(left(skew=8)) < set(kept)
+
+
+def test_label_noise_has_its_size_and_stays_in_training():
+    noises = {noise: with_label_noise(data(), noise, seed=0) for noise in (0.5, 1.0)}
+    added = {noise: noisy.train.y - AGES for noise, noisy in noises.items()}
+    assert added[1.0].std() == pytest.approx(AGES.std(), rel=0.3)
+    np.testing.assert_allclose(added[1.0], 2 * added[0.5])
+    assert abs(np.corrcoef(added[1.0], AGES)[0, 1]) < 0.3
+    for name in ("val", "test"):
+        np.testing.assert_array_equal(getattr(noises[1.0], name).y, getattr(data(), name).y)
+    np.testing.assert_array_equal(noises[1.0].train.fetch(np.arange(100)), AGES)
+    assert (with_label_noise(data(), 1.0, seed=1).train.y != noises[1.0].train.y).all()
+
+
 def test_the_label_range_is_that_of_the_rows_in_use():
-    assert training_subset(data(), train_size=None, missing=[[90, 200]], seed=0).label_range == 89
+    assert training_subset(data(), train_size=None, missing=[[90, 200]], skew=None, seed=0).label_range == 89
 
 
 @pytest.mark.parametrize(
@@ -97,6 +119,16 @@ def test_what_cannot_be_is_one_line_naming_the_key(settings, message):
 def test_a_size_that_is_none_is_refused_before_anything_is_loaded(tmp_path, size):
     with pytest.raises(UserError, match=f"dataset.subset.train_size={size}: give a whole number, 2 or more"):
         run_small(tmp_path, f"dataset.subset.train_size={size}")
+
+
+def test_noise_and_skew_reach_a_run(tmp_path):
+    clean, noisy, skewed = (
+        run_small(tmp_path, "method=linear", *overrides)[1]
+        for overrides in ([], ["dataset.label_noise=3"], ["dataset.subset.skew=4"])
+    )
+    assert noisy["metrics"]["test"]["best"]["mae"] > clean["metrics"]["test"]["best"]["mae"]
+    assert noisy["data"]["sizes"] == clean["data"]["sizes"]
+    assert 2 < skewed["data"]["sizes"]["train"] < clean["data"]["sizes"]["train"] / 2
 
 
 @pytest.mark.parametrize("method", ["supremix", "vanilla", "linear"])
@@ -138,6 +170,8 @@ def test_a_subset_is_part_of_the_identity(tmp_path):
             ["dataset.subset.train_size=50"],
             ["dataset.subset.missing=[[20,25]]"],
             ["dataset.subset.missing=[[20.0,25.0]]"],
+            ["dataset.subset.skew=2"],
+            ["dataset.label_noise=0.5"],
         )
     }
-    assert len(ids) == 3
+    assert len(ids) == 5

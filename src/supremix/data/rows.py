@@ -1,4 +1,4 @@
-"""Change a dataset's rows: fewer training rows (figure 4, table 15), permuted labels (figure 2). Shape: N rows."""
+"""Change a dataset's rows: fewer training rows (figure 4, table 15), other labels (figure 2). Shape: N rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,38 +8,44 @@ import numpy as np
 import torch
 
 from supremix.data.dataset import Data, Split, check_trainable
-from supremix.data.splits import random_order
+from supremix.data.splits import random_order, random_uniforms
 from supremix.errors import UserError
 from supremix.metrics.rounding import DOUBLE
 from supremix.runtime.seeding import generator
 
 
-def training_subset(data: Data, *, train_size: int | None, missing: Any, seed: int) -> Data:
+def training_subset(data: Data, *, train_size: int | None, missing: Any, skew: float | None, seed: int) -> Data:
     """Keep some of the training rows; validation and test rows stay.
 
     What loading derived from all training rows, such as ``target``, stays too.
 
     Args:
         data: the whole dataset.
-        train_size: rows to keep, drawn after ``missing``; None keeps all. A smaller draw of a seed is a part of its
-            larger draws.
+        train_size: rows to keep, drawn from what the others leave; None keeps all. A smaller draw of a seed is a part
+            of its larger draws.
         missing: label ranges [low, high], ends included, whose rows are left out; None for none.
-        seed: seed of the draw.
+        skew: rows stay with a chance that falls with their label, from 1 at the lowest to exp(−skew) at the highest;
+            None keeps all.
+        seed: seed of the draws.
 
     Raises:
         UserError: too few rows remain, or the ranges are malformed; names the key.
     """
-    if train_size is None and missing is None:
+    if train_size is None and missing is None and skew is None:
         return data
     y_N = data.train.y
-    if missing is not None and data.vectors is not None:
-        raise UserError("dataset.subset.missing leaves out ranges of one label, and these are vectors: set it to null")
+    for key, value in {"missing": missing, "skew": skew}.items():
+        if value is not None and data.vectors is not None:
+            raise UserError(f"dataset.subset.{key} chooses rows by one label, and these are vectors: set it to null")
     eligible_N = np.full(len(y_N), True) if missing is None else ~inside(y_N, checked_ranges(missing))
     if not eligible_N.any():
         raise UserError(
             f"dataset.subset.missing={missing}: no training row of {data.name} is left, "
             f"their labels run from {y_N.min():g} to {y_N.max():g}: give narrower ranges"
         )
+    if skew is not None:
+        height_N = (y_N - y_N.min()) / (np.ptp(y_N) or 1.0)
+        eligible_N &= random_uniforms(len(y_N), f"{seed}/skew") < np.exp(-skew * height_N)
     rows = np.flatnonzero(eligible_N)
     if train_size is not None:
         if train_size > len(rows):
@@ -84,6 +90,19 @@ def checked_ranges(ranges: Any) -> list[tuple[float, float]]:
             f"dataset.subset.missing={ranges}: give ranges of labels, [[low, high], …], none with low above high"
         )
     return pairs
+
+
+def with_label_noise(data: Data, noise: float, seed: int) -> Data:
+    """Add normal noise to the training labels, ``noise`` times their standard deviation; the other rows keep theirs.
+
+    Smaller noise of a seed is larger noise scaled down. Targets keep their scale.
+    """
+    from scipy.special import ndtri
+
+    y_N = data.train.y
+    uniform_N = random_uniforms(y_N.size, f"{seed}/label noise")
+    normal_N = ndtri(np.clip(uniform_N, 1e-9, None)).reshape(y_N.shape)  # 0 would be minus infinity
+    return replace(data, train=replace(data.train, y=y_N + noise * y_N.std(axis=0) * normal_N))
 
 
 def permute_labels(data: Data, seed: int) -> Data:

@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from supremix.data.dataset import Data, read_ahead
-from supremix.data.rows import permute_labels, training_subset
+from supremix.data.rows import permute_labels, training_subset, with_label_noise
 from supremix.data.vectors import refuse_vectors
 from supremix.errors import UserError, one_line
 
@@ -98,9 +98,12 @@ def loaded_data(settings: "Settings") -> Data:
     """Load the dataset, with the rows and labels that its settings choose."""
     dataset = settings.dataset
     data = build("dataset.load", dataset.load)
+    subset = dataset.subset
     data = training_subset(
-        data, train_size=dataset.subset.train_size, missing=dataset.subset.missing, seed=settings.seed
+        data, train_size=subset.train_size, missing=subset.missing, skew=subset.skew, seed=settings.seed
     )
+    if dataset.label_noise:
+        data = with_label_noise(data, dataset.label_noise, settings.seed)
     data = read_ahead(data, settings.trainer.workers)
     return data if dataset.permute_labels is None else permute_labels(data, dataset.permute_labels)
 

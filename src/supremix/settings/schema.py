@@ -63,6 +63,7 @@ class Subset(Group):
 
     train_size: Annotated[Whole2 | None, OR_NULL]
     missing: Any  # ranges of labels; the data checks them
+    skew: Annotated[Number | None, OR_NULL] = MAY_BE_ABSENT
 
 
 class Dataset(OpenGroup):
@@ -71,6 +72,7 @@ class Dataset(OpenGroup):
     name: Name
     load: LoadNode
     permute_labels: Annotated[Whole | None, OR_NULL]
+    label_noise: Annotated[Number | None, OR_NULL] = MAY_BE_ABSENT
     stress: Annotated[Annotated[str, choice("extrapolation", "interpolation", "blind_spot")] | None, OR_NULL] = (
         MAY_BE_ABSENT
     )
