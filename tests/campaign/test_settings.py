@@ -96,6 +96,7 @@ KEYS: dict[str, st.SearchStrategy[str]] = {
     "trainer.precision": st.sampled_from(["32-true", "bf16-mixed"]),
     "trainer.threads": st.sampled_from(["1", "null"]),
     "trainer.log_every": st.integers(1, 100).map(str),
+    "trainer.representation_every": st.integers(1, 3).map(str),
     "trainer.workers": st.integers(0, 4).map(str),
     "trainer.deterministic": st.sampled_from(["true", "false"]),
 }

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from supremix.errors import UserError
 from supremix.metrics.bias import BIAS
-from supremix.metrics.regression import METRICS, regression_metrics
+from supremix.metrics.regression import METRICS, VARIANTS, regression_metrics
 from supremix.metrics.representation import REPRESENTATION, representation_metrics
 from supremix.settings import identity
 from supremix.training import adapt
@@ -33,7 +33,7 @@ def test_a_feature_that_is_off_leaves_the_identity_alone():
 @pytest.mark.parametrize("method", [*CONTRASTIVE, "random"])
 def test_every_method_under_every_protocol_leaves_a_whole_record(tmp_path, method, protocol):
     directory, record = run_small(tmp_path, f"method={method}", f"protocol={protocol}")
-    variants = {"best", "last", "ridge"} if protocol == "linear_probe" else {"best", "last"}
+    variants = {*VARIANTS} if protocol == "linear_probe" else {"best", "last"}
     assert set(record["metrics"]["test"]) == set(record["metrics"]["val"]) == variants
     assert set(record["metrics"]["test"]["best"]) >= {*METRICS, *BIAS}
     assert set(record["representation"]) == set(REPRESENTATION)
@@ -66,7 +66,7 @@ def test_the_record_agrees_with_the_stored_predictions(tmp_path):
     directory, record = run_small(tmp_path)
     arrays = np.load(directory / "predictions.npz")
     for split in ("val", "test"):
-        for variant in ("best", "last", "ridge"):
+        for variant in VARIANTS:
             again = regression_metrics(arrays[f"{split}_y"], arrays[f"{split}_{variant}"])
             assert {name: record["metrics"][split][variant][name] for name in METRICS} == pytest.approx(again)
     assert arrays["test_features"].shape == (88, 10)
@@ -206,7 +206,13 @@ def test_identity_ignores_where_and_how_and_hears_everything_else(tmp_path):
         return identity.run_id(science, "data"), identity.pretrain_id(science, "data")
 
     plain = ids()
-    for override in ("paths.runs=elsewhere", "trainer.threads=2", "tracking.project=other", "trainer.log_every=3"):
+    for override in (
+        "paths.runs=elsewhere",
+        "trainer.threads=2",
+        "tracking.project=other",
+        "trainer.log_every=3",
+        "trainer.representation_every=3",
+    ):
         assert ids(override) == plain
     assert ids("method.window=60.0") == plain  # 60 and 60.0 are one window
     for override in (

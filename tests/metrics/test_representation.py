@@ -75,6 +75,15 @@ def test_nearest_rows_that_tie_are_averaged_in_whatever_order():
         assert representation_metrics(x_ND[order], y_N[order])["neighbour"] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("width", [3, 40])  # fewer and more features than rows
+def test_rows_that_are_repeated_are_at_no_distance_and_add_no_direction(width):
+    x_ND = np.random.default_rng(5).normal(size=(12, width)).repeat(2, axis=0) + 1000
+    found = representation_metrics(x_ND, np.arange(12.0).repeat(2))
+    assert (found["alignment"], found["neighbour"]) == (0, 0)
+    line = representation_metrics(np.outer(np.arange(24.0), np.ones(width)) + 1000, np.arange(24.0))
+    assert (line["rank"], line["spearman"]) == pytest.approx((1, 1), abs=1e-9)
+
+
 def test_labels_may_be_vectors():
     x_ND, y_N = np.random.default_rng(3).normal(size=(9, 2)), np.arange(9.0)
     both = representation_metrics(x_ND, np.stack([3 * y_N, 4 * y_N], axis=1))

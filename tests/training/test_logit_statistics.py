@@ -6,12 +6,13 @@ import torch
 from safetensors.torch import load_file
 
 from supremix.errors import UserError
-from supremix.losses import SupConLoss
+from supremix.losses import SupConLoss, SupReMixLoss
 from supremix.settings import identity
 from supremix.training.logit_statistics import LogitStatistics
 from tests.running import config, run_small
 from tests.stages import histograms
 
+NO_LOSS = torch.zeros(())
 HISTOGRAMS = "method.pretrain.histograms={bins: 4, hardest: 30, epochs: [2, 9]}"
 
 
@@ -36,12 +37,13 @@ def test_means_and_histograms_are_those_of_all_pairs_read():
         batches = [batch(10 * epoch + k) for k in range(3)]
         positive, negative, lonely = [], [], []
         for z_ND, y_N in batches:
-            statistics.read(epoch, z_ND, y_N)
+            statistics.read(epoch, z_ND, y_N, NO_LOSS)
             some = pairs_of(z_ND, y_N)
             positive += some[0]
             negative += some[1]
             lonely.append(np.mean([(y_N == y).sum().item() == 1 for y in y_N]))
         row = statistics.close()
+        del row["above_bound"]  # tested below
         expected = {"anchors_without_positive": lonely, "positive_logit": positive, "negative_logit": negative}
         assert row == pytest.approx({name: np.mean(values) for name, values in expected.items()}, abs=1e-6)
         if epoch == 2:
@@ -59,7 +61,7 @@ def test_means_and_histograms_are_those_of_all_pairs_read():
 def test_the_ends_of_the_range_are_counted_and_few_negatives_are_all_kept():
     statistics = LogitStatistics(SupConLoss(0.5), histograms(bins=2, hardest=1000, epochs=[1]))
     z_ND, y_N = torch.tensor([[3.0, 0.1], [3.0, 0.1], [-3.0, -0.1]]), torch.tensor([1.0, 1.0, 2.0])
-    statistics.read(1, z_ND, y_N)  # the positive pair's logit rounds to 1 or just above it, the others' to −1
+    statistics.read(1, z_ND, y_N, NO_LOSS)  # the positive pair's logit rounds to 1 or just above it, the others' to −1
     arrays = statistics.arrays()
     assert arrays["positive"].tolist() == [[0, 1]]
     assert arrays["hardest"].tolist() == [[2, 0]]
@@ -67,21 +69,34 @@ def test_the_ends_of_the_range_are_counted_and_few_negatives_are_all_kept():
 
 def test_an_epoch_without_a_positive_pair_has_no_mean_and_pairs_of_vectors_have_none_at_all():
     statistics = LogitStatistics(SupConLoss(0.5))
-    statistics.read(1, torch.eye(3), torch.arange(3.0))
+    statistics.read(1, torch.eye(3), torch.arange(3.0), NO_LOSS)
     row = statistics.close()
     assert np.isnan(row["positive_logit"])
     assert row["negative_logit"] == 0
-    statistics.read(2, torch.ones(3, 2, 5), torch.arange(3.0))
-    assert statistics.close() == {"anchors_without_positive": 1.0}
+    statistics.read(2, torch.ones(3, 2, 5), torch.arange(3.0), NO_LOSS)
+    assert statistics.close() == {"anchors_without_positive": 1.0, "above_bound": 0.0}
+
+
+def test_the_distance_to_the_lower_bound_is_the_mean_over_the_batches_read():
+    criterion = SupReMixLoss(0.5, window=1.0)
+    statistics, expected = LogitStatistics(criterion), []
+    for seed in (0, 1, 2):
+        z_ND, y_N = batch(seed)
+        loss = criterion(z_ND, y_N, generator=torch.Generator().manual_seed(seed))
+        statistics.read(1, z_ND, y_N, loss)
+        expected.append(loss.item() - criterion.lower_bound(y_N))
+    assert min(expected) > 0
+    assert max(expected) - min(expected) > 0.1
+    assert statistics.close()["above_bound"] == pytest.approx(np.mean(expected))
 
 
 def test_what_was_read_can_be_put_back():
     whole, first, second = (LogitStatistics(SupConLoss(0.5), histograms(8, 20, [1])) for _ in range(3))
     for seed in (0, 1):
-        whole.read(1, *batch(seed))
-    first.read(1, *batch(0))
+        whole.read(1, *batch(seed), NO_LOSS)
+    first.read(1, *batch(0), NO_LOSS)
     second.state = {name: value.clone() for name, value in first.state.items()}
-    second.read(1, *batch(1))
+    second.read(1, *batch(1), NO_LOSS)
     assert second.close() == whole.close()
     for name, values in whole.arrays().items():
         np.testing.assert_array_equal(second.arrays()[name], values)
@@ -99,7 +114,7 @@ def test_reading_changes_no_bit_of_the_encoder(tmp_path, method):
         encoder = tmp_path / name / "runs" / "encoders" / record["pretrain_id"]
         states[name] = load_file(encoder / "backbone.safetensors")
         header, *rows = (encoder / "history.csv").read_text().splitlines()
-        assert header == "epoch,loss,anchors_without_positive,positive_logit,negative_logit"
+        assert header == "epoch,loss,anchors_without_positive,above_bound,positive_logit,negative_logit"
         assert len(rows) == 2
         assert (encoder / "logits.npz").exists() == (name == "histograms")
     arrays = np.load(encoder / "logits.npz")

@@ -193,6 +193,7 @@ def write_encoder(
             "epochs": len(fitted.history),
             "final_loss": last["loss"],
             "anchors_without_positive": last.get("anchors_without_positive"),
+            "above_bound": last.get("above_bound"),
             "seconds": fitted.seconds,
         },
     }

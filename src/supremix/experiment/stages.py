@@ -71,6 +71,7 @@ def learn(context: RunContext) -> "Outcome":
     from supremix.models.acceleration import accelerate
     from supremix.models.start import start_from
     from supremix.training import adapt
+    from supremix.training.curves import representation_curve
     from supremix.training.loop import Hooks
     from supremix.training.progress import stage_progress
 
@@ -101,7 +102,9 @@ def learn(context: RunContext) -> "Outcome":
     objects = adapt.Adaptation(backbone, optimizer, scheduler, context.lds, context.fds, **regression)
     checkpoints = checkpoints_of("adapt", context.work, trainer.checkpoint.minutes)
     with stage_progress(trainer.progress, protocol.name, protocol.epochs, mirror(context, "adapt")) as report:
-        hooks = Hooks(report, checkpoints)
+        every = trainer.representation_every if protocol.train_backbone else None  # else the features stay as they are
+        curve = representation_curve(backbone, context.data, every, protocol.batch_size, context.fabric.device)
+        hooks = Hooks(report, checkpoints, measure=curve)
         adapted = adapt.adapt(context.fabric, context.data, objects, protocol, settings.seed, hooks)
     return Outcome(adapted.predictions, adapted, encoder)
 
@@ -179,6 +182,7 @@ def train_encoder(context: RunContext, backbone: Any, criterion: nn.Module, pret
     """Pre-train the backbone in place and store it; return the encoder's record."""
     from supremix.experiment import record
     from supremix.training import pretrain
+    from supremix.training.curves import representation_curve
     from supremix.training.loop import Hooks
     from supremix.training.preflight import check_positives
     from supremix.training.progress import stage_progress
@@ -197,7 +201,9 @@ def train_encoder(context: RunContext, backbone: Any, criterion: nn.Module, pret
     checkpoints = checkpoints_of("pretrain", work, settings.trainer.checkpoint.minutes)
     epochs = method.pretrain.epochs
     with stage_progress(settings.trainer.progress, "pretrain", epochs, mirror(context, "pretrain")) as report:
-        hooks = Hooks(report, checkpoints, log_every=settings.trainer.log_every)
+        every, batch_size = settings.trainer.representation_every, method.pretrain.batch_size
+        curve = representation_curve(backbone, context.data, every, batch_size, context.fabric.device)
+        hooks = Hooks(report, checkpoints, log_every=settings.trainer.log_every, measure=curve)
         fitted = pretrain.pretrain(context.fabric, context.data, objects, method, settings.seed, hooks)
     return record.write_encoder(context.store, pretrain_id, context.science, backbone, projection, fitted)
 

@@ -12,7 +12,8 @@ SMALLEST_ERROR = 1e-6  # label units
 LOWER_IS_BETTER = ("mae", "rmse", "mse", "gm")
 HIGHER_IS_BETTER = ("pearson", "spearman", "r2")
 METRICS = LOWER_IS_BETTER + HIGHER_IS_BETTER
-VARIANTS = ("best", "last", "ridge")  # of predictions: epoch chosen on validation, last epoch, closed-form probe
+VARIANTS = ("best", "last", "ridge", "knn")
+"""Of predictions: epoch chosen on validation, last epoch; on frozen features the closed-form probe, and neighbours."""
 
 
 def regression_metrics(y: ArrayLike, prediction: ArrayLike) -> dict[str, float]:

@@ -226,6 +226,7 @@ class Trainer(Group):
     threads: Annotated[Threads | None, OR_NULL]
     workers: Readers
     log_every: Whole1
+    representation_every: Annotated[Whole1 | None, OR_NULL]
     progress: Annotated[str, choice("auto", "bar", "plain", "off")]
     deterministic: bool
     checkpoint: Checkpoint

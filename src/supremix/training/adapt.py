@@ -24,13 +24,13 @@ from supremix.training.imbalance.fds import FDS
 from supremix.training.imbalance.lds import LDS
 from supremix.training.imbalance.running import RunningFDS, labelled
 from supremix.training.loop import NO_HOOKS, EpochRow, Hooks, Task, fit, state_on_cpu
-from supremix.training.probe import all_rows, linear_map, on_calibrated, on_features, ridge_probe
+from supremix.training.probe import all_rows, linear_map, neighbour_probe, on_calibrated, on_features, ridge_probe
 from supremix.training.regression import LOSSES, Objective, Regulariser, network, new_head, point, ready, stored
 from supremix.training.settings import AdaptSettings
 
 CACHED_AT_ONCE = 4096  # rows of cached features; raw inputs go through the network in batches of the stage's size
 
-Predictions = dict[str, dict[str, np.ndarray]]  # "val", "test" → "best", "last", "ridge" → (N,) or (N, T), label units
+Predictions = dict[str, dict[str, np.ndarray]]  # "val", "test" → one of `VARIANTS` → (N,) or (N, T), label units
 Interval = tuple[np.ndarray, np.ndarray]  # (N,) lower and (N,) upper ends, label units
 
 
@@ -132,9 +132,10 @@ def adapt(
         features_ND = all_rows(inputs.test)
         inputs.train.fetch(np.arange(1))  # all ranks encode together, also where no epoch was left to train
         if ranks.is_first():
-            ridge = ridge_probe(inputs.train, inputs.val, weight_N)
+            ridge, nearest = ridge_probe(inputs.train, inputs.val, weight_N), neighbour_probe(inputs.train)
             for name, by_variant in predictions.items():
-                by_variant["ridge"] = ridge.predict(all_rows(getattr(inputs, name)))
+                rows_ND = all_rows(getattr(inputs, name))
+                by_variant |= {"ridge": ridge.predict(rows_ND), "knn": nearest.predict(rows_ND)}
             states["ridge"] = linear_map(ridge)
         states["best"] |= {f"backbone.{key}": value for key, value in state_on_cpu(backbone).items()}
     outcome = predictions, states, features_ND, fitted.best_epoch, fitted.history, fitted.seconds

@@ -27,11 +27,13 @@ class LogitStatistics:
         self.state: dict[str, Tensor] = {}
 
     @torch.no_grad()
-    def read(self, epoch: int, z: Tensor, y_B: Tensor) -> None:
-        """Take in the embeddings (B, D) of a batch and its labels; of other embeddings, (B, 2, D), labels only."""
+    def read(self, epoch: int, z: Tensor, y_B: Tensor, loss: Tensor) -> None:
+        """Take in a batch's embeddings (B, D), labels and loss, (); other embeddings, (B, 2, D), are passed over."""
         self._add("batches", torch.ones((), device=z.device))
         if hasattr(self.criterion, "count_positives"):  # which a user's own loss may lack
             self._add("without_positive", (torch.as_tensor(self.criterion.count_positives(y_B)) == 0).float().mean())
+        if hasattr(self.criterion, "lower_bound"):
+            self._add("above_bound", loss - self.criterion.lower_bound(y_B))
         if z.ndim != 2:
             return
         with torch.autocast(z.device.type, enabled=False):
@@ -47,13 +49,16 @@ class LogitStatistics:
         """Return the epoch's row, and start anew: means over the batches read, and over their pairs.
 
         ``anchors_without_positive`` is the share of anchors that the loss leaves out; a loss that does not count its
-        positives has none. ``positive_logit`` and ``negative_logit`` are the mean logits of equal and of different
-        labels, NaN where no such pair was read.
+        positives has none. ``above_bound`` is how far the loss is above its lower bound, which no embeddings undercut;
+        a loss without ``lower_bound`` has none. ``positive_logit`` and ``negative_logit`` are the mean logits of equal
+        and of different labels, NaN where no such pair was read.
         """
         sums = {name: self.state.pop(name) for name in list(self.state) if "/" not in name}
         row = {}
         if "without_positive" in sums:
             row["anchors_without_positive"] = sums["without_positive"] / sums["batches"]
+        if "above_bound" in sums:
+            row["above_bound"] = sums["above_bound"] / sums["batches"]
         for name in ("positive", "negative"):
             if f"{name}_sum" in sums:
                 row[f"{name}_logit"] = sums[f"{name}_sum"] / sums[f"{name}_count"]

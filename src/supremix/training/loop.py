@@ -32,8 +32,8 @@ Report = Callable[[int, EpochRow], None]
 class Reader(Protocol):
     """Reads statistics off batches while they train; it changes nothing and does not wait for the device."""
 
-    def read(self, epoch: int, output: Any, y_B: Tensor) -> None:
-        """Take in what the model gave for a batch, without gradient, and the batch's labels."""
+    def read(self, epoch: int, output: Any, y_B: Tensor, loss: Tensor) -> None:
+        """Take in what the model gave for a batch, without gradient, the batch's labels, and its loss, ()."""
 
     def close(self) -> EpochRow:
         """Return the epoch's statistics, and start anew."""
@@ -89,12 +89,14 @@ class Hooks:
         checkpoints: where to go on from, and where to save now and then, and when stopped; None saves nothing.
         reader: is given every ``log_every``-th batch of an epoch, the first one included.
         log_every: in steps.
+        measure: called with an epoch, between its score and its report; gives more columns of its row.
     """
 
     report: Report = lambda epoch, row: None
     checkpoints: Checkpoints | None = None
     reader: Reader | None = None
     log_every: int = 1
+    measure: Callable[[int], EpochRow] = lambda epoch: {}
 
 
 NO_HOOKS = Hooks()
@@ -190,7 +192,7 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
         state.total += loss.detach() * len(y_B)
         state.rows += len(y_B)
         if reader is not None and state.step % hooks.log_every == 0:
-            reader.read(epoch, output.detach(), y_B)
+            reader.read(epoch, output.detach(), y_B, loss.detach())
         state.step += 1
         watch.note(epoch, state.step, loss, norm)
 
@@ -223,6 +225,7 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
             if score is not None:
                 model.eval()
                 row["val"] = float(score())
+            row |= hooks.measure(epoch)
             with unbroken():
                 close(epoch, row)
             hooks.report(epoch, row)
