@@ -27,6 +27,7 @@ from supremix.suite.plan import Cell, Checksums, plan, with_seeds
 from supremix.suite.reading import load
 from supremix.tables import files, index, reproduce
 from supremix.tables.computed import kind
+from supremix.tables.outcomes import PREDICTIONS
 from supremix.training.imbalance.shots import SHOTS
 from tests.records import stored, whole
 from tests.running import SMALL, config, run_small
@@ -121,6 +122,7 @@ def test_a_wrong_specification_names_the_file(tmp_path):
         ("method=supremix]", "method=supremix], panels: [b]", "'SupReMix' names the panel 'b'"),
         ("method=supremix]", "method=supremix], paper: {b: {mae: 1}}", "'SupReMix' names the panel 'b'"),
         ("method=supremix]", "method=supremix], paper: {a: {mae: 1}, mae: 1}", "by metric or by panel"),
+        ("comparisons:", "against: Vanila\ncomparisons:", "against names the row 'Vanila'"),
         ("best/rmse", "rmse", "'rmse' is not variant/metric"),
         ("best/rmse", "representation/mae", "'representation/mae' is not variant/metric"),
         ("best/rmse", "best/rank", "'best/rank' is not variant/metric"),
@@ -152,10 +154,11 @@ def test_a_table_runs_only_what_is_missing_and_renders_again_from_its_records(tm
     small_table(tmp_path, seeds=(0, 1))
     assert "7 of 14 runs finished" in capfd.readouterr().err
     assert all((store.run(run_id) / "DONE").stat().st_mtime_ns == at for run_id, at in written.items())
-    before = {name: (folder / name).read_text() for name in files.NAMES}
-    assert "missing" not in before["table.md"]
+    names = *files.NAMES, PREDICTIONS
+    before = {name: (folder / name).read_bytes() for name in names}
+    assert b"missing" not in before["table.md"]
     files.rerender("quickstart", CONF, folder)
-    assert before == {name: (folder / name).read_text() for name in files.NAMES}
+    assert before == {name: (folder / name).read_bytes() for name in names}
 
 
 @pytest.mark.slow

@@ -69,6 +69,7 @@ class Paired:
         low, high: its 95 % confidence interval.
         lower: number of seeds where a is lower.
         n: number of common seeds.
+        p: of the paired t test, two-sided.
     """
 
     mean: float
@@ -76,6 +77,7 @@ class Paired:
     high: float
     lower: int
     n: int
+    p: float
 
     @property
     def noise(self) -> bool:
@@ -98,9 +100,19 @@ def paired(a: dict[int, float], b: dict[int, float]) -> Paired | None:
     if len(seeds) < 2:
         return None
     d = np.array([a[seed] - b[seed] for seed in seeds])
-    half = float(t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)))
-    mean = float(d.mean())
-    return Paired(mean, mean - half, mean + half, int((d < 0).sum()), len(d))
+    mean, error, freedom = float(d.mean()), float(d.std(ddof=1) / np.sqrt(len(d))), len(d) - 1
+    half = float(t.ppf(0.975, freedom)) * error
+    p = 2 * float(t.sf(abs(mean) / error, freedom)) if error else float(mean == 0)
+    return Paired(mean, mean - half, mean + half, int((d < 0).sum()), len(d), p)
+
+
+def holm(p_K: list[float]) -> list[float]:
+    """Return p values after Holm's correction for K comparisons (Holm 1979), in the same order."""
+    order_K = np.argsort(p_K)
+    stepped_K = np.maximum.accumulate(np.asarray(p_K)[order_K] * np.arange(len(p_K), 0, -1))
+    corrected_K = np.empty(len(p_K))
+    corrected_K[order_K] = np.minimum(stepped_K, 1)
+    return corrected_K.tolist()
 
 
 def gain_percent(error: float, baseline: float) -> float:

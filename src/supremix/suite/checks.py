@@ -21,6 +21,8 @@ def problems(spec: Spec) -> Iterator[str]:
     parts: list[Spec | Panel] = [spec, *spec.panels]
     for part in parts:
         yield from _of_comparisons(part, names)
+    if spec.against is not None and spec.against not in names:
+        yield f"against names the row {spec.against!r}, which the table does not have"
     for panel in spec.panels:
         if spec.gain_of(panel) and spec.gain_column(panel) not in spec.metrics_of(panel):
             yield f"gain is about {spec.gain_column(panel)}, which is no column of the panel {panel.name!r}"

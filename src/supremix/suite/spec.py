@@ -67,7 +67,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Spec:
-    """A table. ``metrics`` maps variant/metric of a record to a heading; ``comparisons`` pairs rows by name.
+    """A table. ``metrics`` maps variant/metric of a record to a heading; ``comparisons`` pairs rows by name,
+    ``against`` names one that all others are set beside.
 
     ``paper_key`` is the variant beside which the paper's values stand, ``digits`` the decimals of all metrics but
     correlations, ``prepare`` the commands that make the data ready where they can, ``prepare ukb``, or dataset →
@@ -88,6 +89,7 @@ class Spec:
     prepare: Annotated[str | list[str] | dict[str, list[str]] | None, fields.PREPARE] = None
     gain: Annotated[Gain | None, fields.GAIN] = None
     comparisons: Annotated[list[tuple[str, str]], fields.COMPARISONS] = field(default_factory=list)
+    against: Annotated[str | None, fields.AGAINST] = None
     notes: Annotated[list[str], fields.NOTES] = field(default_factory=list)
     size: str = ""
 

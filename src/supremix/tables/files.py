@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from supremix.suite.plan import Cell, with_seeds
 from supremix.suite.reading import load
 from supremix.suite.size import PAPER, Size
 from supremix.suite.spec import Spec
+from supremix.tables import differences, outcomes
 from supremix.tables.latex import latex
 from supremix.tables.render import as_csv, markdown
 from supremix.tables.results import Results, collect
@@ -28,20 +30,27 @@ NAMES = ("table.md", "table.csv", "table.tex", RECORDS, STATE)
 
 
 def write(results: Results, records: Iterable[CellRecord], folder: Path) -> None:
-    """Write table.md, table.csv and table.tex, with the records and the state that they are rendered from."""
+    """Write table.md, table.csv and table.tex, with what they are rendered from: records, predictions and state."""
+    records = list(records)
     state = {
         "seeds": results.spec.seeds,
         "synthetic": results.synthetic,
         "failed": sorted(map(list, results.failed)),
         "unprepared": results.unprepared,
     } | ({"settings": results.settings} if results.settings else {})
-    texts = {
+    texts: dict[str, str | bytes] = {
         RECORDS: "".join(json.dumps(small(*pair), sort_keys=True) + "\n" for pair in records),
         STATE: json.dumps(state, indent=1, sort_keys=True) + "\n",
         "table.md": markdown(results),
         "table.csv": as_csv(results),
         "table.tex": latex(results),
     }
+    if results.outcomes:
+        texts[outcomes.PREDICTIONS] = outcomes.packed(
+            results.outcomes, [outcomes.place_of(cell) for cell, _ in records]
+        )
+    if results.spec.against:
+        texts["differences.csv"] = differences.as_csv(results)
     write_texts(folder, texts)
 
 
@@ -50,11 +59,11 @@ def why_kept(results: Results, records: list[CellRecord], folder: Path) -> str |
     return kept(folder / "table.md", finished_cells(folder), len(records), results.settings)
 
 
-def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+def write_texts(folder: Path, texts: Mapping[str, str | bytes]) -> None:
     """Write files into a folder, all or none; raise UserError if the system refuses one."""
     with writing_to(folder, "make space, or name another folder with --out"), replacing(folder) as scratch:
         for name, text in texts.items():
-            (scratch / name).write_text(text, encoding="utf-8")
+            (scratch / name).write_bytes(text.encode() if isinstance(text, str) else text)
 
 
 def small(cell: Cell, record: Record) -> Record:
@@ -87,7 +96,9 @@ def read(spec: Spec, folder: Path) -> tuple[Results, list[CellRecord]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{folder}: no readable records ({error}); run the table first") from None
     spec = with_seeds(spec, state.get("seeds") or sorted({*spec.seeds, *(cell.seed for cell, _ in records)}))
-    return collect(spec, records, failed, state.get("unprepared"), state.get("settings")), records
+    results = collect(spec, records, failed, state.get("unprepared"), state.get("settings"))
+    places = [outcomes.place_of(cell) for cell, _ in records]
+    return replace(results, outcomes=outcomes.unpacked(folder / outcomes.PREDICTIONS, places)), records
 
 
 def _read_line(record: Record) -> CellRecord:

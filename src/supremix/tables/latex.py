@@ -1,6 +1,6 @@
 """Render a table as LaTeX, for the package booktabs."""
 
-from supremix.tables import cells, statements
+from supremix.tables import cells, differences, statements
 from supremix.tables.results import Results
 
 COMMANDS = {
@@ -29,6 +29,10 @@ def latex(results: Results) -> str:
         out += comments([panel.name] if panel.name else [])
         out += tabular(f"l{'r' * (len(header) - 1)}", header, lines)
         out += comments(statements.under(results, panel))
+        if differences.asked(results, panel):
+            header, lines = differences.grid(results, panel)
+            out += tabular(f"l{'r' * (len(header) - 1)}", header, lines)
+            out += comments(differences.legend(results, panel))
     return "\n".join([*out, *comments(spec.notes)]) + "\n"
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 
 from supremix.suite.codes import made_by
-from supremix.tables import cells, statements
+from supremix.tables import cells, differences, statements
 from supremix.tables.results import Results
 
 COLUMNS = (
@@ -27,6 +27,10 @@ def markdown(results: Results) -> str:
         lines.append("")
         if texts := [f"- {text}" for text in statements.under(results, panel)]:
             lines += [*texts, ""]
+        if differences.asked(results, panel):
+            header, grid = differences.grid(results, panel)
+            lines += [md_line(header), md_line(["---"] + ["---:"] * (len(header) - 1)), *map(md_line, grid), ""]
+            lines += [*(f"- {text}" for text in differences.legend(results, panel)), ""]
     lines += [f"- {text}" for text in (*made_by(results.codes), *spec.notes)]
     return "\n".join(lines).rstrip() + "\n"
 

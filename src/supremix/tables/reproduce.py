@@ -1,6 +1,7 @@
 """Bring a table from its specification to its files: prepare, plan, run what is missing, render."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from supremix.errors import UserError
@@ -14,7 +15,7 @@ from supremix.suite.plan import Cell, shown_plan, with_seeds
 from supremix.suite.reading import load
 from supremix.suite.size import PAPER, Size
 from supremix.suite.spec import Spec, results_folder
-from supremix.tables import computed, files
+from supremix.tables import computed, files, outcomes
 from supremix.tables.results import Results, collect
 from supremix.tables.wandb import TABLE_JOB, log_table
 
@@ -102,4 +103,6 @@ def stored(spec: Spec, cells: list[Cell], store: Store, settings: list[str]) -> 
     panels = {panel.name: panel for panel in spec.panels}
     absent = [cell for cell in cells if cell.run_id is None]
     unprepared = {cell.dataset: spec.commands(panels[cell.panel], cell.dataset) for cell in absent}
-    return collect(spec, records, notes, unprepared, settings), records
+    results = collect(spec, records, notes, unprepared, settings)
+    at_hand = outcomes.of_store(store, [cell for cell, _ in records])
+    return replace(results, outcomes=at_hand), records

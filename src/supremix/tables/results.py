@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from supremix.metrics.seeds import Summary, summarise
 from supremix.store.records import measured_on_test
 from supremix.suite.codes import Codes, codes_of
@@ -11,6 +13,8 @@ from supremix.suite.plan import Cell
 from supremix.suite.spec import Panel, Row, Spec
 
 Place = tuple[str, str, int]  # panel, row, seed
+Outcomes = dict[Place, tuple[np.ndarray, np.ndarray]]
+"""Of finished runs: test labels and their predictions, (N,), label units."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Results:
         settings: the user's overrides.
         codes: that made the runs, as `suite.codes` collects them.
         selected_by: metrics whose validation value chose the epoch of a run.
+        outcomes: test labels and predictions of the runs of which they are at hand.
     """
 
     spec: Spec
@@ -38,6 +43,7 @@ class Results:
     settings: list[str] = field(default_factory=list)
     codes: Codes = field(default_factory=dict)
     selected_by: set[str] = field(default_factory=set)
+    outcomes: Outcomes = field(default_factory=dict)
 
     def of(self, panel: Panel, row_name: str, column: str) -> dict[int, float]:
         """Return the values by seed; empty if no run is finished or the row has no such metric."""

@@ -41,7 +41,10 @@ def warnings(results: Results) -> list[str]:
 
 
 def under(results: Results, panel: Panel) -> list[str]:
-    """Return the statements under a panel with a finished run: gain, paired differences, intervals of the means."""
+    """Return the statements under a panel with a finished run: gain, paired differences, intervals of the means.
+
+    A table with ``against`` has a table of differences in place of the last.
+    """
     spec, column = results.spec, results.spec.gain_column(panel)
     if not any(results.finished(panel, row.name) for row in spec.rows_of(panel)):
         return []
@@ -49,6 +52,7 @@ def under(results: Results, panel: Panel) -> list[str]:
         row.name: other
         for row in spec.rows_of(panel)
         if row.kind == "ours"
+        and spec.against is None
         and results.mean(panel, row.name, column) is not None
         and (other := best(results.rivals(panel, row.name)))
     }
@@ -56,7 +60,8 @@ def under(results: Results, panel: Panel) -> list[str]:
     pairs += [pair for pair in best_other.items() if pair not in pairs]
     texts = [_gain(results, panel, gain)] if (gain := spec.gain_of(panel)) else []
     texts += [_comparison(results, panel, a, b, is_best=best_other.get(a) == b) for a, b in pairs]
-    return texts + _better_references(results, panel) + _intervals(results, panel)
+    texts += _better_references(results, panel)
+    return texts if spec.against else texts + _intervals(results, panel)
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def best(means: dict[str, float | None]) -> str | None:
 
 
 def _gain(results: Results, panel: Panel, gain: Gain) -> str:
-    gains, name = gained(results, panel, gain), _metric(results, panel)
+    gains, name = gained(results, panel, gain), metric_of(results, panel)
     if gains is None:
         return f"Gain of {gain.row}: {MISSING}, not all its runs are finished"
     kind = next(row.kind for row in results.spec.rows_of(panel) if row.name == gains.rival)
@@ -131,7 +136,7 @@ def _better_references(results: Results, panel: Panel) -> list[str]:
     means = {name: mean for name in rows if (mean := results.mean(panel, name, column)) is not None}
     digits = digits_of(results, panel, column)
     better = [f"{name} ({mean:.{digits}f})" for name, mean in means.items() if mean < ours]
-    what = f"References with a lower {_metric(results, panel)} than {gain.row}, not counted above"
+    what = f"References with a lower {metric_of(results, panel)} than {gain.row}, not counted above"
     return [f"{what}: {', '.join(better)}"] if better else []
 
 
@@ -141,7 +146,7 @@ def _comparison(results: Results, panel: Panel, a: str, b: str, is_best: bool) -
     rank = ", the best other row" if is_best else ""
     if is_best and None in results.rivals(panel, a).values():
         rank += " so far"
-    name = f"{a} − {b}{rank}, {_metric(results, panel)}"
+    name = f"{a} − {b}{rank}, {metric_of(results, panel)}"
     result = paired(results.of(panel, a, column), results.of(panel, b, column))
     if planned == 1:
         return f"{name}: one seed tells nothing"
@@ -166,10 +171,11 @@ def _intervals(results: Results, panel: Panel) -> list[str]:
         if summary and summary.complete and summary.interval:
             low, high = summary.interval
             listed.append(f"{row.name} [{low:.{digits}f}, {high:.{digits}f}]")
-    what = f"95 % bootstrap intervals of the mean over seeds, {_metric(results, panel)}"
+    what = f"95 % bootstrap intervals of the mean over seeds, {metric_of(results, panel)}"
     return [f"{what}: {'; '.join(listed)}"] if listed else []
 
 
-def _metric(results: Results, panel: Panel) -> str:
+def metric_of(results: Results, panel: Panel) -> str:
+    """Return the heading of the metric that gains and differences are in."""
     column = results.spec.gain_column(panel)
     return results.spec.metrics_of(panel).get(column, column)

@@ -1,0 +1,165 @@
+"""Set every row of a panel beside one row and beside the best other network, with Holm's correction."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from supremix.metrics.resampling import MEASURES, interval, resampled
+from supremix.metrics.seeds import Paired, holm, paired
+from supremix.suite.spec import Panel
+from supremix.tables.cells import NOTHING, digits_of
+from supremix.tables.outcomes import errors_on_one_test_set
+from supremix.tables.results import Results
+from supremix.tables.statements import best, metric_of
+
+BEST = "best other network"
+DECIDED = 0.05
+COLUMNS = (
+    "table", "panel", "row", "beside", "other", "difference", "ci_low", "ci_high", "lower", "n", "p", "p_holm",
+    "rows_low", "rows_high",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row minus another, in the panel's error.
+
+    Attributes:
+        row, other: their names.
+        seeds: over the seeds.
+        p: of the paired t test, after Holm's correction over all rows beside the same.
+        rows: 95 % bootstrap interval over the test rows; None where seeds have test sets of their own.
+    """
+
+    row: str
+    other: str
+    seeds: Paired
+    p: float
+    rows: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What stands beside the rows of a panel.
+
+    Attributes:
+        beside: "Vanilla", as the table names it, or BEST → row → its difference.
+        rows: row → 95 % bootstrap interval of its error over the test rows.
+        own_splits: whether seeds are known to have test sets of their own.
+    """
+
+    beside: dict[str, dict[str, Difference]]
+    rows: dict[str, tuple[float, float]]
+    own_splits: bool
+
+
+def differences(results: Results, panel: Panel) -> Differences:
+    """Compare the rows of a panel whose seeds are all finished."""
+    column, against = results.spec.gain_column(panel), str(results.spec.against)
+    metric = column.split("/")[1]
+    errors = errors_on_one_test_set(results.outcomes, panel.name) if metric in MEASURES else {}
+    over_rows = {row: resampled(metric, error_SN) for row, error_SN in errors.items()}
+    done = [row.name for row in results.spec.rows_of(panel) if results.mean(panel, row.name, column) is not None]
+    others = {
+        against: {name: against for name in done if name != against and against in done},
+        BEST: {name: other for name in done if (other := best(results.rivals(panel, name)))},
+    }
+    beside = {
+        what: _corrected([_difference(results, panel, *pair, over_rows) for pair in pairs.items()])
+        for what, pairs in others.items()
+    }
+    own_splits = not errors and any(place[0] == panel.name for place in results.outcomes)
+    return Differences(beside, {row: interval(values_R) for row, values_R in over_rows.items()}, own_splits)
+
+
+def asked(results: Results, panel: Panel) -> bool:
+    """Return whether a panel has differences to show."""
+    return results.spec.against is not None and any(differences(results, panel).beside.values())
+
+
+def grid(results: Results, panel: Panel) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and the lines of the panel's differences as text."""
+    found, digits = differences(results, panel), digits_of(results, panel, results.spec.gain_column(panel)) + 1
+    head = [f"differences in {metric_of(results, panel)}", *(["over test rows"] if found.rows else [])]
+    for what in found.beside:
+        head += [f"− {what}", *(["over test rows"] if found.rows else []), "p"]
+    lines = []
+    for row in results.spec.rows_of(panel):
+        line = [row.name, *([_interval(found.rows.get(row.name), digits - 1)] if found.rows else [])]
+        for what, of_rows in found.beside.items():
+            one = of_rows.get(row.name)
+            line.append(_shown(one, digits, name=what == BEST))
+            line += [_interval(one.rows if one else None, digits, signed=True)] if found.rows else []
+            line.append(NOTHING if one is None else f"{one.p:.2g}{' *' if one.p < DECIDED else ''}")
+        lines.append(line)
+    return head, lines
+
+
+def legend(results: Results, panel: Panel) -> list[str]:
+    """Return what the reader of the differences must know."""
+    found = differences(results, panel)
+    counts = " and ".join(f"{len(of_rows)} (− {what})" for what, of_rows in found.beside.items())
+    texts = [
+        f"Differences over {len(results.spec.seeds)} seeds with 95 % paired t intervals; p of the paired t test after "
+        f"Holm's correction over the {counts} comparisons of its column, * below {DECIDED}. The best other network is "
+        "the row of lowest mean but for references and the row itself; the test set names it, which favours it."
+    ]
+    if found.rows:
+        texts.append("Over test rows: 95 % bootstrap of the test rows, the same for all seeds, of the mean over seeds.")
+    if found.own_splits:
+        texts.append(
+            "Each seed draws its own split, and splits share rows: intervals over them are narrower than over new data "
+            "(Nadeau and Bengio 2003)."
+        )
+    return texts
+
+
+def as_csv(results: Results) -> str:
+    """Return the differences of all panels, a line each, in full precision."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_numbers(results))
+    return file.getvalue()
+
+
+def _numbers(results: Results) -> Iterator[list[str | float | int | None]]:
+    for panel in results.spec.panels:
+        for what, of_rows in differences(results, panel).beside.items():
+            for one in of_rows.values():
+                d, place = one.seeds, [results.spec.name, panel.name, one.row, what, one.other]
+                yield [*place, d.mean, d.low, d.high, d.lower, d.n, d.p, one.p, *(one.rows or (None, None))]
+
+
+def _difference(
+    results: Results, panel: Panel, row: str, other: str, over_rows: dict[str, np.ndarray]
+) -> Difference | None:
+    column = results.spec.gain_column(panel)
+    over_seeds = paired(results.of(panel, row, column), results.of(panel, other, column))
+    if over_seeds is None:
+        return None
+    both = over_rows.keys() >= {row, other}
+    rows = interval(over_rows[row] - over_rows[other]) if both else None
+    return Difference(row, other, over_seeds, over_seeds.p, rows)
+
+
+def _corrected(found: list[Difference | None]) -> dict[str, Difference]:
+    known = [one for one in found if one is not None]
+    corrected = holm([one.p for one in known])
+    return {one.row: replace(one, p=p) for one, p in zip(known, corrected, strict=True)}
+
+
+def _shown(one: Difference | None, digits: int, name: bool) -> str:
+    if one is None:
+        return NOTHING
+    d = one.seeds
+    text = f"{d.mean:+.{digits}f} [{d.low:+.{digits}f}, {d.high:+.{digits}f}]"
+    return f"{text}, {one.other}" if name else text
+
+
+def _interval(ends: tuple[float, float] | None, digits: int, signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"[{ends[0]:{sign}.{digits}f}, {ends[1]:{sign}.{digits}f}]" if ends else NOTHING

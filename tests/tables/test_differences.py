@@ -1,0 +1,134 @@
+"""Every row beside one row and beside the best other network, with Holm's correction; intervals over test rows."""
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from supremix.errors import UserError
+from supremix.metrics import resampling, seeds
+from supremix.metrics.regression import regression_metrics
+from supremix.suite.plan import Cell
+from supremix.suite.spec import Panel, Row, Spec
+from supremix.tables import differences, files, outcomes
+from supremix.tables.latex import latex
+from supremix.tables.render import markdown
+from supremix.tables.results import collect
+from tests.tables.test_rendering import record
+
+MAE = {"Boosting": [1.0, 1.1, 1.3], "Vanilla": [3.0, 3.1, 3.2], "SupCon": [2.0, 2.2, 2.1], "Ours": [2.1, 2.1, 2.4]}
+KINDS = dict.fromkeys(MAE, "baseline") | {"Boosting": "reference", "Ours": "ours"}
+SPEC = Spec(
+    name="all",
+    title="All",
+    overrides=[],
+    seeds=[0, 1, 2],
+    metrics={"best/mae": "MAE"},
+    panels=[Panel("")],
+    rows=[Row(name, KINDS[name], []) for name in MAE],
+    against="Vanilla",
+)
+
+
+def made(test_sets=1, **changes):
+    """The results of rows whose predictions are off by their MAE, on one test set or on one for each seed."""
+    spec = replace(SPEC, **changes)
+    records = [(Cell("", row, s, []), record(MAE[row][s]) | {"seed": s}) for row in MAE for s in spec.seeds]
+    rng, sign_N = np.random.default_rng(0), np.where(np.arange(40) % 2, 1, -1)
+    labels = [rng.normal(size=40) for _ in range(test_sets)]
+    known = {}
+    for cell, _ in records:
+        y_N = labels[cell.seed % test_sets]
+        known[outcomes.place_of(cell)] = y_N, (y_N + sign_N * MAE[cell.row][cell.seed]).astype("f4")
+    return replace(collect(spec, records), outcomes=known), records
+
+
+def test_holm_steps_down_and_never_falls():
+    assert seeds.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert seeds.holm([0.6, 0.9]) == [1, 1]
+    assert seeds.holm([]) == []
+
+
+def test_the_p_value_is_that_of_the_paired_t_test():
+    a, b = MAE["Ours"], MAE["SupCon"]
+    paired = seeds.paired(dict(enumerate(a)), dict(enumerate(b)))
+    assert paired.p == pytest.approx(stats.ttest_rel(a, b).pvalue)
+    same, shifted = (seeds.paired({0: 1.0, 1: 2.0}, {0: 1.0 + by, 1: 2.0 + by}).p for by in (0, 1))
+    assert (same, shifted) == (1, 0)
+
+
+def test_each_row_stands_beside_one_row_and_the_best_other_network():
+    results, _ = made()
+    beside = differences.differences(results, SPEC.panels[0]).beside
+    assert {name: one.other for name, one in beside[differences.BEST].items()} == {
+        "Boosting": "SupCon",
+        "Vanilla": "SupCon",
+        "SupCon": "Ours",
+        "Ours": "SupCon",
+    }
+    assert list(beside["Vanilla"]) == ["Boosting", "SupCon", "Ours"]
+    raw = [stats.ttest_rel(MAE[name], MAE["Vanilla"]).pvalue for name in beside["Vanilla"]]
+    assert [one.p for one in beside["Vanilla"].values()] == pytest.approx(seeds.holm(raw))
+
+
+def test_pages_show_the_differences_and_how_many_were_made():
+    results, _ = made()
+    text = markdown(results)
+    one = differences.differences(results, SPEC.panels[0]).beside["Vanilla"]["SupCon"]
+    assert "| differences in MAE | over test rows | − Vanilla | over test rows | p | − best other network |" in text
+    assert f"| -1.000 [{one.seeds.low:+.3f}, {one.seeds.high:+.3f}] | [" in text
+    assert f"| {one.p:.2g} * |" in text
+    assert "over the 3 (− Vanilla) and 4 (− best other network) comparisons" in text
+    assert "the best other row" not in text
+    assert latex(results).count("toprule") == 2
+    lines = list(csv.DictReader(io.StringIO(differences.as_csv(results))))
+    assert len(lines) == 7
+    assert {line["beside"] for line in lines} == {"Vanilla", differences.BEST}
+    assert float(lines[1]["p_holm"]) == one.p
+
+
+@pytest.mark.parametrize("changes", [{"against": None}, {"seeds": [0]}])
+def test_without_a_row_to_stand_beside_or_with_one_seed_there_is_no_table_of_differences(changes):
+    assert "differences in" not in markdown(made(**changes)[0])
+
+
+def test_splits_of_their_own_have_no_interval_over_rows_and_a_warning():
+    text = markdown(made(test_sets=3)[0])
+    assert "over test rows" not in text
+    assert "Each seed draws its own split" in text
+    assert "Each seed draws its own split" not in markdown(made()[0])
+
+
+@pytest.mark.parametrize("metric", resampling.MEASURES)
+def test_a_resample_is_the_metric_on_the_drawn_rows(metric):
+    error_SN = np.random.default_rng(1).normal(size=(3, 50))
+    found_R = resampling.resampled(metric, error_SN)
+    for r in (0, 7):
+        drawn = np.repeat(np.arange(50), resampling._counts(50)[r].astype(int))
+        assert len(drawn) == 50
+        expected = [regression_metrics(np.zeros(50), error_N[drawn])[metric] for error_N in error_SN]
+        assert found_R[r] == pytest.approx(np.mean(expected))
+    assert len(set(found_R)) > 1000
+
+
+@pytest.mark.parametrize("test_sets", [1, 3])
+def test_predictions_are_kept_beside_the_records_and_read_again(tmp_path, test_sets):
+    results, records = made(test_sets)
+    files.write(results, records, tmp_path)
+    again = files.read(SPEC, tmp_path)
+    assert again[0].outcomes.keys() == results.outcomes.keys()
+    for place, outcome in results.outcomes.items():
+        for kept_N, whole_N in zip(again[0].outcomes[place], outcome, strict=True):
+            np.testing.assert_array_equal(kept_N, whole_N)
+    path = tmp_path / outcomes.PREDICTIONS
+    assert len(np.load(path).files) == 3 * test_sets
+    assert markdown(again[0]) == (tmp_path / "table.md").read_text()
+    before = path.read_bytes()
+    files.write(*again, tmp_path)
+    assert path.read_bytes() == before
+    path.write_bytes(before[: len(before) // 2])
+    with pytest.raises(UserError, match=r"predictions.npz: not the predictions of the records beside it"):
+        files.read(SPEC, tmp_path)
