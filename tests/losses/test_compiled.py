@@ -38,6 +38,15 @@ def test_losses_on_processors_are_compiled():
         assert is_compiled(loss(z_ND, y_N))
 
 
+def test_few_rows_are_computed_in_float64_at_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(compiled, "value_and_gradient", lambda *given: asked.append(given[-1]) or (0.0, given[0]))
+    for rows, limit in [(8, 8), (9, 8)]:
+        monkeypatch.setattr(compiled, "ROWS_OF_FLOAT32", limit)
+        SupReMixLoss(0.5, 2.0)(embeddings(rows, dtype=torch.float32).requires_grad_(), torch.arange(float(rows)) // 2)
+    assert asked == [torch.float64, torch.float32]
+
+
 @pytest.mark.parametrize("similarity", ["cosine", "l2"])
 def test_threads_change_no_bit(monkeypatch, similarity):
     monkeypatch.setattr(compiled, "PAIRS_A_TASK", 1000)

@@ -157,6 +157,16 @@ def test_what_one_rank_fails_of_is_told_and_ends_the_others(how, error, message)
     assert not ranks_at_work()
 
 
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="a GPU is here")
+def test_without_a_gpu_no_step_looks_for_one(monkeypatch):
+    """Fabric has PyTorch ask NVIDIA's library, which each step of an optimizer would load in vain."""
+    ranks.fabric("cpu", "32-true")
+    monkeypatch.setattr(torch.cuda, "device_count", pytest.fail)
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)
+    torch.optim.Adam([weight], fused=True).step()
+
+
 def normalise():
     synchronised(ranks.fabric("cpu", "32-true"), FaceProjectionHead(4, 4, 4))
 

@@ -17,6 +17,8 @@ from supremix.losses.windows import Windows, anchor_weights
 
 log = logging.getLogger(__name__)
 
+ROWS_OF_FLOAT32 = 64
+"""Batches up to here take as long in float64, which needs no second try."""
 PAIRS_A_TASK, TASKS = 1 << 18, 8
 """The fewest pairs that are worth a thread, and the most parts; the same whatever the threads, for the same bits."""
 
@@ -85,7 +87,7 @@ class Loops(torch.autograd.Function):
 def by_loops(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> tuple[float, Tensor]:
     """Return SupReMix and its gradient (N, D); in float32 where that has the digits, which logits of 10 or less do."""
     bounded = loss.similarity == "cosine" and (loss.renormalise or loss.mix_space == "sphere")
-    if z_ND.dtype == torch.float32 and bounded and loss.temperature >= 0.1:
+    if z_ND.dtype == torch.float32 and len(z_ND) > ROWS_OF_FLOAT32 and bounded and loss.temperature >= 0.1:
         found = value_and_gradient(z_ND, lam_NN, windows, loss, torch.float32)
         if found is not None:
             return found

@@ -94,6 +94,8 @@ def fabric(accelerator: str, precision: Any) -> "Fabric":
 
     if precision == "16-mixed" and (accelerator == "cpu" or not is_available()):  # Fabric would take bfloat16
         raise UserError("trainer.precision=16-mixed needs a GPU: use bf16-mixed or 32-true on a processor")
+    if not is_available():  # Fabric had PyTorch ask the driver's library, which each optimizer step would load in vain
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     try:
         if world_size() == 1:
             return Fabric(accelerator=accelerator, devices=1, precision=precision)

@@ -151,9 +151,10 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
     parts |= {"scheduler": scheduler} if scheduler is not None else {}
     parts |= {"reader": reader} if reader is not None else {}
     scaler = getattr(fabric.strategy.precision, "scaler", None)
+    parameters = list(model.parameters())
 
     def read(values: dict[str, Any]) -> Fitted:
-        if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+        if not all(bool(parameter.isfinite().all()) for parameter in parameters):
             raise ValueError("a weight is not finite")
         return Fitted.of(values)
 
@@ -183,11 +184,11 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
         else:
             output, loss = backward_in_parts(fabric, model, x, task.microbatch, loss_of)
         # A scaled gradient may overflow: its step is skipped and the scale lowered, so that only the loss is watched.
-        norm = loss.detach() if scaler is not None else largest_gradient(model.parameters())
+        norm = loss.detach() if scaler is not None else largest_gradient(parameters)
         if settings.clip is not None:
             if scaler is not None:  # Fabric's own clipping refuses fused optimizers, which need not unscale then
                 scaler.unscale_(getattr(optimizer, "optimizer", optimizer))
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            nn.utils.clip_grad_norm_(parameters, settings.clip)
         optimizer.step()
         state.total += loss.detach() * len(y_B)
         state.rows += len(y_B)
