@@ -282,14 +282,14 @@ def test_all_tables_are_rendered_from_the_store_and_a_fuller_one_is_kept(tmp_pat
     kept = {name: (out / "table_1" / name).read_text() for name in files.NAMES}
     elsewhere = [*overrides[1:], f"paths.runs={tmp_path / 'empty'}"]
     lines = list(index.render_stored(conf, out, elsewhere))
-    assert lines[0] == (
-        f"Table 1: 0 of 8 runs; {out / 'table_1'} is left as it is: it holds 4 runs as specified; this has 0 runs as "
-        "specified; --out FOLDER writes this one somewhere else"
-    )
+    assert lines[0] == "Table 1: 4 of 8 runs, rendered from the records beside it"
     assert kept == {name: (out / "table_1" / name).read_text() for name in files.NAMES}
     assert (out / "README.md").read_text() == overview
     lines = list(index.render_stored(conf, out, [*overrides, "dataset.scaling=raw"]))
-    assert "this has 0 runs with `dataset.scaling=raw`" in lines[0]
+    assert lines[0] == (
+        f"Table 1: 0 of 8 runs; {out / 'table_1'} is left as it is: it holds 4 runs as specified; this has 0 runs with "
+        "`dataset.scaling=raw`; --out FOLDER writes this one somewhere else"
+    )
     assert kept == {name: (out / "table_1" / name).read_text() for name in files.NAMES}
 
 

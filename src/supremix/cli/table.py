@@ -96,13 +96,17 @@ def make(options: argparse.Namespace) -> int:
 
 def render_all(options: argparse.Namespace) -> int:
     """Render every table from what the store holds, and the index of them; print a line for each."""
+    from supremix.report.ranks import write_ranks
     from supremix.settings.compose import CONF
     from supremix.suite.spec import results_folder
     from supremix.tables.index import render_stored
 
     size = shared.size_of(options)
     out = options.out or results_folder(size.name)
+    page = write_ranks(CONF, out, size)  # first, since the index names it
     for line in render_stored(CONF, out, options.overrides, size):
         print(line, flush=True)
+    if page:
+        print(page)
     print(out / "README.md")
     return 0

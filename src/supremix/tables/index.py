@@ -36,7 +36,8 @@ def paths(conf: Path) -> list[Path]:
 def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPER) -> Iterator[str]:
     """Render every table without running anything, then the index; yield one line on each table.
 
-    A written table of more finished runs than the store has, or of other settings, stays as it is.
+    A written table of more finished runs than the store has, or of other settings, keeps its records, and so do all
+    where the store is empty, and the tables beyond the paper's: they are rendered from the records beside them.
 
     Args:
         conf: the config folder.
@@ -45,23 +46,39 @@ def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPE
         size: the paper's, or one of conf/size/.
     """
     settings, overrides = settings_of(overrides), size.line(overrides)
-    store, tables = Store(composed(conf, overrides).paths.runs), specs(conf, size)
+    store, tables, further = Store(composed(conf, overrides).paths.runs), specs(conf, size), beyond(conf, out, size)
+    empty = not any(store.root.glob("*/DONE"))
     for spec in tables:
-        cells, folder = shown_plan(spec, conf, overrides), out / spec.name
+        folder = out / spec.name
+        if empty and (folder / files.RECORDS).is_file():
+            yield _anew(spec, folder)
+            continue
+        cells = shown_plan(spec, conf, overrides)
         results, records = stored(spec, cells, store, settings)
         if not (why := files.why_kept(results, records, folder)):
             files.write(results, records, folder)
+        else:
+            _anew(spec, folder)
         yield "; ".join(filter(None, [f"{spec.title}: {len(records)} of {len(cells)} runs", why]))
+    for spec in further:
+        yield _anew(spec, out / spec.name)
     others = [computed.compute(path, conf, overrides, size) for path in paths(conf) if computed.kind(path)]
     for table in others:
         if not (why := computed.why_kept(table, out / table.name)):
             computed.write(table, out / table.name)
         yield "; ".join(filter(None, [f"{table.title}: computed", why]))
-    files.write_texts(out, {"README.md": text(tables, others, out)})
+    files.write_texts(out, {"README.md": text(tables, others, further, out)})
 
 
-def text(tables: list[Spec], others: list[computed.ComputedTable], out: Path) -> str:
-    """Return the index: a line for each panel of each table in ``out``, then a line for each computed table."""
+def beyond(conf: Path, out: Path, size: Size) -> list[Spec]:
+    """Return the specifications of the tables in ``out`` that are not the paper's, by name."""
+    names = sorted({path.stem for path in (conf / "table").glob("[!_]*.yaml")} - {path.stem for path in paths(conf)})
+    found = [load(conf / "table" / f"{name}.yaml") for name in names if (out / name / files.RECORDS).is_file()]
+    return [size.spec(spec) for spec in found]
+
+
+def text(tables: list[Spec], others: list[computed.ComputedTable], further: list[Spec], out: Path) -> str:
+    """Return the index: a line for each panel of each table in ``out``, then computed tables, and those of ours."""
     lines = ["# Results", "", "Made from the records beside each table by `supremix table --render-all`.", ""]
     lines += [md_line(HEADER), md_line(["---"] * len(HEADER))]
     for spec in tables:
@@ -74,6 +91,10 @@ def text(tables: list[Spec], others: list[computed.ComputedTable], out: Path) ->
             lines.append(md_line([title, panel.name, _finished(results, panel), *headline(results, panel)]))
             title = ""
     lines += [md_line([f"[{table.title}]({table.name}/table.md)", "", "computed", "", "", ""]) for table in others]
+    if further:
+        ranks = ", with [mean ranks](ranks/ranks.md) over the extended ones" * (out / "ranks" / "ranks.md").is_file()
+        lines += ["", f"Beyond the paper's{ranks}:", ""]
+        lines += [f"- [{spec.title}]({spec.name}/table.md): {_counted(spec, out / spec.name)}" for spec in further]
     return "\n".join(lines) + "\n"
 
 
@@ -95,6 +116,18 @@ def headline(results: Results, panel: Panel) -> list[str]:
     if paper is not None:
         values[2] = ", ".join(filter(None, [f"{name} {paper:.{digits}f}", paper_gain(results, panel, gain)]))
     return values if not results.synthetic else [*values[:2], "synthetic data"]
+
+
+def _anew(spec: Spec, folder: Path) -> str:
+    """Render a table from the records beside it; return a line that says so."""
+    files.write(*files.read(spec, folder), folder)
+    return f"{spec.title}: {_counted(spec, folder)}, rendered from the records beside it"
+
+
+def _counted(spec: Spec, folder: Path) -> str:
+    results, _ = files.read(spec, folder)
+    finished = sum(results.finished(panel, row.name) for panel, row in spec.cells())
+    return f"{finished} of {len(spec.cells()) * len(results.spec.seeds)} runs"
 
 
 def _finished(results: Results, panel: Panel) -> str:

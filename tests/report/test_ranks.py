@@ -1,0 +1,101 @@
+"""Mean ranks over the extended tables: what they tell apart, with one table and with several."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+
+from supremix.cli.main import main
+from supremix.metrics.ranks import cliques, critical_difference, friedman, mean_ranks
+from supremix.report.ranks import write_ranks
+from supremix.settings import compose
+from supremix.settings.compose import CONF
+from supremix.suite.reading import load
+from tests.tables.test_rendering import record
+
+METHODS = yaml.safe_load((CONF / "table" / "_ranks.yaml").read_text())["rows"]
+
+
+def test_ranks_are_shared_by_ties_and_averaged_over_datasets():
+    assert mean_ranks(np.array([[1.0, 2, 2], [30, 20, 10]])).tolist() == [2, 2.25, 1.75]
+
+
+def test_the_critical_difference_is_that_of_demsar_2006():
+    assert critical_difference(4, 14) == pytest.approx(2.569 * math.sqrt(4 * 5 / (6 * 14)), abs=2e-3)
+    assert critical_difference(10, 8) == pytest.approx(3.164 * math.sqrt(10 * 11 / (6 * 8)), abs=5e-3)
+
+
+def test_friedman_needs_two_datasets_and_sees_what_is_the_same_in_all():
+    error_DK = np.arange(5.0) + np.random.default_rng(0).normal(0, 0.1, (8, 5))
+    assert friedman(error_DK) < 1e-4
+    assert friedman(np.random.default_rng(0).normal(size=(8, 5))) > 0.05
+    assert friedman(error_DK[:1]) is None
+
+
+def test_cliques_are_the_longest_groups_within_the_difference():
+    assert cliques(np.array([1.0, 1.5, 2.2, 4.0]), 1.0) == [(0, 1), (1, 2)]
+    assert cliques(np.array([1.0, 1.5, 1.9]), 1.0) == [(0, 2)]
+    assert cliques(np.array([1.0, 3.0]), 1.0) == []
+
+
+def written(out, name, errors, seeds=(0, 1)):
+    """A rendered extended table's records: row → mean error."""
+    folder = out / name
+    folder.mkdir(parents=True)
+    lines = [
+        record(error + seed / 10) | {"seed": seed, "cell": {"panel": "", "row": row, "overrides": []}}
+        for row, error in errors.items()
+        for seed in seeds
+    ]
+    (folder / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "state.json").write_text(json.dumps({"seeds": list(seeds)}))
+
+
+def test_one_table_is_ranked_and_tests_nothing(tmp_path):
+    assert write_ranks(CONF, tmp_path) is None
+    written(tmp_path, "extended_diabetes", {row: k for k, row in enumerate(METHODS)})
+    text = write_ranks(CONF, tmp_path).read_text()
+    assert f"| {METHODS[0]} | 1.00 | 1 |" in text
+    assert "- One table: its ranks say nothing of other data, and nothing is tested" in text
+    assert not (tmp_path / "ranks" / "ranks.png").exists()
+
+
+def test_several_tables_have_a_test_and_a_picture_and_an_unfinished_one_is_named(tmp_path):
+    rng, names = np.random.default_rng(0), ["diabetes", "ames", "tecator", "uci_airfoil"]
+    for name in names:
+        written(tmp_path, f"extended_{name}", {row: k + rng.normal() for k, row in enumerate(METHODS)})
+    written(tmp_path, "extended_stsb_dir", dict.fromkeys(METHODS[:-1], 1.0))
+    text = write_ranks(CONF, tmp_path).read_text()
+    assert "in 4 tables:" in text
+    assert "Friedman's test that all rank alike, 4 tables: p = " in text
+    assert f"critical difference at 5 %: {critical_difference(10, 4):.2f} ranks" in text
+    assert "Left out, since a row of it is not finished: Extended table: STS-B-DIR" in text
+    drawing = (tmp_path / "ranks" / "ranks.svg").read_bytes()
+    write_ranks(CONF, tmp_path)
+    assert (tmp_path / "ranks" / "ranks.svg").read_bytes() == drawing
+
+
+def test_every_extended_table_has_the_rows_that_are_ranked():
+    for path in (CONF / "table").glob("extended_*.yaml"):
+        rows = {row.name: row.kind for row in load(path).rows}
+        assert {rows[name] for name in METHODS} <= {"baseline", "ours"}
+
+
+def test_all_pages_are_made_from_records_where_the_store_is_empty(tmp_path, monkeypatch, capsys):
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf, ignore=shutil.ignore_patterns("[0-9]*.yaml"))
+    monkeypatch.setattr(compose, "CONF", conf)
+    out = tmp_path / "results"
+    written(out, "extended_diabetes", {row: k for k, row in enumerate(METHODS)})
+    assert main(["table", "--render-all", "--out", str(out), f"paths.runs={tmp_path / 'none'}"]) == 0
+    said = capsys.readouterr().out
+    rows = len(load(conf / "table" / "extended_diabetes.yaml").rows)
+    assert f"{len(METHODS) * 2} of {rows * 2} runs, rendered from the records beside it" in said
+    assert str(out / "ranks" / "ranks.md") in said
+    assert "differences in MAE" in (out / "extended_diabetes" / "table.md").read_text()
+    index = (out / "README.md").read_text()
+    assert "Beyond the paper's, with [mean ranks](ranks/ranks.md) over the extended ones:" in index
+    assert f"(extended_diabetes/table.md): {len(METHODS) * 2} of {rows * 2} runs" in index
