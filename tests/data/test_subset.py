@@ -9,6 +9,8 @@ from supremix.data.dataset import Data, Split, TargetScale
 from supremix.data.rows import inside, training_subset, with_label_noise
 from supremix.errors import UserError
 from supremix.metrics.regression import METRICS, regression_metrics
+from supremix.settings.build import loaded_data
+from supremix.settings.check import settings_of
 from tests.running import config, run_small
 
 AGES = np.arange(100.0)
@@ -131,6 +133,19 @@ def test_noise_and_skew_reach_a_run(tmp_path):
     assert 2 < skewed["data"]["sizes"]["train"] < clean["data"]["sizes"]["train"] / 2
 
 
+def test_labels_of_a_prepared_dataset_may_be_compared_by_rank(tmp_path):
+    plain, ranks = (
+        loaded_data(settings_of(config(tmp_path, *overrides))) for overrides in ([], ["dataset.label_unit=rank"])
+    )
+    assert plain.geometry is None
+    seen_N = ranks.contrast_labels(ranks.train.y)
+    assert (seen_N.min() < 10, seen_N.max() > 90, ranks.contrast_range) == (True, True, 100)
+    assert (np.diff(seen_N[np.argsort(ranks.train.y)]) >= 0).all()
+    assert plain.contrast_labels(plain.train.y).max() > 300
+    _, record = run_small(tmp_path, "method=supremix", "dataset.label_unit=rank", "method.window=auto")
+    assert record["metrics"]["test"]["best"]["mae"] > 0
+
+
 @pytest.mark.parametrize("method", ["supremix", "vanilla", "linear"])
 def test_a_run_on_a_subset_records_its_size(tmp_path, method):
     _, record = run_small(tmp_path, f"method={method}", "dataset.subset.train_size=100")
@@ -172,6 +187,7 @@ def test_a_subset_is_part_of_the_identity(tmp_path):
             ["dataset.subset.missing=[[20.0,25.0]]"],
             ["dataset.subset.skew=2"],
             ["dataset.label_noise=0.5"],
+            ["dataset.label_unit=rank"],
         )
     }
-    assert len(ids) == 5
+    assert len(ids) == 6

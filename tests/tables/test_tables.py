@@ -56,6 +56,8 @@ def test_a_specification_takes_what_it_leaves_out_from_its_base(tmp_path):
     (tmp_path / "b.yaml").write_text("base: a\nname: b\nseeds: [1, 2]\n")
     a, b = load(tmp_path / "a.yaml"), load(tmp_path / "b.yaml")
     assert (b.name, b.seeds, b.rows, b.title) == ("b", [1, 2], a.rows, a.title)
+    (tmp_path / "b.yaml").write_text("base: a\nname: b\nmore_rows: [{name: s, kind: ours, overrides: [a=1]}]\n")
+    assert [row.name for row in load(tmp_path / "b.yaml").rows] == ["r", "s"]
     (tmp_path / "b.yaml").write_text("base: c\nname: b\n")
     with pytest.raises(UserError, match=r"b\.yaml: base: there is no c\.yaml beside it"):
         load(tmp_path / "b.yaml")

@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from supremix.data.dataset import Data, read_ahead
+from supremix.data.geometry import find_geometry
 from supremix.data.rows import permute_labels, training_subset, with_label_noise
 from supremix.data.vectors import refuse_vectors
 from supremix.errors import UserError, one_line
@@ -102,6 +104,9 @@ def loaded_data(settings: "Settings") -> Data:
     data = training_subset(
         data, train_size=subset.train_size, missing=subset.missing, skew=subset.skew, seed=settings.seed
     )
+    if dataset.label_unit == "rank" and data.geometry is None and data.vectors is None:
+        batch_size = settings.dataset.recipe["pretrain"]["batch_size"]
+        data = replace(data, geometry=find_geometry(data.name, data.train.y, batch_size, "auto", "rank"))
     if dataset.label_noise:
         data = with_label_noise(data, dataset.label_noise, settings.seed)
     data = read_ahead(data, settings.trainer.workers)

@@ -73,10 +73,12 @@ class Dataset(OpenGroup):
     load: LoadNode
     permute_labels: Annotated[Whole | None, OR_NULL]
     label_noise: Annotated[Number | None, OR_NULL] = MAY_BE_ABSENT
+    label_unit: Annotated[Annotated[str, choice("auto", "label", "rank", "pca")] | None, OR_NULL] = MAY_BE_ABSENT
     stress: Annotated[Annotated[str, choice("extrapolation", "interpolation", "blind_spot")] | None, OR_NULL] = (
         MAY_BE_ABSENT
     )
     subset: Subset
+    recipe: Any = MAY_BE_ABSENT
 
 
 class Backbone(OpenGroup):
