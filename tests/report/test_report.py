@@ -9,8 +9,7 @@ import pytest
 
 from supremix.cli.main import main
 from supremix.errors import UserError
-from supremix.report import runs, svg
-from supremix.report.sweep import swept
+from supremix.report import detail, runs, svg
 from supremix.settings.compose import CONF, composed
 from supremix.settings.identity import config_hash, scientific
 from supremix.store.folders import Store
@@ -47,18 +46,28 @@ def written(what, store, out):
     return out.read_text(), left
 
 
+def linked(page):
+    return [value.removeprefix("#run-") for value in page.fetched if value.startswith("#run-")]
+
+
+def part(text, title):
+    """The section of a page with this title."""
+    return text[text.index(f"<h2>{title}") :].partition("</section>")[0]
+
+
 def test_runs_of_a_store_are_ranked_by_validation_and_the_page_stands_alone(store, tmp_path):
     text, left = written(store, store, tmp_path / "new" / "report.html")
     page = Page(text)
     assert not page.open
-    assert all(value.startswith("#run-") for value in page.fetched)
+    assert all(value.startswith("#") for value in page.fetched)
+    assert set(re.findall(r'<section id="(part-\d)"', text)) == {value[1:] for value in page.fetched if "part" in value}
     assert not re.search(r"""(src|href)=["'](https?:)?//|@import|url\(""", text)
-    assert [value.removeprefix("#run-") for value in page.fetched] == ["better", "worse", "nasty", "undefined"]
+    assert linked(page) == ["better", "worse", "nasty", "undefined"]
     assert set(re.findall(r'id="run-(\w+)"', text)) == {"better", "worse", "nasty", "undefined"}
     assert "width=device-width" in text
     assert "not a readable record" in left[0]
     assert "damaged" in text
-    assert text.count("<svg") == 3 * 4
+    assert [text.count(f">{title}<") for title in ("error by label", "adaptation: training loss")] == [4 + 1, 4]
 
 
 def test_columns_of_the_test_rows_do_not_sort(store, tmp_path):
@@ -76,11 +85,11 @@ def test_names_are_escaped(store, tmp_path):
 
 
 def test_more_runs_than_a_page_takes_are_said(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "DETAILS_AT_MOST", 2)
+    monkeypatch.setattr(detail, "AT_MOST", 2)
     text, left = written(store, store, tmp_path / "report.html")
     assert left[-1] == "2 of 4 runs are shown in detail, the first of the table"
-    assert Page(text).fetched == ["#run-better", "#run-worse"]
-    monkeypatch.setattr(runs, "BYTES_AT_MOST", 10)
+    assert linked(Page(text)) == ["better", "worse"]
+    monkeypatch.setattr(detail, "BYTES_AT_MOST", 10)
     assert "0 of 4 runs" in written(store, store, tmp_path / "report.html")[1][-1]
 
 
@@ -91,19 +100,13 @@ def test_a_large_picture_is_small():
     assert "nan" not in svg.line([1, 1], [2, 2], "t", ("x", "y"), 1)  # no range
 
 
-def test_swept_settings():
-    two = [{"a": {"t": t, "same": t}, "w": w, "seed": t + w} for t in (1, 2) for w in (3, 4)]
-    assert swept(two) == ["a.t", "w"]
-    assert swept(two[:1]) == []
-    assert swept([{"a": i % 2, "b": i // 2 % 2, "c": i // 4} for i in range(8)]) == []
-
-
 def test_a_sweep_is_a_map_of_validation_errors(store, tmp_path):
     text, _ = written(store, store, tmp_path / "report.html")
-    part = text[text.index("Swept settings") : text.index("Each run")]
-    assert "method.t" in part
-    assert "<b>1</b>" in part
-    assert ">2</td>" in part
+    swept = part(text, "Swept settings")
+    assert "validation MAE over method.t" in swept
+    assert "<b>1</b>" in swept
+    assert "<span>2</span>" in swept
+    assert "<svg" not in swept  # of one setting
 
 
 def test_the_command_makes_the_same_run_again(tmp_path):
@@ -136,6 +139,34 @@ def test_a_rendered_table_stands_beside_the_papers_values(tmp_path, monkeypatch,
     assert (
         "supremix train method=supcon &#x27;dataset.label=[a b]&#x27; seed=0" in (tmp_path / "report.html").read_text()
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("records.jsonl", "{", "no readable records"),
+        (
+            "records.jsonl",
+            json.dumps(whole("one") | {"cell": {"panel": "", "row": "a", "overrides": []}, "method": 1}),
+            "",
+        ),
+        ("state.json", "[]", "no readable records"),
+        ("table.csv", "\xff", "not a readable table"),
+    ],
+)
+def test_a_rendered_table_that_cannot_be_read_is_named_and_the_rest_is_shown(tmp_path, name, content, said):
+    for table in ("table_2", "table_5"):
+        (tmp_path / table).mkdir()
+        (tmp_path / table / "table.csv").write_text("row,MAE\nVanilla,1.25\n")
+    (tmp_path / "table_5" / name).write_bytes(content.encode("latin-1"))
+    if name == "state.json":
+        (tmp_path / "table_5" / "records.jsonl").touch()
+    text, left = written(tmp_path, tmp_path / "runs", tmp_path / "report.html")
+    assert len(left) == 1
+    assert said in left[0]
+    assert ("table_5" if said else "method is 1") in left[0]
+    assert "Table 2: STS-B-DIR" in text
+    assert Page(text).cells.count("1.25") == (1 if name == "table.csv" else 2)
 
 
 def test_a_folder_with_nothing_to_report_is_one_line(tmp_path):

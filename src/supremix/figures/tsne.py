@@ -1,35 +1,12 @@
 """Draw figure 2: t-SNE of test features, coloured by label."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure as Picture
 
 from supremix.errors import UserError
 from supremix.figures.canvas import Drawn, Run
 from supremix.figures.spec import Figure
-from supremix.store.files import load_arrays, reading
-
-
-@dataclass(frozen=True)
-class Features:
-    """A run's test features, (N, D), and their labels, (N,), of vectors the first target; None for a missing run."""
-
-    title: str
-    features_ND: np.ndarray | None
-    y_N: np.ndarray | None
-
-
-def test_features(title: str, run: Path) -> Features:
-    """Read the features of a finished run; raise UserError without them."""
-    path = run / "predictions.npz"
-    with reading(path, "predictions with test features"):
-        arrays = load_arrays(path, lambda name: name in ("test_features", "test_y"))
-        features_ND, y_N = arrays["test_features"], arrays["test_y"].reshape(len(arrays["test_y"]), -1)[:, 0]
-        if features_ND.ndim != 2 or y_N.shape != features_ND.shape[:1] or not np.isfinite(features_ND).all():
-            raise ValueError(f"features of {features_ND.shape}, labels of {y_N.shape}, or some not finite")
-        return Features(title, features_ND, y_N)
+from supremix.suite.features import Features, on_a_plane, test_features
 
 
 def draw(figure: Figure, runs: list[Run]) -> Drawn:
@@ -64,10 +41,7 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
 
 
 def tsne(panels: list[Features], label: str, columns: int) -> tuple[Picture, list[np.ndarray | None]]:
-    """Draw a t-SNE of each panel's features, coloured by label, as in the paper's figure 2.
-
-    scikit-learn's t-SNE (van der Maaten & Hinton 2008) with perplexity 30 or a third of the rows, initialised by PCA,
-    seed 0. Its axes have no units: only neighbourhoods have a meaning.
+    """Draw a t-SNE of each panel's features (`on_a_plane`), coloured by label, as in the paper's figure 2.
 
     Args:
         panels: the features.
@@ -77,8 +51,6 @@ def tsne(panels: list[Features], label: str, columns: int) -> tuple[Picture, lis
     Returns:
         The picture, and the positions of each panel's points, (N, 2), or None for a missing run.
     """
-    from sklearn.manifold import TSNE
-
     shown = [panel.y_N for panel in panels if panel.y_N is not None]
     low, high = (min(y.min() for y in shown), max(y.max() for y in shown)) if shown else (0.0, 1.0)
     rows = -(-len(panels) // columns)
@@ -92,8 +64,7 @@ def tsne(panels: list[Features], label: str, columns: int) -> tuple[Picture, lis
             axis.text(0.5, 0.5, "missing", ha="center", va="center", transform=axis.transAxes)
             points.append(None)
             continue
-        perplexity = min(30.0, (len(panel.features_ND) - 1) / 3)
-        xy_N2 = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(panel.features_ND)
+        xy_N2 = on_a_plane(panel.features_ND)
         # viridis rises steadily in lightness, so the order survives printing in black and white; the rim keeps the
         # lightest dots from fading into the paper.
         dots = axis.scatter(

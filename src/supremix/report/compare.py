@@ -13,6 +13,7 @@ from supremix.settings.compose import specification
 from supremix.store.folders import Store
 from supremix.suite import run
 from supremix.suite.codes import made_by
+from supremix.suite.features import test_features
 from supremix.suite.keep import settings_of
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, with_seeds
@@ -24,6 +25,7 @@ from supremix.tables.reproduce import stored
 from supremix.tables.results import Results
 
 RIDGE = "Ridge"  # the reference that a network has to beat, as in conf/table/_compare.yaml
+SAID_AT_ONCE = 5
 PICTURES = {
     "predicted": "predicted over true labels",
     "error_by_label": "mean absolute error over ranges of the label",
@@ -119,7 +121,7 @@ def _draw(compared: Compared, out: Path) -> list[Path]:
         return []
     from supremix.figures import one_run
     from supremix.figures.canvas import save
-    from supremix.figures.tsne import test_features, tsne
+    from supremix.figures.tsne import tsne
 
     cell, record = compared.best
     folder = compared.store.run(str(cell.run_id))
@@ -160,7 +162,13 @@ def rendered(results: Results, panel: Panel) -> list[str]:
     table = html.table(
         cells.header(results, panel), [cells.line(results, panel, row) for row in results.spec.rows_of(panel)]
     )
-    return [table, html.listed([plain(text) for text in (*statements.under(results, panel), *made_by(results.codes))])]
+    texts = [plain(text) for text in (*statements.under(results, panel), *made_by(results.codes))]
+    more = texts[SAID_AT_ONCE:]
+    return [
+        table,
+        html.listed(texts[:SAID_AT_ONCE]),
+        *[html.folded(f"{len(more)} more statements", [html.listed(more)])] * bool(more),
+    ]
 
 
 def plain(text: str) -> str:

@@ -5,34 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-STYLE = """
-:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #8884 }
-th:first-child, td:first-child, .words { text-align: left }
-td { white-space: nowrap }
-.scroll { overflow-x: auto }
-figure { display: inline-block; margin: .5rem 1rem .5rem 0 }
-img { max-width: 100%; height: auto; background: white }
-pre { padding: .75rem; white-space: pre-wrap; overflow-wrap: anywhere; background: #8882 }
-p, li { max-width: 60rem }
-.runs th, .runs td { padding: .25rem .4rem; font-size: .8rem }
-.runs th button { all: unset; cursor: pointer }
-.runs th button:focus-visible { outline: 2px solid }
-.runs th button::after { content: " ↕"; opacity: .5 }
-.runs th[aria-sort="ascending"] button::after { content: " ↑"; opacity: 1 }
-.runs th[aria-sort="descending"] button::after { content: " ↓"; opacity: 1 }
-input[type="search"] { font: inherit; width: 20rem; max-width: 100%; box-sizing: border-box }
-details { border-bottom: 1px solid #8884; padding: .25rem 0 }
-summary { cursor: pointer; overflow-wrap: anywhere }
-svg { max-width: 100%; height: auto; margin: .5rem 1rem .5rem 0; font-size: 11px }
-svg text { fill: currentColor }
-svg path, svg polyline { fill: none; stroke: currentColor; stroke-width: 1.5 }
-svg .thin { stroke-width: 1; stroke-dasharray: 4 3; opacity: .6 }
-svg .dots { stroke-width: 4; stroke-linecap: round; opacity: .6 }
-"""
-SCRIPT = Path(__file__).with_name("table.js")
+STYLE, *SCRIPTS = (Path(__file__).with_name(name) for name in ("page.css", "table.js", "picks.js"))
 
 
 def page(title: str, parts: Sequence[str]) -> str:
@@ -44,7 +17,7 @@ def page(title: str, parts: Sequence[str]) -> str:
     """
     head = (
         f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style>"
+        f"<style>{STYLE.read_text(encoding='utf-8')}</style>"
     )
     body = "\n".join([f"<h1>{escape(title)}</h1>", *parts])
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
@@ -60,6 +33,23 @@ def subheading(text: str) -> str:
     return f"<h3>{escape(text)}</h3>"
 
 
+def sections(parts_of: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return sections, and links to them before; those without parts are left out.
+
+    Args:
+        parts_of: heading, plain text → HTML.
+    """
+    named = {title: parts for title, parts in parts_of.items() if parts}
+    links = (f'<li><a href="#part-{at}">{escape(title)}</a></li>' for at, title in enumerate(named))
+    return [
+        f'<nav aria-label="parts of this page"><ul>{"".join(links)}</ul></nav>',
+        *(
+            "\n".join([f'<section id="part-{at}">{heading(title)}', *parts, "</section>"])
+            for at, (title, parts) in enumerate(named.items())
+        ),
+    ]
+
+
 def listed(texts: Sequence[str]) -> str:
     """Return plain texts as a list; nothing for none."""
     return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
@@ -70,16 +60,35 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
+def number(value: float | None) -> str:
+    """Return a number as tables show it; a dash where there is none."""
+    return "–" if value is None else f"{value:.4f}"
+
+
 def code(lines: Sequence[str]) -> str:
     """Return lines to be copied."""
     return f"<pre>{escape(chr(10).join(lines))}</pre>"
 
 
-def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return a table of plain texts."""
+def table(header: Sequence[str], lines: Sequence[Sequence[str]], caption: str = "") -> str:
+    """Return a table of plain texts, a line's first cell its name."""
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table></div>'
+    about = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f'<div class="scroll"><table>{about}<thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def figure(drawing: str, caption: str, wide: bool = False) -> str:
+    """Return a drawing with its caption.
+
+    Args:
+        drawing: SVG.
+        caption: plain text.
+        wide: whether it is scrolled where it does not fit, rather than made smaller.
+    """
+    inside = f'<div class="scroll">{drawing}</div>' if wide else drawing
+    kind = "" if wide else ' class="narrow"'
+    return f"<figure{kind}>{inside}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def runs(header: Mapping[str, str], lines: Sequence[Sequence[str]], linked: Collection[str]) -> str:
@@ -110,8 +119,8 @@ def _heading_of(name: str, kind: str) -> str:
 
 
 def script() -> str:
-    """Return the script that filters and sorts; last in a page."""
-    return f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
+    """Return the scripts, last in a page: tables are filtered and sorted, pictures say what is pointed at."""
+    return f"<script>{''.join(path.read_text(encoding='utf-8') for path in SCRIPTS)}</script>"
 
 
 def folded(summary: str, parts: Sequence[str], name: str = "") -> str:

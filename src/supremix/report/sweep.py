@@ -1,84 +1,89 @@
-"""What a sweep found: the validation MAE over the one or two settings in which runs of one kind differ."""
+"""What a sweep found: a validation metric over the settings in which runs of one kind differ."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
-from itertools import groupby
-from typing import Any
+from itertools import combinations, groupby
 
 import numpy as np
 
-from supremix.report import html
-from supremix.report.gather import Run
-from supremix.settings.repeat import flat
+from supremix.metrics.regression import cost
+from supremix.report import html, parallel
+from supremix.report.gather import METRICS, Run
+from supremix.suite.swept import Swept, Values, in_order, swept_among
 
-Key = tuple[str, ...]
 KINDS = ("dataset", "method", "protocol")
+MAPPED_AT_MOST = 3
+"""Swept settings of which each pair has a map; more have the picture of parallel axes alone."""
+SHADES = "Means over seeds{}. Bold is the best, and darker is better; a number in brackets counts runs, where several."
 
 
 def sweeps(runs: Sequence[Run]) -> list[str]:
-    """Return a heading and a map for each dataset, method and protocol whose runs differ in one or two settings."""
+    """Return maps and a picture for each dataset, method and protocol whose runs differ in settings."""
 
-    def kind(run: Run) -> Key:
+    def kind(run: Run) -> tuple[str, ...]:
         return tuple(run.record[name] for name in KINDS)
 
     parts = []
     for name, alike in groupby(sorted(runs, key=kind), key=kind):
-        some = [run for run in alike if "config" in run.record and run.validation is not None]
-        keys = swept([run.record["config"] for run in some])
-        if keys:
-            parts += [html.subheading(" · ".join(name)), _map(some, keys)]
-    return [html.heading("Swept settings, mean validation MAE"), *parts] if parts else []
+        records = [run.record for run in alike if "config" in run.record]
+        swept = swept_among(records)
+        if means := means_of(swept, range(len(swept.keys))):
+            parts += [html.subheading(" · ".join(name)), *_shown(swept, means)] if swept.keys else []
+    return parts
 
 
-def swept(configs: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the one or two settings in which configs differ, seeds aside; none where there are more.
+def _shown(swept: Swept, means: dict[Values, tuple[float, int]]) -> list[str]:
+    count = len(swept.keys)
+    if count > parallel.AXES_AT_MOST:
+        return [html.paragraph(f"Its runs differ in {count} settings, too many to show: {', '.join(swept.keys)}.")]
+    parts = [parallel.picture(swept, means)] if count > 1 else []
+    if count > MAPPED_AT_MOST:
+        return parts
+    pairs: list[tuple[int, ...]] = [*combinations(range(count), 2)] or [(0,)]
+    others = " and the other settings" if count > 2 else ""
+    return [*parts, html.paragraph(SHADES.format(others)), *(_map(swept, pair) for pair in pairs)]
 
-    Settings that always change together count as one, by the shortest name.
+
+def means_of(swept: Swept, at: Sequence[int]) -> dict[Values, tuple[float, int]]:
+    """Return values of some of the swept settings → mean validation metric over the runs that have them, their number.
+
+    Args:
+        swept: the runs; those whose metric is undefined are left out.
+        at: positions of the settings.
     """
-    leaves = [{key: _text(value) for key, value in flat(config).items()} for config in configs]
-    names: dict[Key, list[str]] = defaultdict(list)
-    for key in sorted({key for leaf in leaves for key in leaf if not key.endswith("seed")}):
-        values = tuple(leaf.get(key, "–") for leaf in leaves)
-        if len(set(values)) > 1:
-            first = [values.index(value) for value in values]  # the same for settings that change together
-            names[tuple(map(str, first))].append(key)
-    return [min(keys, key=len) for keys in names.values()] if len(names) <= 2 else []
+    found: dict[Values, list[float]] = defaultdict(list)
+    for values, record in swept.points:
+        if record is not None and (value := swept.value(record, "val")) is not None:
+            found[tuple(values[i] for i in at)].append(value)
+    return {values: (float(np.mean(some)), len(some)) for values, some in found.items()}
 
 
-def _map(runs: Sequence[Run], keys: list[str]) -> str:
-    """Return a table of means: the first setting down, the second across; darker is lower."""
-    maes: dict[Key, list[float]] = defaultdict(list)
-    for run in runs:
-        config = flat(run.record["config"])
-        maes[tuple(_text(config.get(key, "–")) for key in keys)].append(run.validation or 0.0)
-    means = {at: float(np.mean(values)) for at, values in maes.items()}
-    low, high = min(means.values()), max(means.values())
+def _map(swept: Swept, at: Sequence[int]) -> str:
+    """Return a table of means: the first setting down, the second across; darker is better."""
+    means = means_of(swept, at)
+    costs = {values: cost(swept.metric, mean) for values, (mean, _) in means.items()}
+    best, worst = min(costs.values()), max(costs.values())
 
-    def cell(at: Key) -> str:
-        if at not in means:
+    def cell(values: Values) -> str:
+        if values not in means:
             return "<td>–</td>"
-        share = 0.5 * (high - means[at]) / ((high - low) or 1.0)
-        text, count = f"{means[at]:.4g}", len(maes[at])
-        text = f"<b>{text}</b>" if means[at] == low else text
-        return f'<td style="background:rgb(80 130 220/{share:.2f})">{text}{f" ({count})" if count > 1 else ""}</td>'
+        share = 0.5 * (worst - costs[values]) / ((worst - best) or 1.0)
+        (mean, count), tag = means[values], "b" if costs[values] == best else "span"
+        more = f" ({count})" if count > 1 else ""
+        return f'<td style="background:rgb(80 130 220/{share:.2f})"><{tag}>{mean:.4g}</{tag}>{more}</td>'
 
-    rows = sorted({at[0] for at in means}, key=_order)
-    columns = sorted({at[1:] for at in means}, key=lambda at: [*map(_order, at)])
-    top = "".join(f'<th scope="col">{escape(at[0] if at else "validation MAE")}</th>' for at in columns)
+    rows = in_order(values[0] for values in means)
+    across: list[tuple[str, ...]] = [(name,) for name in in_order(name for values in means for name in values[1:])]
+    metric = f"validation {METRICS.get(swept.metric, swept.metric)}"
+    top = "".join(f'<th scope="col">{escape(name)}</th>' for (name,) in across or [(metric,)])
     body = "".join(
-        f'<tr><th scope="row">{escape(row)}</th>{"".join(cell((row, *at)) for at in columns)}</tr>' for row in rows
+        f'<tr><th scope="row">{escape(row)}</th>{"".join(cell((row, *name)) for name in across or [()])}</tr>'
+        for row in rows
     )
-    head = escape(" ↓, ".join(keys) + (" →" if len(keys) > 1 else ""))
-    return f'<div class="scroll"><table><thead><tr><th>{head}</th>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _text(value: Any) -> str:
-    return "null" if value is None else str(value)
-
-
-def _order(text: str) -> tuple[bool, float, str]:
-    try:
-        return False, float(text), text
-    except ValueError:
-        return True, 0.0, text
+    head = escape(" ↓, ".join(swept.keys[i] for i in at) + (" →" if across else ""))
+    about = escape(f"{metric} over {' and '.join(swept.keys[i] for i in at)}")
+    return (
+        f'<div class="scroll"><table><caption>{about}</caption><thead><tr><th scope="col">{head}</th>{top}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )

@@ -50,7 +50,7 @@ def overrides_of(folder: Path, science: dict[str, Any]) -> list[str] | None:
                     and (present[key], value) not in OFF
                 ):
                     OmegaConf.update(cfg, key, value)
-                    given.append(f"{key}={_written(value)}")
+                    given.append(f"{key}={written(value)}")
             if len(given) > before:
                 present = flat(resolved(cfg))
         return (
@@ -83,12 +83,12 @@ def _composed(groups: tuple[str, ...]) -> DictConfig:
     return composed(CONF, [*groups])
 
 
-def _written(value: Any) -> str:
-    """Return a value as Hydra reads it."""
+def written(value: Any) -> str:
+    """Return a value as Hydra reads it in an override."""
     if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{_written(item)}' for key, item in value.items())}}}"
+        return f"{{{','.join(f'{key}:{written(item)}' for key, item in value.items())}}}"
     if isinstance(value, list):
-        return f"[{','.join(map(_written, value))}]"
+        return f"[{','.join(map(written, value))}]"
     if isinstance(value, str):
         plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in (
             "null",

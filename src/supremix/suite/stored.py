@@ -69,6 +69,8 @@ def outcome(record: Record, folder: Path, store: Store) -> tuple[np.ndarray, np.
             folder / "predictions.npz", lambda name: name in ("test_y", "test_best") or name.startswith("target_")
         )
         y_N, prediction_N = (in_deviations(arrays, name).T.reshape(-1) for name in ("test_y", "test_best"))
+        if y_N.shape != prediction_N.shape or not (np.isfinite(y_N).all() and np.isfinite(prediction_N).all()):
+            raise ValueError(f"labels of {y_N.shape}, predictions of {prediction_N.shape}, or some not finite")
     histories = {}
     if record["pretrain"] and (encoder := store.encoder(record["pretrain_id"])).is_dir():
         histories["pretrain"] = read_history(encoder)

@@ -11,7 +11,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,18 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from supremix.errors import writing_to
-from supremix.metrics.regression import cost
 from supremix.runtime.log import show
 from supremix.runtime.output import say
 from supremix.settings.driver import sweep_name
 from supremix.settings.overrides import count_of_runs, key_of
 from supremix.store.folders import Store
-from supremix.store.records import Record, read_record, replace_json
+from supremix.store.records import read_record, replace_json
+from supremix.suite.swept import Swept
 
 log = logging.getLogger(__name__)
 
 OF_ITS_OWN = ("hydra/sweeper", "hydra.sweeper")  # which may add jobs to those of the command line
+SPLITS = ("val", "test")
 _folder: Path | None = None  # of the sweep that began in this process
 
 
@@ -73,19 +73,6 @@ class Jobs(Callback):
         return {key_of(text): text.partition("=")[2] for text in task if key_of(text) in self.keys}
 
 
-@dataclass(frozen=True)
-class Swept:
-    """What a sweep found.
-
-    Args:
-        header: the keys that vary, validation and test of the metric, run.
-        lines: one per job, the best on validation first, failed jobs last.
-    """
-
-    header: list[str]
-    lines: list[list[Any]]
-
-
 def folder_of(config: DictConfig, name: str) -> Path:
     """Return the folder of a sweep."""
     return Path(config.paths.runs) / "sweeps" / name
@@ -118,10 +105,11 @@ def summed_up() -> Iterator[None]:
 def _sum_up() -> None:
     if _folder is None or (swept := collected(_folder)) is None:
         return
+    header, lines = table_of(swept)
     file = _folder / "sweep.csv"
     with writing_to(file, "set paths.runs to a folder that can be written"), file.open("w", newline="") as stream:
-        csv.writer(stream).writerows([swept.header, *swept.lines])
-    show_table(swept)
+        csv.writer(stream).writerows([header, *lines])
+    show_table(header, lines)
     say(f"sweep: {file}")
 
 
@@ -133,46 +121,35 @@ def collected(folder: Path) -> Swept | None:
         return None
     keys = list(dict.fromkeys(key for note in notes for key in note["overrides"]))
     records = [None if note["run"] is None else read_record(store.run(note["run"])) for note in notes]
-    metric = _metric([record for record in records if record is not None])
-    found = [
-        ([note["overrides"].get(key, "") for key in keys], record) for note, record in zip(notes, records, strict=True)
-    ]
-    found.sort(key=lambda one: (cost(metric, None if one[1] is None else _value(one[1], "val", metric)), one[0]))
-    lines = [[*values, *_measured(record, metric)] for values, record in found]
-    return Swept([*keys, f"val {metric}", f"test {metric}", "run"], lines)
+    values = [tuple(note["overrides"].get(key, "") for key in keys) for note in notes]
+    return Swept(keys, list(zip(values, records, strict=True)))
 
 
-def show_table(swept: Swept) -> None:
+def table_of(swept: Swept) -> tuple[list[str], list[list[Any]]]:
+    """Return the heading of a sweep's table, and a line per job: what varies, validation, test, id.
+
+    The best on validation comes first. What is undefined is None, and where there is no run there is no id.
+    """
+    lines: list[list[Any]] = []
+    for values, record in swept.ranked():
+        measured = [None if record is None else swept.value(record, split) for split in SPLITS]
+        lines.append([*values, *measured, "" if record is None else record["id"]])
+    return [*swept.keys, *(f"{split} {swept.metric}" for split in SPLITS), "run"], lines
+
+
+def show_table(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
     """Print a sweep's table."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, header_style="bold")
-    for name in swept.header:
+    for name in header:
         table.add_column(Text(name), justify="left" if name == "run" else "right", no_wrap=name == "run")
-    for line in swept.lines:
+    for line in lines:
         nothing = "undefined" if line[-1] else "failed"
         table.add_row(*(Text(_text(value, nothing)) for value in line))
     Console().print(table)
-
-
-def _metric(records: list[Record]) -> str:
-    """Return the metric that all runs chose their epoch by, or MAE."""
-    chosen = {(record["selection"] or {"metric": "mae"})["metric"] for record in records}
-    return chosen.pop() if len(chosen) == 1 else "mae"
-
-
-def _value(record: Record, split: str, metric: str) -> float | None:
-    variants = record["metrics"][split]
-    return (variants.get("best") or variants["last"])[metric]
-
-
-def _measured(record: Record | None, metric: str) -> list[Any]:
-    """Return validation, test and id; None for what is undefined, and no id where there is no run."""
-    if record is None:
-        return [None, None, ""]
-    return [_value(record, "val", metric), _value(record, "test", metric), record["id"]]
 
 
 def _text(value: Any, nothing: str) -> str:

@@ -1,0 +1,50 @@
+"""Which settings vary between runs, by which metric these are ranked, and in which order values stand."""
+
+import pytest
+
+from supremix.suite.swept import Swept, in_order, settings_of, swept_among
+
+
+def record(config, metric="mae", value=1.0):
+    """What of a record tells a sweep."""
+    return {
+        "config": config,
+        "selection": {"metric": metric},
+        "metrics": {"val": {"best": {"mae": 1.0, metric: value}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("configs", "keys"),
+    [
+        ([{"a": {"t": t, "same": t}, "w": w, "seed": t + w} for t in (1, 2) for w in (3, 4)], ["a.t", "w"]),
+        ([{"a": 1, "seed": 1}, {"a": 1, "seed": 2}], []),
+        ([{"a": i % 2, "b": i // 2 % 2, "c": i // 4} for i in range(8)], ["a", "b", "c"]),
+        ([{"a": None}, {}], ["a"]),
+    ],
+)
+def test_the_settings_that_vary(configs, keys):
+    swept = swept_among([record(config) for config in configs])
+    assert swept.keys == keys
+    assert [values for values, _ in swept.points] == [
+        tuple(settings_of(config).get(key, "–") for key in keys) for config in configs
+    ]
+
+
+def test_values_are_those_of_overrides():
+    assert settings_of({"a": {"b": [2, 8], "c": None}, "split_seed": 1}) == {"a.b": "[2,8]", "a.c": "null"}
+
+
+@pytest.mark.parametrize(("metric", "best"), [("mae", "1"), ("r2", "2")])
+def test_the_best_by_the_metric_of_all_runs_comes_first_and_a_failed_one_last(metric, best):
+    swept = Swept(["a"], [(("0",), None), *(((str(i),), record({}, metric, i)) for i in (1, 2))])
+    assert swept.metric == metric
+    assert [values for values, _ in swept.ranked()][::2] == [(best,), ("0",)]
+
+
+def test_runs_that_chose_by_different_metrics_are_ranked_by_mae():
+    assert Swept([], [((), record({}, "mae")), ((), record({}, "r2"))]).metric == "mae"
+
+
+def test_numbers_stand_by_their_size():
+    assert in_order(["10", "9", "null", "0.5", "9"]) == ["0.5", "9", "10", "null"]
