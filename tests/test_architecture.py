@@ -107,7 +107,7 @@ def test_every_dataset_composes_with_every_method(dataset, method):
     from omegaconf import OmegaConf
 
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    references = ("constant", "linear", "ridge", "knn", "boosting")
+    references = ("constant", "linear", "ridge", "knn", "boosting", "realmlp")
     expected = {"vanilla": "end_to_end"} | dict.fromkeys(references, "none")
     assert cfg.protocol.name == expected.get(method, cfg.protocol.name)
 

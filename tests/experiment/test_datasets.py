@@ -15,7 +15,7 @@ from supremix.store.records import read_record
 TWINS = ("agedb_dir", "imdb_wiki", "ukb", "hcp_aging", "stsb_dir", "uci_airfoil")
 METHODS = ("vanilla", "vanilla_probe", "supcon", "supcr", "supremix", "random")
 REGRESSIONS = sorted(path.stem for path in (CONF / "method" / "regression").glob("*.yaml"))
-REFERENCES = ("boosting", "constant", "knn", "linear", "ridge")
+REFERENCES = ("boosting", "constant", "knn", "linear", "realmlp", "ridge")
 LATER = sorted({path.stem for path in (CONF / "method").glob("[!_]*.yaml")} - {*METHODS, *REFERENCES, "simcse"})
 QUICK = "uci_airfoil"
 ONE_EPOCH = [

@@ -1,5 +1,6 @@
 """References: what they learn, and what they refuse."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from supremix.data.transforms import Log
 from supremix.errors import UserError
 from supremix.training import probe
 from supremix.training.probe import all_rows, linear_map, neighbour_probe, ridge_probe
-from supremix.training.reference import fit_reference
+from supremix.training.reference import fit_reference, realmlp
 from tests.running import run_small
 from tests.training.test_engine import data
 
@@ -39,6 +40,21 @@ def test_fewer_rows_than_neighbours_are_told_in_one_line(tmp_path):
         UserError, match=r"^method\.estimator: KNeighborsRegressor refuses 3 training rows of diabetes: .*take"
     ):
         run_small(tmp_path, "method=knn", "dataset.subset.train_size=3")
+
+
+def test_realmlp_predicts_in_one_column_and_gives_the_same_twice(rows):
+    pytest.importorskip("pytabkit", reason="the extra tabular is not installed")
+    settings = {"random_state": 0, "device": "cpu", "n_threads": 1, "n_epochs": 2}
+    first, again = (fit_reference(realmlp(**settings), rows)["test"]["best"] for _ in range(2))
+    assert first.shape == (len(rows.test),)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_less(rows.train.y.min() - 1, first)  # in label units
+
+
+def test_realmlp_without_its_package_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytabkit", None)
+    with pytest.raises(UserError, match=r"^pytabkit is not installed: pip install 'supremix\[tabular\]'$"):
+        run_small(tmp_path, "method=realmlp")
 
 
 def test_a_probe_of_two_targets_is_that_of_each(rows):

@@ -1,14 +1,34 @@
 """Reference regressors on the raw inputs, which a method must beat."""
 
+import logging
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.multioutput import MultiOutputRegressor
 
 from supremix.data.dataset import Data, Split, check_finite
-from supremix.errors import UserError, one_line
+from supremix.errors import UserError, needs, one_line
+from supremix.runtime.registered import registered
 
 AT_ONCE = 64  # rows fetched together, so that not all raw inputs of a split are in memory
+
+
+@registered("estimator/realmlp")
+def realmlp(**settings: Any) -> Any:
+    """Return pytabkit's RealMLP with its authors' tuned defaults (Holzmüller, Grinsztajn and Steinwart 2024).
+
+    It chooses its epoch on a part of the training rows.
+
+    Args:
+        settings: of `pytabkit.RealMLP_TD_Regressor`.
+    """
+    needs("pytabkit", "tabular")
+    warnings.filterwarnings("ignore", module=r"pytabkit|pytorch_lightning|torch\.jit")  # of its own workings
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # by which it announces devices and products
+    from pytabkit import RealMLP_TD_Regressor
+
+    return RealMLP_TD_Regressor(**settings)
 
 
 def fit_reference(estimator: Any, data: Data) -> dict[str, dict[str, np.ndarray]]:
