@@ -117,6 +117,18 @@ def test_what_cannot_be_is_one_line_naming_the_key(settings, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["dataset.subset.part=0"], "dataset.subset.part=0.*: give a number above 0, 1 at most, or null"),
+        (["dataset.subset.part=0.5", "dataset.subset.train_size=9"], "part and train_size both say how many"),
+    ],
+)
+def test_a_part_is_a_part_and_no_number_beside_one(tmp_path, overrides, message):
+    with pytest.raises(UserError, match=message):
+        run_small(tmp_path, *overrides)
+
+
 @pytest.mark.parametrize("size", ["1", "ten", "2.5"])
 def test_a_size_that_is_none_is_refused_before_anything_is_loaded(tmp_path, size):
     with pytest.raises(UserError, match=f"dataset.subset.train_size={size}: give a whole number, 2 or more"):
@@ -131,6 +143,8 @@ def test_noise_and_skew_reach_a_run(tmp_path):
     assert noisy["metrics"]["test"]["best"]["mae"] > clean["metrics"]["test"]["best"]["mae"]
     assert noisy["data"]["sizes"] == clean["data"]["sizes"]
     assert 2 < skewed["data"]["sizes"]["train"] < clean["data"]["sizes"]["train"] / 2
+    tenth = run_small(tmp_path, "method=linear", "dataset.subset.part=0.1")[1]["data"]["sizes"]["train"]
+    assert tenth == round(clean["data"]["sizes"]["train"] / 10)
 
 
 def test_labels_of_a_prepared_dataset_may_be_compared_by_rank(tmp_path):
@@ -188,6 +202,7 @@ def test_a_subset_is_part_of_the_identity(tmp_path):
             ["dataset.subset.skew=2"],
             ["dataset.label_noise=0.5"],
             ["dataset.label_unit=rank"],
+            ["dataset.subset.part=0.5"],
         )
     }
-    assert len(ids) == 6
+    assert len(ids) == 7

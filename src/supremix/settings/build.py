@@ -101,9 +101,10 @@ def loaded_data(settings: "Settings") -> Data:
     dataset = settings.dataset
     data = build("dataset.load", dataset.load)
     subset = dataset.subset
-    data = training_subset(
-        data, train_size=subset.train_size, missing=subset.missing, skew=subset.skew, seed=settings.seed
-    )
+    if subset.train_size is not None and subset.part is not None:
+        raise UserError("dataset.subset.part and train_size both say how many training rows stay: set one to null")
+    size = subset.train_size if subset.part is None else max(2, round(subset.part * len(data.train)))
+    data = training_subset(data, train_size=size, missing=subset.missing, skew=subset.skew, seed=settings.seed)
     if dataset.label_unit == "rank" and data.geometry is None and data.vectors is None:
         batch_size = settings.dataset.recipe["pretrain"]["batch_size"]
         data = replace(data, geometry=find_geometry(data.name, data.train.y, batch_size, "auto", "rank"))

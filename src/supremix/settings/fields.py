@@ -112,6 +112,7 @@ HistogramBins = Annotated[int, *whole(1, 100_000)]
 HardestPairs = Annotated[int, *whole(1, 10_000_000)]
 Number = Annotated[float, Field(ge=0), give("give a number, 0 or more")]
 Norm = Annotated[float, Field(gt=0), give("give a number above 0")]
+Part = Annotated[float, Field(gt=0, le=1), give("give a number above 0, 1 at most")]
 Minutes = Annotated[float, Field(ge=0), give("give a number of minutes, 0 or more")]
 Seconds = Annotated[
     float, Field(gt=0, le=1e6, allow_inf_nan=False), give("give a number of seconds above 0, at most a million")

@@ -21,6 +21,7 @@ from supremix.settings.fields import (
     Norm,
     Number,
     OptimizerNode,
+    Part,
     Readers,
     SchedulerNode,
     Seconds,
@@ -62,6 +63,7 @@ class Subset(Group):
     """``dataset.subset``."""
 
     train_size: Annotated[Whole2 | None, OR_NULL]
+    part: Annotated[Part | None, OR_NULL] = MAY_BE_ABSENT
     missing: Any  # ranges of labels; the data checks them
     skew: Annotated[Number | None, OR_NULL] = MAY_BE_ABSENT
 

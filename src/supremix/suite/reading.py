@@ -53,15 +53,18 @@ def reading(path: Path, what: str) -> Iterator[Any]:
 def based(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     """Return a specification's content; with ``base: NAME``, what it leaves out is that of NAME, in the same folder.
 
-    ``more_rows`` come after the base's rows.
+    ``more_rows`` and ``more_panels`` come after the base's.
     """
     if (base := content.pop("base", None)) is None:
         return content
     file = path.with_name(f"{base}.yaml")
     if not file.is_file():
         raise ValueError(f"base: there is no {file.name} beside it")
-    below, more = based(file, read_yaml(file)), content.pop("more_rows", [])
-    return below | content | ({"rows": [*below.get("rows", []), *more]} if more else {})
+    below = based(file, read_yaml(file))
+    for part in ("rows", "panels"):
+        if more := content.pop(f"more_{part}", None):
+            below[part] = [*below.get(part, []), *more]
+    return below | content
 
 
 def built(raw: dict[str, Any]) -> Spec:
