@@ -11,7 +11,18 @@ from torch import nn
 
 from supremix.data.dataset import Data, Split, TargetScale
 from supremix.data.vectors import Vectors
-from supremix.losses import BalancedMSELoss, HLGaussLoss, SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.losses import (
+    BalancedMSELoss,
+    ConRLoss,
+    HLGaussLoss,
+    OrdinalEntropyLoss,
+    RankSimLoss,
+    SimCSELoss,
+    SRLLoss,
+    SupConLoss,
+    SupCRLoss,
+    SupReMixLoss,
+)
 from supremix.models.heads import ProjectionHead
 from supremix.models.mlp import MLP
 from supremix.runtime import ranks, spawn
@@ -53,7 +64,21 @@ def of_vectors():
     return {"supcr": Regulariser(SupCRLoss(2.0), 0.2, "raw", nn.Identity())}
 
 
+ALONE = {
+    "ranksim": RankSimLoss,
+    "conr": partial(ConRLoss, 2.0),
+    "ordinal entropy": OrdinalEntropyLoss,
+    "srl": partial(SRLLoss, 0.0, 6.0, 1.0, 0.3, points=50),
+}
+
+
+def alone(name):
+    """Return one regulariser, on features."""
+    return {name: Regulariser(ALONE[name](), 1.0, "raw", nn.Identity())}
+
+
 STAGES = {
+    **{name: {"regularisers": partial(alone, name)} for name in ALONE},
     "l1": {},
     "mse": {"loss": "mse", "clip": 0.5},
     "lds": {"lds": LDS(*YANG, "inverse")},
@@ -199,6 +224,8 @@ def test_two_ranks_have_the_losses_gradients_and_predictions_of_one(tmp_path):
                 got[name], value, rtol=0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
             )
             assert value.abs().max() > 1e-3, name
+    for name in ALONE:
+        assert (expected[name] - expected["l1"]).abs().max() > 1e-4, f"{name} does nothing here"
 
 
 def test_each_view_of_a_batch_has_the_labels_of_its_rows():
