@@ -100,6 +100,26 @@ def test_of_many_rows_and_methods_some_are_drawn_and_it_is_said(tmp_path, monkey
     assert "Not drawn are those with a higher validation MAE: n, p; o, p." in text
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda folder: (folder / "predictions.npz").write_bytes(b"PK"), "No pictures: "),
+        (lambda folder: (folder / "history.csv").write_text("epoch,loss"), "MAE, test"),
+        (
+            lambda folder: np.savez(folder / "predictions.npz", test_y=np.zeros(3), test_best=np.zeros(2)),
+            "labels of (3,)",
+        ),
+        (lambda folder: np.savez(folder / "predictions.npz", test_y=np.ones(1), test_best=[np.nan]), "some not finite"),
+    ],
+)
+def test_a_run_with_a_damaged_file_stands_with_the_reason(tmp_path, change, said):
+    change(network(tmp_path / "runs", "one", 1.0))
+    network(tmp_path / "runs", "two", 2.0)
+    text = page(tmp_path / "runs", tmp_path)
+    assert said in text
+    assert all(text.count(f'id="run-{name}"') == 1 for name in ("one", "two"))
+
+
 def test_errors_by_shot_are_means_over_seeds_of_shots_that_have_rows(tmp_path):
     for seed in (0, 1):
         network(tmp_path / "runs", f"run{seed}", 1.0 + seed, seed=seed)

@@ -10,6 +10,7 @@ import pytest
 from supremix.cli.main import main
 from supremix.errors import UserError
 from supremix.report import detail, runs, svg
+from supremix.report.gather import gather
 from supremix.settings.compose import CONF, composed
 from supremix.settings.identity import config_hash, scientific
 from supremix.store.folders import Store
@@ -167,6 +168,19 @@ def test_a_rendered_table_that_cannot_be_read_is_named_and_the_rest_is_shown(tmp
     assert ("table_5" if said else "method is 1") in left[0]
     assert "Table 2: STS-B-DIR" in text
     assert Page(text).cells.count("1.25") == (1 if name == "table.csv" else 2)
+
+
+@pytest.mark.parametrize(("left_out", "drawn"), [((), 1), (("pretrain_id", "pretrain_code"), 0)])
+def test_runs_of_a_table_are_drawn_where_the_store_has_them_and_the_record_allows(tmp_path, left_out, drawn):
+    (tmp_path / "table_5").mkdir()
+    (tmp_path / "table_5" / "table.csv").touch()
+    place = {"panel": "raw inputs and targets", "row": "SupCon", "overrides": ["method=supcon", "seed=0"]}
+    faked(tmp_path / "runs", "one", 1.0)
+    record = {**whole("one"), "cell": place, "schema": 1}
+    kept = {key: value for key, value in record.items() if key not in left_out}
+    (tmp_path / "table_5" / "records.jsonl").write_text(json.dumps(kept) + "\n")
+    record = gather(tmp_path / "table_5", Store(tmp_path / "runs")).runs[0]
+    assert (record.folder is not None) == drawn
 
 
 def test_a_folder_with_nothing_to_report_is_one_line(tmp_path):

@@ -133,7 +133,7 @@ def _over_ranges(ranges_of: Mapping[str, Sequence[Range]], label: str) -> list[s
     shown = dict([*ranges_of.items()][: svg.STYLES])
     legend = "".join(f"<li>{svg.sample(style)} {escape(name)}</li>" for style, name in enumerate(shown))
     more = f"; the {len(shown)} of {len(ranges_of)} methods that are best on validation" * (len(shown) < len(ranges_of))
-    picture = html.figure(svg.errors(shown, "error by label", (f"{label}, true", "test MAE")), RANGES + more, wide=True)
+    picture = html.figure(svg.errors(shown, "error by label", (f"{label}, true", "test MAE")), RANGES + more, svg.WIDE)
     numbers = html.table(
         ["", f"{label}, true", "rows", "test MAE"],
         [

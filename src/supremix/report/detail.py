@@ -82,7 +82,7 @@ def _pictures(run: Run, store: Store) -> list[str]:
         epochs = [row["epoch"] for row in history]
         best = run.record["selection"]["best_epoch"] if stage == "adapt" else None
         for key, name in (("loss", "training loss"), ("val", "validation value, lower is better")):
-            if key in history[0]:
+            if history and key in history[0]:
                 values = [row[key] for row in history]
                 pictures.append(
                     svg.line(epochs, values, f"{STAGES[stage]}: {name}", ("epoch", name.split(",")[0]), best)

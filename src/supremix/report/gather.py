@@ -12,7 +12,7 @@ from supremix.settings.compose import CONF, specification
 from supremix.settings.repeat import overrides_of
 from supremix.settings.written import read_yaml
 from supremix.store.folders import Store, finished
-from supremix.store.records import Record, read_record, wrong_value
+from supremix.store.records import RUN, Record, read_record, wrong_value
 from supremix.suite.plan import Cell
 from supremix.suite.reading import load
 from supremix.suite.swept import settings_of
@@ -26,6 +26,8 @@ SHOWN: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("data", "metrics.val", "metrics.val.best", "metrics.test.best"), (dict,)),
 }
 """What a page needs of a record beside a rendered table, and `files.read` does not ask for."""
+DRAWN = {key: types for key, types in RUN.items() if key not in ("config", "weights")}
+"""What it needs to draw a run that the store has."""
 
 
 @dataclass(frozen=True)
@@ -174,8 +176,9 @@ def _of_table(cell: Cell, record: Record, store: Store) -> Run:
     if mistake := wrong_value(record, SHOWN):
         raise UserError(f"{store.run(str(record.get('id')))}: {mistake}")
     place = store.run(record["id"])
+    there = finished(place) and not wrong_value(record, DRAWN)
     row = ", ".join(filter(None, [cell.row, cell.panel]))
-    return Run(record, place if finished(place) else None, cell.overrides, row)
+    return Run(record, place if there else None, cell.overrides, row)
 
 
 def groups(runs: Sequence[Run]) -> dict[str, list[Group]]:

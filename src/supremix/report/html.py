@@ -78,17 +78,19 @@ def table(header: Sequence[str], lines: Sequence[Sequence[str]], caption: str = 
     return f'<div class="scroll"><table>{about}<thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
-def figure(drawing: str, caption: str, wide: bool = False) -> str:
+def figure(drawing: str, caption: str, width: int | None = None) -> str:
     """Return a drawing with its caption.
 
     Args:
         drawing: SVG.
         caption: plain text.
-        wide: whether it is scrolled where it does not fit, rather than made smaller.
+        width: pixels, less where the page is narrower; without, a drawing that does not fit is scrolled.
     """
-    inside = f'<div class="scroll">{drawing}</div>' if wide else drawing
-    kind = "" if wide else ' class="narrow"'
-    return f"<figure{kind}>{inside}<figcaption>{escape(caption)}</figcaption></figure>"
+    if width is None:
+        inside, style = f'<div class="scroll">{drawing}</div>', ""
+    else:
+        inside, style = drawing, f' style="width:{width}px"'
+    return f"<figure{style}>{inside}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def runs(header: Mapping[str, str], lines: Sequence[Sequence[str]], linked: Collection[str]) -> str:

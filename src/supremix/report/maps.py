@@ -139,4 +139,4 @@ def _picture(one: Map, edges: np.ndarray) -> str:
     drawing = (
         f'<svg class="picks map" viewBox="0 0 {SIZE} {SIZE}" width="{SIZE}" role="img" aria-label="{escape(about)}">'
     )
-    return html.figure(f"{drawing}{dots}</svg>", f"{one.name}, {rows}")
+    return html.figure(f"{drawing}{dots}</svg>", f"{one.name}, {rows}", SIZE)

@@ -44,7 +44,7 @@ def picture(swept: Swept, means: Mapping[Values, tuple[float, int]]) -> str:
             f'<g data-says="{escape(says)}"><polyline class="reach" points="{points}"/>'
             f'<polyline class="third{3 * rank // len(shown)}" points="{points}"/></g>'
         )
-    return html.figure(_framed(swept, axes, ends, lines), _caption(len(ranked)), wide=True)
+    return html.figure(_framed(swept, axes, ends, lines), _caption(len(ranked)))
 
 
 def _caption(count: int) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from supremix.metrics.by_label import Range
 
 HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 220, 62, 8, 26, 40
-NARROW, WIDE = 320, 560
+NARROW, WIDE = 320, 430
 PAD = 4
 AT_MOST = 400
 """Points of one picture; of more, so many at equal distances in their order are drawn."""
