@@ -8,7 +8,7 @@ OLDEST := .venv-oldest
 AT_SIZE := $(if $(SIZE),--size $(SIZE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart tables test test-oldest test-long test-tables lint types docs lock bench campaign gpu-check fault-campaign wandb-sync clean
+.PHONY: help setup quickstart tables rerun-cells test test-oldest test-long test-tables lint types docs lock bench campaign gpu-check fault-campaign wandb-sync clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ plan-table-%: $(STAMP) ## List the runs of table N: finished, begun, missing; ru
 tables: $(STAMP) ## Render every table from what the store holds, with results/README.md over them; run nothing
 	$(SUPREMIX) table --render-all $(AT_SIZE) $(OVERRIDES)
 	$(if $(SIZE),,$(PY) scripts/readme_table.py)
+
+rerun-cells: $(STAMP) ## Run three cells of the committed tables anew, drawn by SEED, and compare them
+	$(PY) scripts/rerun_cells.py --seed $(or $(SEED),0)
 
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(or $(JOBS),auto)

@@ -24,7 +24,8 @@ CAN_CHANGE_NUMBERS = (
     "experiment/stages.py",
     "experiment/measure.py",
 )
-CANNOT = ("training/progress.py",)
+CANNOT = ("training/progress.py", "metrics/seeds.py", "metrics/ranks.py", "metrics/resampling.py")
+"""In these places all the same: progress, and statistics over finished runs."""
 
 
 def number_making_files() -> list[Path]:
