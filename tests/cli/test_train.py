@@ -52,6 +52,18 @@ def test_a_mistake_is_one_line_on_stderr_and_quick(tmp_path, arguments, message)
     assert seconds < 10  # of the processor: 3 s alone, more where processes share a core
 
 
+def test_a_terminal_shows_what_starts_before_anything_slow(tmp_path):
+    primary, secondary = os.openpty()
+    arguments = ["dataset=diabetes", "tracking=none", "method.temperature=-1", f"paths.runs={tmp_path}"]
+    command = [sys.executable, "-m", "supremix.train", *arguments]
+    with subprocess.Popen(command, stderr=secondary, stdout=subprocess.DEVNULL) as process:
+        os.close(secondary)
+        shown = os.read(primary, 4096)  # of several lines the first, which comes by itself
+        assert shown.decode() == "diabetes · supremix · linear_probe · seed 0: starting\r\n"
+        assert process.wait(120) == 1
+    os.close(primary)
+
+
 def test_an_error_of_a_run_that_is_no_known_mistake_keeps_its_traceback(tmp_path, monkeypatch):
     def broken(cfg):
         raise ValueError("shapes (3,) and (4,) differ")

@@ -1,6 +1,7 @@
 """Dashboards, checked without a network against the library's object model and against what a run logs."""
 
 import json
+from itertools import product
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_a_tables_runs_are_chosen_by_id_row_by_row_and_its_columns_drawn(number)
         bars = [
             p["config"]["metrics"] for p in grid["panelBankSectionConfig"]["panels"] if p["viewType"] == "Bar Chart"
         ]
-        assert bars == [[f"test/{column}"] for column in spec.metrics_of(panel)]
+        assert bars == [[f"metrics/test/{column}"] for column in spec.metrics_of(panel)]
 
 
 def test_rows_without_data_are_left_out_and_a_table_without_any_is_an_error():
@@ -81,11 +82,13 @@ def test_a_sweep_is_filtered_by_its_tags_and_drawn_against_each_setting():
     panels = section["panelBankConfig"]["sections"][0]["panels"]
     axes = ["config:method.value.temperature", "config:method.value.window", "summary:method/beta_mean"]
     scatter = [panel["config"] for panel in panels if panel["viewType"] == "Scatter Plot"]
-    assert [(one["xAxis"], one["yAxis"]) for one in scatter] == [(axis, "summary:test/best/mae") for axis in axes]
+    assert [(one["xAxis"], one["yAxis"]) for one in scatter] == [
+        (axis, "summary:metrics/val/best/mae") for axis in axes
+    ]
     (parallel,) = [panel["config"] for panel in panels if panel["viewType"] == "Parallel Coordinates Plot"]
-    assert [column["accessor"] for column in parallel["columns"]] == [*axes, "summary:test/best/mae"]
+    assert [column["accessor"] for column in parallel["columns"]] == [*axes, "summary:metrics/val/best/mae"]
     (importance,) = [panel["config"] for panel in panels if panel["viewType"] == "Parameter Importance"]
-    assert importance["targetKey"] == "test/best/mae"
+    assert importance["targetKey"] == "metrics/val/best/mae"
 
 
 def test_unknown_settings_and_metrics_are_refused():
@@ -112,8 +115,12 @@ def test_every_metric_of_a_dashboard_is_one_that_a_run_logs(tmp_path, monkeypatc
     )
     monkeypatch.setattr(Tracker, "finish", lambda _, summary, **__: logged.update(summary))
     _, record = run_small(tmp_path)
-    shown = {f"{stage}/{name}" for stage, names in dashboards.CURVES.values() for name in (*names, "epoch")}
-    shown |= {f"test/{variant}/{name}" for variant in dashboards.VARIANTS for name in dashboards.METRICS}
+    curves = dict(dashboards.CURVES)
+    validation, validated = curves.pop("Validation")  # of the metric that a run chose its epoch by
+    assert len(logged & {f"{validation}/{name}" for name in validated}) == 1
+    shown = {f"{stage}/{name}" for stage, names in curves.values() for name in (*names, "epoch")}
+    named = product(("val", "test"), dashboards.VARIANTS, dashboards.METRICS)
+    shown |= {f"metrics/{split}/{variant}/{name}" for split, variant, name in named}
     assert shown | set(dashboards.NUMBERS.values()) <= logged
     assert record["config"]["method"]["beta"]
 

@@ -23,8 +23,8 @@ def test_curves_metrics_and_settings_are_written_and_the_id_is_that_of_any_track
     directory, record = run_small(tmp_path, *TRACKED)
     read = events(tmp_path / "runs" / "tensorboard" / record["id"])
     assert [each.step for each in read.Scalars("pretrain/loss")] == [1, 2]
-    assert [each.step for each in read.Scalars("adapt/val")] == [1, 2, 3]
-    (mae,) = read.Scalars("test/best/mae")
+    assert [each.step for each in read.Scalars("adapt/val_mae")] == [1, 2, 3]
+    (mae,) = read.Scalars("metrics/test/best/mae")
     assert mae.value == pytest.approx(record["metrics"]["test"]["best"]["mae"], rel=1e-6)
     assert "_hparams_/session_start_info" in read.PluginTagToContent("hparams")
     assert run_small(tmp_path, "tracking=none")[0] == directory

@@ -82,7 +82,13 @@ def test_config_curves_and_final_metrics_are_mirrored(tmp_path, recorder):
     }
     assert epochs == {"pretrain": [1, 2], "adapt": [1, 2, 3]}
     assert all({"pretrain/loss", "pretrain/anchors_without_positive"} <= row.keys() for row in made.rows[:2])
-    assert made.summary["test/best/mae"] == record["metrics"]["test"]["best"]["mae"]
+    metrics = record["metrics"]
+    assert made.summary["metrics/test/best/mae"] == made.summary["test_mae"] == metrics["test"]["best"]["mae"]
+    assert made.summary["val_mae"] == metrics["val"]["best"]["mae"]
+    assert {name for name in made.summary if "/" not in name} == {
+        "val_mae", "test_mae", "test_rmse", "test_pearson", "test_r2", "best_epoch", "record",
+    }  # fmt: skip
+    assert all("val_mae" in name or not name.startswith("adapt/val") for row in made.rows for name in row)
     assert made.finished == 1
 
 

@@ -25,13 +25,16 @@ def main(arguments: list[str] | None = None) -> int:
             folder, as ``python -m`` has it, so that a class of the user's own is found there.
     """
     if arguments is None:
-        from supremix.runtime.output import ending
+        from supremix.runtime.output import ending, leave
 
         with suppress(OSError):  # the folder is gone
             if not sys.flags.safe_path and os.getcwd() not in sys.path[:1]:
                 sys.path.insert(0, os.getcwd())
-        with ending():
-            sys.exit(main(sys.argv[1:]))
+        try:
+            with ending():
+                sys.exit(main(sys.argv[1:]))
+        except SystemExit as stop:
+            leave(stop)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 

@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_size(table)
     shared.add_config_dir(table)
     sweep = kinds.add_parser("sweep", help="a metric against the settings that were swept", allow_abbrev=False)
-    sweep.add_argument("--metric", default="best/mae", help="variant and name of a test metric (default: best/mae)")
+    sweep.add_argument(
+        "--metric", default="best/mae", help="variant and name of a validation metric (default: best/mae)"
+    )
     sweep.add_argument("--over", default=SWEPT, help=f"comma-separated keys of the config (default: {SWEPT})")
     sweep.add_argument("--tags", default="supremix", help="comma-separated; those of its runs, such as the sweep's own")
     for part in (dashboard, table, sweep):  # before the kind or after it; what is not given there stays

@@ -15,7 +15,6 @@ N training labels, K different ones.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
 
 from supremix.errors import UserError
 
@@ -156,6 +155,8 @@ def mix_pos(seen_N: np.ndarray, window: float, batch_size: int) -> float:
 
 def _none_of(rows_K: np.ndarray, total: int, batch_size: int) -> np.ndarray:
     """Return the probability that an anchor's batch, drawn from all rows, has none of so many of the others."""
+    from scipy.special import gammaln  # slow to import
+
     others, drawn = total - 1, min(batch_size, total) - 1
     left_K = others - rows_K  # C(left, drawn) / C(others, drawn)
     log_K = gammaln(left_K + 1) - gammaln(np.maximum(left_K - drawn, 0) + 1) - gammaln(others + 1)

@@ -31,6 +31,8 @@ from supremix.training.loop import Fitted, state_on_cpu
 LEARNT_BELOW = 0.99
 """Part of a constant's MAE from which on a run is no better: choosing the epoch on validation may gain as much."""
 
+LOOKED_AT = ("mae", "rmse", "pearson", "r2")
+
 BETA_MEAN = "method/beta_mean"  # of the Beta distribution that a mixture's share of its anchor is drawn from
 
 
@@ -209,10 +211,25 @@ def write_encoder(
 
 
 def mirrored(report: Record) -> dict[str, Any]:
-    """Return what W&B shows of a finished run besides its config: metrics, and numbers for settings that are none."""
-    beta = report["config"]["method"].get("beta")
-    return flat(report["metrics"] | {"test": measured_on_test(report)}) | (
-        {BETA_MEAN: beta[0] / sum(beta)} if beta else {}
+    """Return what W&B shows of a finished run besides its config.
+
+    By itself what people look at: `LOOKED_AT` on test, and the validation of the metric that chose the epoch; below
+    ``metrics/`` all metrics; and numbers for settings that are none.
+    """
+    selection, beta = report["selection"] or {"metric": "mae"}, report["config"]["method"].get("beta")
+    val, test = (
+        variants.get("best") or variants["last"] for variants in (report["metrics"][split] for split in ("val", "test"))
+    )
+    first = {
+        f"val_{selection['metric']}": val[selection["metric"]],
+        **{f"test_{name}": test[name] for name in LOOKED_AT},
+    }
+    first |= {"best_epoch": selection["best_epoch"]} if "best_epoch" in selection else {}
+    every = flat(report["metrics"] | {"test": measured_on_test(report)})
+    return (
+        first
+        | {f"metrics/{name}": value for name, value in every.items()}
+        | ({BETA_MEAN: beta[0] / sum(beta)} if beta else {})
     )
 
 

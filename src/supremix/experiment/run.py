@@ -17,6 +17,7 @@ from torch import nn
 from supremix.data.dataset import Data
 from supremix.experiment.stages import RunContext, encoder_run_config, learn, reference
 from supremix.runtime import ranks
+from supremix.runtime.imports import put_off_compiler
 from supremix.runtime.log import FILE_ONLY, kept
 from supremix.runtime.seeding import repeatable
 from supremix.runtime.signals import stoppable
@@ -67,6 +68,7 @@ def run(cfg: DictConfig, wait: bool = True, data: Data | None = None) -> Path:
             spawn.start(devices, run, cfg, wait)
         return directory
 
+    put_off_compiler()
     from supremix.experiment import record
     from supremix.tracking.choice import mirror_of
 
@@ -126,6 +128,7 @@ def execute(context: RunContext, run_id: str, started: float) -> None:
     choice = [f"{key}={cfg[key].name}" for key in ("dataset", "backbone", "method", "protocol")]
     log.info("%s", " ".join([*choice, f"seed={cfg.seed}"]), extra=FILE_ONLY)
     log.info("%s", " ".join(f"{k}={v}" for k, v in record.environment(context.fabric).items()), extra=FILE_ONLY)
+    announce(context, run_id)
     try:
         outcome = reference(context) if context.settings.method.estimator is not None else learn(context)
         if not ranks.is_first():
@@ -139,6 +142,15 @@ def execute(context: RunContext, run_id: str, started: float) -> None:
     for doubt in record.doubts(report):
         log.warning("%s", doubt)
     context.tracker.finish(record.mirrored(report) | {"record": str(store.run(run_id).absolute())})
+
+
+def announce(context: RunContext, run_id: str) -> None:
+    """Say which run begins, on what device and how many rows, and where it can be watched."""
+    extra = FILE_ONLY if context.settings.trainer.progress == "off" else None
+    rows = "{train} rows to train on, {val} to validate, {test} to test".format(**context.data.sizes)
+    log.info("run %s on %s: %s", run_id, context.fabric.device.type, rows, extra=extra)
+    if watched := context.tracker.where():
+        log.info("%s", watched, extra=extra)
 
 
 def _found(report: Record) -> str:

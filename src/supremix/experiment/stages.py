@@ -16,6 +16,7 @@ from torch import nn
 
 from supremix.data.dataset import Data
 from supremix.errors import UserError
+from supremix.runtime.imports import import_sklearn
 from supremix.runtime.seeding import initialising
 from supremix.settings import identity
 from supremix.settings.build import build, mixing, regression_loss, regulariser
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from supremix.training.checkpoint import Checkpoints
     from supremix.training.imbalance.fds import FDS
     from supremix.training.imbalance.lds import LDS
-    from supremix.training.loop import Report
+    from supremix.training.loop import EpochRow, Report
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +101,12 @@ def learn(context: RunContext) -> "Outcome":
     elif encoder_context.criterion is not None:
         encoder = pretrained(encoder_context, backbone, encoder_context.criterion)
     objects = adapt.Adaptation(backbone, optimizer, scheduler, context.lds, context.fds, **regression)
+    import_sklearn()  # for the metrics; slow, so not before pre-training
     checkpoints = checkpoints_of("adapt", context.work, trainer.checkpoint.minutes)
     with stage_progress(trainer.progress, protocol.name, protocol.epochs, mirror(context, "adapt")) as report:
         every = trainer.representation_every if protocol.train_backbone else None  # else the features stay as they are
         curve = representation_curve(backbone, context.data, every, protocol.batch_size, context.fabric.device)
-        hooks = Hooks(report, checkpoints, measure=curve)
+        hooks = Hooks(validated(report, protocol.select), checkpoints, measure=curve)
         adapted = adapt.adapt(context.fabric, context.data, objects, protocol, settings.seed, hooks)
     return Outcome(adapted.predictions, adapted, encoder)
 
@@ -234,6 +236,15 @@ def embedding_width(settings: Settings, backbone: Any) -> int:
             "use a dataset of sentence pairs"
         )
     return backbone.sentence_dim
+
+
+def validated(report: "Report", metric: str) -> "Report":
+    """Return a report function that hands rows on with the name of the metric that was validated."""
+
+    def named(epoch: int, row: "EpochRow") -> None:
+        report(epoch, {f"val_{metric}" if name == "val" else name: value for name, value in row.items()})
+
+    return named
 
 
 def mirror(context: RunContext, stage: str) -> "Report":

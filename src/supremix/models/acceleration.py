@@ -38,6 +38,7 @@ def lay_out(module: nn.Module) -> None:
 
 def compile_forward(module: Any, device: torch.device, backend: str) -> None:
     """Compile the module's calls, after a trial: a missing compiler shows only at the first call."""
+    torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())  # tells the compiler too
     torch.compiler.reset()  # versions compiled by earlier runs of a sweep count towards torch's limit
     try:
         torch.compile(lambda x: x.sin() + 1, backend=backend)(torch.ones(2, device=device))

@@ -1,14 +1,20 @@
 """Which code makes a run: the package's version, its commit, and a digest of all that can change a number."""
 
+import hashlib
+import os
 import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from supremix import __version__
-from supremix.settings.syntax import files_digest
+from supremix.settings import syntax
 from supremix.store.records import Record, read_record
 
 PACKAGE = Path(__file__).parents[1]
@@ -42,7 +48,7 @@ def present_code() -> dict[str, Any]:
     The digest tells codes apart that can give other numbers. Comments, docstrings, and the place of a module do not
     count for it, nor does what only shows, tracks or plans runs.
     """
-    return {"version": __version__, **_commit(), "digest": files_digest(number_making_files())}
+    return {"version": __version__, **_commit(), "digest": _digest(number_making_files())}
 
 
 def other_code(record: Record) -> str | None:
@@ -60,6 +66,23 @@ def is_usable(cfg: DictConfig, directory: Path) -> bool:
     It is used, except with ``rerun=true`` where other code made it.
     """
     return not cfg.rerun or other_code(read_record(directory)) is None
+
+
+def _digest(files: Sequence[Path]) -> str:
+    """Return the files' digest, kept beside this module's bytecode: half a second of each process's start."""
+    content = b" ".join(file.read_bytes() for file in (*files, Path(syntax.__file__)))
+    key, kept = hashlib.sha256(content).hexdigest(), Path(cache_from_source(__file__)).with_suffix(".digest")
+    with suppress(OSError, ValueError):
+        of, digest = kept.read_text().split()
+        if of == key:
+            return digest
+    digest = syntax.files_digest(files)
+    if not sys.dont_write_bytecode:
+        with suppress(OSError):
+            written = kept.with_suffix(f".{os.getpid()}")
+            written.write_text(f"{key} {digest}")
+            written.replace(kept)
+    return digest
 
 
 def _commit() -> dict[str, Any]:

@@ -115,6 +115,7 @@ def _sum_up() -> None:
 
 def collected(folder: Path) -> Swept | None:
     """Read the notes of a sweep's jobs and the records of their runs; None where no job ended."""
+
     store = Store(folder.parents[1])
     notes = [json.loads(path.read_text()) for path in (folder / "jobs").glob("*.json")]
     if not notes:

@@ -24,7 +24,7 @@ CURVES = {
     "Contrastive loss": ("pretrain", ["loss"]),
     "Mean logits of positive and negative pairs": ("pretrain", ["positive_logit", "negative_logit"]),
     "Loss of adaptation": ("adapt", ["loss"]),
-    "Validation": ("adapt", ["val"]),
+    "Validation": ("adapt", [f"val_{name}" for name in METRICS]),  # those that its runs have
 }
 """Title of a line plot → stage, and columns of its history."""
 
@@ -84,7 +84,7 @@ def sweep_workspace(
 
     Args:
         cfg: the composed config of one of the runs, to check the settings against.
-        metric: variant and name of a test metric, such as ``best/mae``.
+        metric: variant and name of a metric on the validation rows, such as ``best/mae``.
         over: keys of the config.
         tags: tags that each of the runs has.
         entity, project: of W&B.
@@ -96,17 +96,20 @@ def sweep_workspace(
     for key in over:
         if OmegaConf.select(science, key) is None:
             raise UserError(f"--over {key}: no setting of these runs that can change a result; check the spelling")
-    y = wr.SummaryMetric(f"test/{metric}")
+    ranked = f"metrics/val/{metric}"  # settings are chosen on validation
+    y = wr.SummaryMetric(ranked)
     axes = {key: wr.SummaryMetric(NUMBERS[key]) if key in NUMBERS else wr.Config(key) for key in over}
     columns = [wr.ParallelCoordinatesPlotColumn(metric=x, display_name=key) for key, x in axes.items()]
-    columns.append(wr.ParallelCoordinatesPlotColumn(metric=y, display_name=metric))
-    panels: list[Any] = [wr.ScatterPlot(title=f"{metric} against {key}", x=x, y=y) for key, x in axes.items()]
-    panels.append(wr.ParallelCoordinatesPlot(title=metric, columns=columns))
-    panels.append(wr.ParameterImportancePlot(with_respect_to=f"test/{metric}"))
+    columns.append(wr.ParallelCoordinatesPlotColumn(metric=y, display_name=f"validation {metric}"))
+    panels: list[Any] = [
+        wr.ScatterPlot(title=f"validation {metric} against {key}", x=x, y=y) for key, x in axes.items()
+    ]
+    panels.append(wr.ParallelCoordinatesPlot(title=f"validation {metric}", columns=columns))
+    panels.append(wr.ParameterImportancePlot(with_respect_to=ranked))
     return ws.Workspace(
         entity=entity,
         project=project,
-        name=f"{metric} over {', '.join(over)}: {' '.join(tags)}",
+        name=f"validation {metric} over {', '.join(over)}: {' '.join(tags)}",
         sections=[
             ws.Section(name="Sweep", panels=panels, is_open=True),
             ws.Section(name="Curves", panels=[*_curves()], is_open=True),
@@ -145,7 +148,7 @@ def as_json(view: View) -> str:
 def _bars(spec: Spec, panel: Panel) -> list[wr.BarPlot]:
     spread: dict[str, Any] = {"groupby_aggfunc": "mean", "groupby_rangefunc": "stddev", "max_runs_to_show": MOST}
     columns = spec.metrics_of(panel).items()
-    return [wr.BarPlot(title=heading, metrics=[f"test/{column}"], **spread) for column, heading in columns]
+    return [wr.BarPlot(title=heading, metrics=[f"metrics/test/{column}"], **spread) for column, heading in columns]
 
 
 def _curves() -> list[wr.LinePlot]:

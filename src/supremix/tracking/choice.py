@@ -10,6 +10,9 @@ from supremix.tracking.tensorboard import TensorBoard
 class Mirror(Protocol):
     """What a run tells of itself while it lasts. It never raises: the record on disk is complete without it."""
 
+    def where(self) -> str:
+        """Return in one line where the run can be watched; an empty text where it cannot."""
+
     def log(self, stage: str, epoch: int, row: dict[str, float]) -> None:
         """Mirror an epoch's values."""
 

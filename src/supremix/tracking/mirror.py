@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from supremix.errors import needs
@@ -38,7 +39,7 @@ class Tracker:
     def __init__(
         self, settings: Any, run_id: str, config: dict[str, Any], tags: list[str], name: str | None = None
     ) -> None:
-        self._finish_timeout = settings.finish_timeout
+        self._finish_timeout, self._folder = settings.finish_timeout, str(settings.dir)
         self._run: Any = None
         self._background: Background | None = None
         if settings.mode == "disabled" or _hung or not ranks.is_first():
@@ -48,6 +49,15 @@ class Tracker:
         # Waiting keeps imports and new processes out of the training, which may fork.
         if not self._background.caught_up(START_PATIENCE):
             self._give_up()
+
+    def where(self) -> str:
+        """Return in one line where W&B shows the run, or how it gets there."""
+        if self._background is None or self._run is None:
+            return ""
+        if not self._run.offline:
+            return f"W&B: {self._run.url}"
+        usual = self._folder == os.environ.get("SUPREMIX_RUNS", "runs")
+        return f"W&B is offline; to upload: supremix wandb sync{'' if usual else f' paths.runs={quote(self._folder)}'}"
 
     def log(self, stage: str, epoch: int, row: dict[str, float]) -> None:
         """Mirror an epoch's values as ``stage/name`` against ``stage/epoch``.

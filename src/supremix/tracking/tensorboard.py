@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from supremix.errors import needs
@@ -19,10 +20,14 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
-        self._config = config
+        self._config, self._folder = config, folder
         self._writer: Any = None
         if ranks.is_first():
             self._guarded(lambda: self._start(folder))
+
+    def where(self) -> str:
+        """Return the command that shows the run."""
+        return f"TensorBoard: tensorboard --logdir {quote(str(self._folder.parent))}" if self._writer else ""
 
     def log(self, stage: str, epoch: int, row: dict[str, float]) -> None:
         """Write an epoch's values as ``stage/name``.

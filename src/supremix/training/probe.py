@@ -3,13 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.linear_model import Ridge
-from sklearn.neighbors import KNeighborsRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from supremix.data.dataset import Data, Split, unchanged
@@ -17,6 +14,10 @@ from supremix.data.loading import to_device
 from supremix.training.batches import apply
 from supremix.training.imbalance.bins import Bins
 from supremix.training.imbalance.fds import FDS
+
+if TYPE_CHECKING:
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import Pipeline
 
 RIDGE_STRENGTHS = np.array([10.0**power for power in range(-4, 5)])
 NEIGHBOURS = 5  # as on inputs, in `conf/method/knn.yaml`
@@ -56,7 +57,7 @@ def cached(split: Split, compute: Callable[[], Tensor]) -> Split:
     return replace(split, fetch=fetch, on_disk=False, workers=0)
 
 
-def ridge_probe(train: Split, val: Split, weight_N: np.ndarray | None = None) -> Pipeline:
+def ridge_probe(train: Split, val: Split, weight_N: np.ndarray | None = None) -> "Pipeline":
     """Fit ridge regression on standardised features, its strength for each of T targets chosen by validation MAE.
 
     Args:
@@ -64,6 +65,10 @@ def ridge_probe(train: Split, val: Split, weight_N: np.ndarray | None = None) ->
         val: chooses the strength.
         weight_N: weights (N,) of the training rows' squared errors.
     """
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler()
     x_train, ridge = scaler.fit_transform(all_rows(train)), Ridge(alpha=RIDGE_STRENGTHS)
     # Columns of labels for each strength, so that all share one matrix of inner products.
@@ -78,7 +83,7 @@ def ridge_probe(train: Split, val: Split, weight_N: np.ndarray | None = None) ->
     return make_pipeline(scaler, ridge)
 
 
-def neighbour_probe(train: Split) -> KNeighborsRegressor:
+def neighbour_probe(train: Split) -> "KNeighborsRegressor":
     """Fit the mean label of the five nearest rows, weighted by 1/distance, on features as they are.
 
     Of more than 20,000 training rows 20,000 are drawn, the same ones in every call with as many rows.
@@ -86,6 +91,8 @@ def neighbour_probe(train: Split) -> KNeighborsRegressor:
     Args:
         train: rows whose `fetch` gives features.
     """
+    from sklearn.neighbors import KNeighborsRegressor
+
     rows = np.arange(len(train))
     if len(rows) > SEARCHED:
         rows = np.sort(np.random.default_rng(0).choice(len(rows), SEARCHED, replace=False))
@@ -93,7 +100,7 @@ def neighbour_probe(train: Split) -> KNeighborsRegressor:
     return nearest.fit(train.fetch(rows).cpu().double().numpy(), train.y[rows])
 
 
-def linear_map(ridge: Pipeline) -> dict[str, Tensor]:
+def linear_map(ridge: "Pipeline") -> dict[str, Tensor]:
     """Return the probe as weight (1, D) and bias (1,), of T targets (T, D) and (T,), from features to label units."""
     scaler, regression = ridge[0], ridge[-1]
     weight = regression.coef_ / scaler.scale_

@@ -53,16 +53,17 @@ def _describe(row: EpochRow) -> str:
 def _bar(stage: str, epochs: int) -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     columns = (
-        TextColumn(f"{stage:<9} epoch"),
+        TextColumn(f"{stage} epoch"),
         MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.fields[row]}"),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=12),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[row]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
     console = Console(file=cast(TextIO, Unheard(sys.stderr)))
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, expand=True) as progress:
         task = progress.add_task(stage, total=epochs, row="")
         yield lambda epoch, row: progress.update(task, completed=epoch, row=_describe(row))
 
