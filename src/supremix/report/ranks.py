@@ -53,8 +53,8 @@ def write_ranks(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
     with reading(conf / "table" / "_ranks.yaml", "table") as spec:
         named = sorted((conf / "table").glob(f"{spec['tables']}*.yaml"))
     tables = [
-        files.read(table, out / table.name)[0]
-        for table in (size.spec(load(path)) for path in named)
+        files.read(size.spec(table), out / table.name)[0]
+        for table in map(load, named)  # some have datasets that no other size has
         if (out / table.name / files.RECORDS).is_file()
     ]
     means = [_means(results, spec["rows"]) for results in tables]
