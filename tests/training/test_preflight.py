@@ -17,6 +17,7 @@ from tests.running import run_small
 from tests.stages import method
 
 PRICES = np.random.default_rng(0).lognormal(12, 0.4, 1500).round(2)
+BINS = "dataset.load.bin_size"
 AGES = np.random.default_rng(1).integers(20, 80, 1500).astype(float)
 
 
@@ -44,7 +45,9 @@ def warnings(caplog):
 
 def values(message):
     """The values that a message says to set, by key."""
-    return {key: float(value) for key, value in re.findall(r"(dataset\.load\.bin_size|method\.window)=(\S+)", message)}
+    return {
+        key: float(value) for key, value in re.findall(r"(dataset\.(?:load\.)?bin_size|method\.window)=(\S+)", message)
+    }
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
@@ -58,7 +61,7 @@ def test_labels_that_never_meet_are_an_error_with_values_that_mend_it(name, bin_
 
     toy = data(PRICES * scale, bin_size and bin_size * scale)
     with pytest.raises(UserError) as error:
-        check_positives(loss(7.0 * scale), toy, method(), 0)
+        check_positives(loss(7.0 * scale), toy, method(), 0, BINS)
     message = str(error.value)
     start = (
         r"none of the anchors of 32 batches of 32 rows has a positive, so pre-training would learn nothing \(labels "
@@ -67,18 +70,18 @@ def test_labels_that_never_meet_are_an_error_with_values_that_mend_it(name, bin_
     to_set = values(message)
     assert set(to_set) == {"dataset.load.bin_size"} | ({"method.window"} if name == "supremix" else set())
     window = to_set.get("method.window", 0.0)
-    check_positives(loss(window), data(PRICES * scale, to_set["dataset.load.bin_size"]), method(), 0)
+    check_positives(loss(window), data(PRICES * scale, to_set["dataset.load.bin_size"]), method(), 0, BINS)
     assert not warnings(caplog)
 
 
 def test_few_positives_are_a_warning_that_says_how_many(caplog):
     y_N = PRICES.copy()
     y_N[:500] = y_N[0]
-    check_positives(SupConLoss(0.5), data(y_N, 1.0), method(), 0)
+    check_positives(SupConLoss(0.5), data(y_N, 1.0), method(), 0, BINS)
     assert not warnings(caplog), "a third of the rows with one label is no few"
     y_N = PRICES.copy()
     y_N[:60] = y_N[0]
-    check_positives(SupConLoss(0.5), data(y_N, 1.0), method(), 0, "transfer.")
+    check_positives(SupConLoss(0.5), data(y_N, 1.0), method(), 0, f"transfer.{BINS}")
     (message,) = warnings(caplog)
     share = float(re.search(r"^only (\S+) of the anchors of 32 batches of 32 rows have a positive", message)[1])
     seen = [np.unique(y_N[at_B], return_counts=True)[1] for at_B in first_batches(y_N, method(), Stream(0, "pretrain"))]
@@ -88,19 +91,19 @@ def test_few_positives_are_a_warning_that_says_how_many(caplog):
 
 def test_a_window_that_reaches_no_label_is_a_warning_with_one_that_does(caplog):
     toy = data(AGES, 1.0)
-    check_positives(SupReMixLoss(0.5, 0.5), toy, method(), 0)
+    check_positives(SupReMixLoss(0.5, 0.5), toy, method(), 0, BINS)
     (message,) = warnings(caplog)
     assert message.startswith("none of the anchors of 32 batches of 32 rows has a Mix-pos (labels from 20 to 79")
     window = values(message)
     assert window == {"method.window": 5.0}
-    check_positives(SupReMixLoss(0.5, 5.0), toy, method(), 0)
-    check_positives(SupReMixLoss(0.5, 0.5, mix_pos=False), toy, method(), 0)
+    check_positives(SupReMixLoss(0.5, 5.0), toy, method(), 0, BINS)
+    check_positives(SupReMixLoss(0.5, 0.5, mix_pos=False), toy, method(), 0, BINS)
     assert not warnings(caplog)
 
 
 def test_labels_in_order_are_said_in_the_log_of_the_run_alone(caplog):
     with caplog.at_level(logging.INFO):
-        check_positives(SupReMixLoss(0.5, 5.0), data(AGES, 1.0), method(), 0)
+        check_positives(SupReMixLoss(0.5, 5.0), data(AGES, 1.0), method(), 0, BINS)
     (record,) = caplog.records
     assert record.file_only
     share, mixed = re.fullmatch(
@@ -133,7 +136,7 @@ def test_in_pairs_every_anchor_has_a_positive_where_labels_repeat(caplog):
     shares = {}
     for sampler in ("shuffled", "paired"):
         with caplog.at_level(logging.INFO):
-            check_positives(SupConLoss(0.5), data(ages_N, 1.0), method(sampler=sampler), 0)
+            check_positives(SupConLoss(0.5), data(ages_N, 1.0), method(sampler=sampler), 0, BINS)
         shares[sampler] = caplog.records[0].message.partition(" ")[0]
         caplog.clear()
     assert float(shares["shuffled"]) < 0.2
@@ -145,22 +148,32 @@ def test_two_views_of_a_row_are_each_others_positives(caplog):
         return x
 
     views.draws = 1
-    check_positives(SupConLoss(0.5), data(PRICES, 1.0, views), method(views=2), 0)
-    check_positives(SupCRLoss(), data(PRICES, 1.0), method(labels="raw"), 0)
+    check_positives(SupConLoss(0.5), data(PRICES, 1.0, views), method(views=2), 0, BINS)
+    check_positives(SupCRLoss(), data(PRICES, 1.0), method(labels="raw"), 0, BINS)
     assert not warnings(caplog)
     with pytest.raises(UserError, match="none of the anchors"):
-        check_positives(SupConLoss(0.5), data(PRICES, 1.0), method(views=2), 0)
+        check_positives(SupConLoss(0.5), data(PRICES, 1.0), method(views=2), 0, BINS)
 
 
 def test_without_bins_to_widen_the_message_says_what_else_there_is():
     with pytest.raises(UserError, match=r"from 0 to 1\.5 without bins\): change the labels, method\.loss or "):
-        check_positives(SimCSELoss(0.5), data(np.linspace(0, 1.5, 50), None), method(labels="raw"), 0)
+        check_positives(SimCSELoss(0.5), data(np.linspace(0, 1.5, 50), None), method(labels="raw"), 0, BINS)
 
 
 def test_no_generator_that_training_uses_is_drawn_from():
     state = torch.get_rng_state()
-    check_positives(SupReMixLoss(0.5, 5.0), data(AGES, 1.0), method(), 0)
+    check_positives(SupReMixLoss(0.5, 5.0), data(AGES, 1.0), method(), 0, BINS)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_data_of_ones_own_has_its_own_key_of_the_bins(tmp_path):
+    rows = [f"{number},{number * 1.5}" for number in range(60)]
+    (tmp_path / "own.csv").write_text("\n".join(["x,y", *rows]))
+    own = ("dataset=table", f"dataset.path={tmp_path / 'own.csv'}", "dataset.label=y", "dataset.label_unit=label")
+    with pytest.raises(UserError, match=r": set dataset\.bin_size=") as error:
+        run_small(tmp_path, *own, "method=supcon", "dataset.bin_size=1e-9")
+    (key, value), *_ = values(str(error.value)).items()
+    assert run_small(tmp_path, *own, "method=supcon", f"{key}={value}")[1]["pretrain"]
 
 
 @pytest.mark.parametrize("name", ["supcon", "supremix"])

@@ -20,6 +20,7 @@ from supremix.runtime.imports import import_sklearn
 from supremix.runtime.seeding import initialising
 from supremix.settings import identity
 from supremix.settings.build import build, mixing, regression_loss, regulariser
+from supremix.settings.check import bins_key
 from supremix.settings.provenance import is_usable, other_code, present_code
 from supremix.settings.schema import Settings
 from supremix.store import files
@@ -191,7 +192,7 @@ def train_encoder(context: RunContext, backbone: Any, criterion: nn.Module, pret
 
     settings, method = context.settings, context.settings.contrastive
     transferred = "" if context.cfg.transfer is None else "transfer."
-    check_positives(criterion, context.data, method, settings.seed, transferred)
+    check_positives(criterion, context.data, method, settings.seed, f"{transferred}{bins_key(settings)}")
     projection: nn.Module = nn.Identity()
     if method.projection_head:
         with initialising(settings.seed, "init", "projection"):

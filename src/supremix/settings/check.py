@@ -64,8 +64,13 @@ def check_bins(settings: Settings, bin_size: float | None, y_N: np.ndarray) -> N
     if bin_size is None and settings.against_imbalance:
         raise UserError(
             f"{settings.against_imbalance[0]} compares rows by label bin, and dataset={settings.dataset.name} has "
-            "none: set dataset.load.bin_size or use imbalance=none"
+            f"none: set {bins_key(settings)} or use imbalance=none"
         )
+
+
+def bins_key(settings: Settings) -> str:
+    """Return the key of the width of label bins, which stands higher for data of the user's own."""
+    return "dataset.bin_size" if "bin_size" in (settings.dataset.model_extra or {}) else "dataset.load.bin_size"
 
 
 def check_selection(settings: Settings, y_N: np.ndarray) -> None:

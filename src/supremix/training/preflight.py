@@ -44,7 +44,7 @@ class Positives:
     mix_pos: float | None
 
 
-def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: int, prefix: str = "") -> None:
+def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: int, bins_key: str) -> None:
     """Raise UserError where no anchor has a positive, so that nothing would be learnt; warn where few have one.
 
     A loss without ``count_positives`` is passed over. Nothing is drawn from a generator that training uses.
@@ -54,7 +54,7 @@ def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: in
         data: the dataset of the pre-training.
         method: its settings.
         seed: of the run; with it the batches are those that training will see.
-        prefix: of the dataset's keys in messages.
+        bins_key: of the width of bins, in messages.
     """
     if not hasattr(criterion, "count_positives"):
         return
@@ -74,7 +74,7 @@ def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: in
     if found.share >= FEW and found.mix_pos != 0:
         return
     wider = wider_bins(criterion, data, batches) if found.share < FEW and method.labels == "binned" else None
-    values = [] if wider is None else [f"{prefix}dataset.load.bin_size={wider.bin_size:g}"]
+    values = [] if wider is None else [f"{bins_key}={wider.bin_size:g}"]
     if found.mix_pos is not None:
         values.append(f"method.window={window_of(batches(wider or data), (wider or data).bin_size or 0.0):g}")
     way_out = (
