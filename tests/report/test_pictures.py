@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from supremix.report import by_label, detail, maps, parallel, runs
+from supremix.report import by_label, detail, maps, parallel, runs, svg
 from supremix.report.gather import Run, gather, groups
 from supremix.store.folders import Store
 from supremix.suite.swept import Swept
@@ -16,12 +16,12 @@ from tests.report.test_report import part
 ROWS = 24
 
 
-def network(root, name, mae, *, method="m", seed=0, t=1.0, w=1, **arrays):
+def network(root, name, mae, *, method="m", seed=0, t=1.0, w=1, label="age", **arrays):
     """A finished run with predictions and features of as many test rows."""
     record = whole(name) | {"method": method, "pretrain": None, "seed": seed, "config": {"t": t, "w": w, "seed": seed}}
     record["metrics"]["val"]["best"] = METRIC | {"mae": mae}
     record["metrics"]["test"]["best"] = METRIC | {"mae": 3.0, "mae_many": 1.0, "mae_few": 5.0 + seed}
-    record["data"] |= {"groups": {"test": {"many": 20, "medium": 0, "few": 4}}, "label": "age"}
+    record["data"] |= {"groups": {"test": {"many": 20, "medium": 0, "few": 4}}, "label": label}
     folder = stored(root, name, record)
     (folder / "history.csv").write_text("epoch,loss,val\n1,3.0,2.0\n2,2.0,1.0\n")
     y_N = np.arange(ROWS, dtype=float)
@@ -45,11 +45,23 @@ def test_what_is_compared_is_the_best_setting_of_a_name_with_all_its_seeds(tmp_p
     for name, mae, seed, t in (("a", 1.0, 0, 1), ("b", 9.0, 1, 1), ("c", 3.0, 0, 2), ("d", 4.0, 1, 2)):
         network(tmp_path, name, mae, seed=seed, t=t)
     network(tmp_path, "other", 2.0, method="n")
-    found = of(tmp_path)["d"]
+    found = of(tmp_path)["d, age"]
     assert [(group.name, [run.record["id"] for run in group.runs]) for group in found] == [
         ("n, p", ["other"]),
         ("m, p", ["c", "d"]),
     ]
+
+
+def test_runs_that_predict_other_labels_are_not_compared(tmp_path):
+    for name, label in (("one", "age"), ("two", "height")):
+        network(tmp_path / "runs", name, 1.0, label=label, t=name)
+    assert list(of(tmp_path / "runs")) == ["d, age", "d, height"]
+    assert "Swept settings" not in page(tmp_path / "runs", tmp_path)
+
+
+def test_a_long_name_is_cut_in_the_middle():
+    assert svg.short("a" * 9 + "b" * 9, 7) == "aaa…bbb"
+    assert svg.short("a" * 7, 7) == "a" * 7
 
 
 def test_a_map_has_each_row_with_its_id_label_and_prediction(tmp_path):
@@ -85,13 +97,13 @@ def test_without_a_store_the_page_says_how_to_get_maps_and_errors_by_label(tmp_p
     record = json.loads((tmp_path / "one" / "record.json").read_text())
     found = groups([Run(record, None, ["seed=0"], "Row")])
     (line,) = maps.maps(found)
-    assert "No map of Row (d): the features are not at hand. Name the store of the runs with --store" in line
+    assert "No map of Row (d, age): the features are not at hand. Name the store of the runs with --store" in line
     assert "name the store" in by_label.errors(found, Store(tmp_path))[-1]
 
 
 def test_of_many_rows_and_methods_some_are_drawn_and_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(maps, "ROWS_AT_MOST", 10)
-    monkeypatch.setattr(maps, "OF_A_DATASET", 1)
+    monkeypatch.setattr(maps, "OF_A_TASK", 1)
     for i, method in enumerate("mno"):
         network(tmp_path / "runs", f"run{i}", float(i), method=method)
     text = part(page(tmp_path / "runs", tmp_path), "Maps of the features")
@@ -182,6 +194,6 @@ def test_a_page_of_500_long_runs_stays_below_8_megabytes(tmp_path, monkeypatch):
         (folder / "history.csv").write_text(history)
     text = page(tmp_path / "runs", tmp_path)
     assert 2_000_000 < len(text.encode()) < 8_000_000
-    assert text.count('class="picks map"') == maps.OF_A_DATASET
+    assert text.count('class="picks map"') == maps.OF_A_TASK
     assert len(re.findall(r"<td>\d+</td>", text)) >= 500  # seeds
     assert re.search(r"\d\d\d of 500 runs are shown in detail", text)

@@ -29,16 +29,16 @@ def errors(groups: Mapping[str, Sequence[Group]], store: Store) -> list[str]:
     """Return what is known of where methods err on each dataset.
 
     Args:
-        groups: dataset → what is compared on it, the best on validation first.
+        groups: task → what is compared on it, the best on validation first.
         store: of the runs.
     """
     parts: list[str] = []
     gone, by_shot = False, False
-    for dataset, some in groups.items():
+    for task, some in groups.items():
         ranges_of = {group.name: ranges for group in some if (ranges := _ranges(group.runs, store))}
         shot = _by_shot(some)
-        of_dataset = [*shot, *_over_ranges(ranges_of, label_of(some[0].runs[0]))]
-        parts += [html.subheading(dataset), *of_dataset] if of_dataset else []
+        of_task = [*shot, *_over_ranges(ranges_of, label_of(some[0].runs[0]))]
+        parts += [html.subheading(task), *of_task] if of_task else []
         gone |= not ranges_of
         by_shot |= bool(shot)
     about = ABOUT + f" {SHOT}" * by_shot

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from supremix.errors import UserError
 from supremix.report import html, svg
 from supremix.report.by_label import label_of, of_run, shots_of
-from supremix.report.gather import FACTS, Run
+from supremix.report.gather import Run
 from supremix.settings.repeat import flat
 from supremix.store.folders import Store
 from supremix.suite.stored import outcome
@@ -41,7 +41,7 @@ def details(runs: Sequence[Run], store: Store) -> dict[str, str]:
 
 def _detail(run: Run, store: Store) -> str:
     record = run.record
-    head = " · ".join([record["id"], *(str(record[name]) for name in FACTS[:-1]), f"seed {record['seed']}"])
+    head = " · ".join([record["id"], run.task, record["method"], record["protocol"], f"seed {record['seed']}"])
     head += f" · validation MAE {html.number(run.validation)}" + " · synthetic data" * record["synthetic"]
     names = list(dict.fromkeys(name for part in record["metrics"].values() for best in part.values() for name in best))
     shown = [name for name in names if not name.endswith(tuple(f"_{shot}" for shot in SHOTS))]

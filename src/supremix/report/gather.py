@@ -53,6 +53,12 @@ class Run:
         return self.row or ", ".join([self.record["method"], *[protocol] * (protocol != "none")])
 
     @property
+    def task(self) -> str:
+        """What it is measured on: its dataset, and what is predicted where a dataset leaves that open."""
+        label = self.record["data"].get("label")
+        return ", ".join([self.record["dataset"], *[str(label)] * (label is not None)])
+
+    @property
     def settings(self) -> tuple[str, ...]:
         """What tells it from runs that are more than its repetition with another seed."""
         if self.given is not None:
@@ -74,7 +80,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one dataset that differ by their seeds alone: those of a name with the best validation MAE.
+    """Runs of one task that differ by their seeds alone: those of a name with the best validation MAE.
 
     Attributes:
         name: of each run.
@@ -90,7 +96,7 @@ class Gathered:
     """What there is to report.
 
     Attributes:
-        runs: by dataset, those of the lowest validation MAE first.
+        runs: by task, those of the lowest validation MAE first.
         tables: title → a rendered table; of one without readable runs its lines, headings first.
         unread: what is wrong with runs and tables that cannot be read.
     """
@@ -140,7 +146,7 @@ def _title(path: Path) -> str | None:
 
 
 def _rank(run: Run) -> tuple[str, bool, float]:
-    return run.record["dataset"], run.validation is None, run.validation or 0.0
+    return run.task, run.validation is None, run.validation or 0.0
 
 
 def _add_store(gathered: Gathered, store: Store) -> None:
@@ -182,15 +188,15 @@ def _of_table(cell: Cell, record: Record, store: Store) -> Run:
 
 
 def groups(runs: Sequence[Run]) -> dict[str, list[Group]]:
-    """Return dataset → what is compared on it, one group for each name, the lowest mean validation MAE first."""
+    """Return task → what is compared on it, one group for each name, the lowest mean validation MAE first."""
     together: dict[tuple[str, str], dict[tuple[str, ...], list[Run]]] = {}
     for run in runs:
-        of_name = together.setdefault((run.record["dataset"], run.name), {})
+        of_name = together.setdefault((run.task, run.name), {})
         of_name.setdefault(run.settings, []).append(run)
     found: dict[str, list[Group]] = {}
-    for (dataset, name), of_name in together.items():
-        found.setdefault(dataset, []).append(Group(name, min(of_name.values(), key=_mean)))
-    return {dataset: sorted(some, key=lambda group: _mean(group.runs)) for dataset, some in found.items()}
+    for (task, name), of_name in together.items():
+        found.setdefault(task, []).append(Group(name, min(of_name.values(), key=_mean)))
+    return {task: sorted(some, key=lambda group: _mean(group.runs)) for task, some in found.items()}
 
 
 def _mean(runs: Sequence[Run]) -> float:

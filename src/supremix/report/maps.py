@@ -13,8 +13,8 @@ from supremix.report.gather import Group, Run
 from supremix.store.files import load_arrays, reading
 from supremix.suite.features import on_a_plane, test_features
 
-ROWS_AT_MOST, OF_A_DATASET, AT_MOST = 400, 6, 24
-"""Rows of a map, of more at equal distances in the order of their labels; maps of a dataset; maps of a page."""
+ROWS_AT_MOST, OF_A_TASK, AT_MOST = 400, 6, 24
+"""Rows of a map, of more at equal distances in the order of their labels; maps of a task; maps of a page."""
 ROWS_AT_LEAST = 5
 SIZE, RIM, SHADES = 320, 8, 5
 ABOUT = (
@@ -50,13 +50,13 @@ class Map:
 
 
 def maps(groups: Mapping[str, Sequence[Group]]) -> list[str]:
-    """Return the maps of each dataset, what there are none of, and how to get them.
+    """Return the maps of each dataset and label, what there are none of, and how to get them.
 
     Args:
-        groups: dataset → what is compared on it, the best on validation first.
+        groups: task → what is compared on it, the best on validation first.
     """
     parts, gone, left = [], [], AT_MOST
-    for dataset, some in groups.items():
+    for task, some in groups.items():
         drawn: list[Map] = []
         more, says = [], []
         for group in some:
@@ -64,8 +64,8 @@ def maps(groups: Mapping[str, Sequence[Group]]) -> list[str]:
                 continue
             run = next((run for run in group.runs if run.folder is not None), None)
             if run is None:
-                gone.append(f"{group.name} ({dataset})")
-            elif len(drawn) == min(OF_A_DATASET, left):
+                gone.append(f"{group.name} ({task})")
+            elif len(drawn) == min(OF_A_TASK, left):
                 more.append(group.name)
             else:
                 try:
@@ -75,7 +75,7 @@ def maps(groups: Mapping[str, Sequence[Group]]) -> list[str]:
         left -= len(drawn)
         says += [FEWER.format(_some(more))] if more else []
         if drawn or says:
-            parts += [html.subheading(dataset), *_pictures(drawn), html.listed(says)]
+            parts += [html.subheading(task), *_pictures(drawn), html.listed(says)]
     parts = [html.paragraph(ABOUT), *parts] if left < AT_MOST else parts
     return parts + ([html.paragraph(GONE.format(_some(gone)))] if gone else [])
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 
 from supremix.metrics.regression import cost
-from supremix.report import html
+from supremix.report import html, svg
 from supremix.report.gather import METRICS
 from supremix.suite.swept import Swept, Values, in_order
 
@@ -59,11 +59,13 @@ def _framed(swept: Swept, axes: list[list[str]], ends: list[float], lines: list[
     for i, (name, values) in enumerate(zip([*swept.keys, metric], [*axes, []], strict=True)):
         x = SIDE + STEP * i
         ruled.append(f"M{x} {TOP - SPREAD / 2}v{TALL + SPREAD}")
-        words.append(f'<text x="{x}" y="14" text-anchor="middle">{escape(_short(name, 22))}</text>')
+        words.append(f'<text x="{x}" y="14" text-anchor="middle">{escape(svg.short(name, 22))}</text>')
         ticks = [(_height(at, len(values)), value) for at, value in enumerate(values)]
         ticks = ticks or [*zip((TOP, TOP + TALL), (f"{end:.4g}" for end in dict.fromkeys(ends)), strict=False)]
         at, most = (f'text-anchor="end" x="{x - 6}"', 10) if i == 0 else (f'x="{x + 6}"', 20)
-        words += [f'<text class="halo" {at} y="{y + 4:.0f}">{escape(_short(text, most))}</text>' for y, text in ticks]
+        words += [
+            f'<text class="halo" {at} y="{y + 4:.0f}">{escape(svg.short(text, most))}</text>' for y, text in ticks
+        ]
     about = f"{metric} over {', '.join(swept.keys)}, a line a combination; the heat maps have the numbers"
     return (
         f'<svg class="picks" viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(about)}">'
@@ -74,8 +76,3 @@ def _framed(swept: Swept, axes: list[list[str]], ends: list[float], lines: list[
 def _height(at: int, count: int) -> float:
     """Return where the value at a position of so many lies; a single one in the middle."""
     return TOP + TALL * (1 - at / (count - 1) if count > 1 else 0.5)
-
-
-def _short(text: str, most: int) -> str:
-    """Return a text that fits beside an axis, its end where it does not."""
-    return text if len(text) <= most else f"…{text[1 - most :]}"

@@ -23,8 +23,9 @@ HEADER = (
     | {"code": "text", "synthetic": "text"}
 )
 RANKED = (
-    "The runs of each dataset are in the order of their validation MAE; errors are in units of the label. No column of "
-    "the test rows sorts: who chooses by them has no estimate left. The code is the digest of what can change a number."
+    "The runs of each dataset and label are in the order of their validation MAE. Errors are in units of the label, of "
+    "several labels in standard deviations. No column of the test rows sorts: who chooses by them has no estimate "
+    "left. The code is the digest of what can change a number."
 )
 
 
@@ -100,4 +101,5 @@ def _line(run: Run) -> list[str]:
     record = run.record
     values = [html.number(record["metrics"][split]["best"].get(name)) for split in ("val", "test") for name in METRICS]
     code = record.get("code", {}).get("digest", "")[:8]
-    return [record["id"], *(str(record[name]) for name in FACTS), *values, code, "yes" if record["synthetic"] else "no"]
+    facts = (run.task, *(str(record[name]) for name in FACTS[1:]))
+    return [record["id"], *facts, *values, code, "yes" if record["synthetic"] else "no"]

@@ -50,15 +50,14 @@ class Frame:
             (LEFT, 14, "start", self.title),
             (LEFT, floor + 15, "start", low_x),
             *([(right, floor + 15, "end", high_x)] if high_x != low_x else []),
-            ((LEFT + right) / 2, floor + 30, "middle", self.axes[0]),
+            ((LEFT + right) / 2, floor + 30, "middle", short(self.axes[0], self.width // 7)),
             (LEFT - 5, floor, "end", low_y),
             *([(LEFT - 5, TOP + 8, "end", high_y)] if high_y != low_y else []),
         ]
         words = "".join(f'<text x="{x}" y="{y}" text-anchor="{at}">{escape(text)}</text>' for x, y, at, text in texts)
         middle = (TOP + floor) / 2
-        words += (
-            f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(self.axes[1])}</text>'
-        )
+        up = escape(short(self.axes[1], HEIGHT // 7))
+        words += f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{up}</text>'
         about = f"{self.title}: {self.axes[1]}, {low_y} to {high_y}, over {self.axes[0]}, {low_x} to {high_x}"
         return (
             f'<svg{f" class={kind}" if kind else ""} viewBox="0 0 {self.width} {HEIGHT}" width="{self.width}" '
@@ -154,6 +153,12 @@ def errors(ranges_of: Mapping[str, Sequence[Range]], title: str, axes: tuple[str
             says = f"{name}: label {part.low:.4g} to {part.high:.4g}, MAE {part.mae:.4g} over {part.rows} rows"
             inside += f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" data-says="{escape(says)}"/>'
     return frame.around(inside, "picks")
+
+
+def short(text: str, most: int) -> str:
+    """Return a text of up to so many letters, without its middle where it is longer."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
 
 
 def sample(style: int) -> str:

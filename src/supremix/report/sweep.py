@@ -12,17 +12,16 @@ from supremix.report import html, parallel
 from supremix.report.gather import METRICS, Run
 from supremix.suite.swept import Swept, Values, in_order, swept_among
 
-KINDS = ("dataset", "method", "protocol")
 MAPPED_AT_MOST = 3
 """Swept settings of which each pair has a map; more have the picture of parallel axes alone."""
 SHADES = "Means over seeds{}. Bold is the best, and darker is better; a number in brackets counts runs, where several."
 
 
 def sweeps(runs: Sequence[Run]) -> list[str]:
-    """Return maps and a picture for each dataset, method and protocol whose runs differ in settings."""
+    """Return maps and a picture for each dataset with its label, method and protocol whose runs differ in settings."""
 
     def kind(run: Run) -> tuple[str, ...]:
-        return tuple(run.record[name] for name in KINDS)
+        return run.task, run.record["method"], run.record["protocol"]
 
     parts = []
     for name, alike in groupby(sorted(runs, key=kind), key=kind):
