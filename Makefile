@@ -43,6 +43,9 @@ tables: $(STAMP) ## Render every table from what the store holds, with results/R
 	$(SUPREMIX) table --render-all $(AT_SIZE) $(OVERRIDES)
 	$(if $(SIZE),,$(PY) scripts/readme_table.py)
 
+tune-%: $(STAMP) ## Tune the rows of a table with one budget each on validation, as conf/table/_tuning.yaml says
+	$(SUPREMIX) search --table $* $(RUNS)
+
 rerun-cells: $(STAMP) ## Run three cells of the committed tables anew, drawn by SEED, and compare them
 	$(PY) scripts/rerun_cells.py --seed $(or $(SEED),0)
 

@@ -6,10 +6,11 @@ import signal
 
 import pytest
 
-from supremix import search as search_module
 from supremix.errors import UserError
 from supremix.runtime.locks import acquired
-from supremix.search import search, split
+from supremix.search import search, study
+from supremix.search.database import kept
+from supremix.search.space import split
 from supremix.settings.compose import CONF
 from supremix.store.folders import Store
 from supremix.suite.launchers import IN_PROCESS
@@ -74,6 +75,15 @@ def test_a_failed_trial_is_recorded_and_the_value_is_the_mean_validation_metric(
     assert "temperature must be a finite number above 0" in capfd.readouterr().err
 
 
+def test_a_trial_that_begins_worse_than_the_median_gets_no_further_seeds(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "values", lambda what, rows, *_: {number: first[number] for number in rows})
+    for first in ({0: 3.0, 1: 2.0, 2: 4.0, 3: 1.0, 4: 2.5, 5: 9.0}, dict.fromkeys(range(6), 1.0)):
+        given = arguments(tmp_path / str(first[0]), "method.temperature=1,2", trials=6, seeds=(0, 1))
+        states = [trial["state"] for trial in trials_of(search(*given, prune=True))]
+        expected = ["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE", "COMPLETE", "PRUNED"]
+        assert states == (expected if first[0] == 3 else ["COMPLETE"] * 6)
+
+
 def test_a_search_without_a_finished_trial_says_so(tmp_path):
     with pytest.raises(UserError, match=r"no trial finished, see .*trials.csv"):
         search(*arguments(tmp_path, "method.temperature=-1,-2", trials=1))
@@ -136,5 +146,5 @@ def test_a_study_that_is_damaged_is_one_line_with_the_way_out(tmp_path):
 
 
 def _opened(optuna, database):
-    with search_module._kept(database):
+    with kept(database):
         optuna.create_study(storage=f"sqlite:///{database}", study_name="s", load_if_exists=True)

@@ -9,13 +9,16 @@ from supremix.cli import options as shared
 
 EXAMPLES = """\
   supremix search dataset=uci_airfoil method=supremix --trials 30 --seeds 0,1 \\
-      'method.temperature=tag(log,interval(0.1,5))' 'method.window=range(1,10)' 'method.beta=[2,8],[8,2]'"""
+      'method.temperature=tag(log,interval(0.1,5))' 'method.window=range(1,10)' 'method.beta=[2,8],[8,2]'
+  supremix search --table extended_uci_airfoil     tune the rows that conf/table/_tuning.yaml lists, for the table"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--trials", type=int, default=20, help="in the end, those of before included (%(default)s)")
     parser.add_argument("--seeds", default="0", help="of each trial, comma-separated (default: %(default)s)")
+    table = parser.add_argument("--table", help="tune rows of this table instead, as conf/table/_tuning.yaml says")
+    table.completer = shared.completed("table")  # type: ignore[attr-defined]
     shared.add_launcher(parser)
     shared.add_config_dir(parser)
     shared.add_overrides(parser, "Hydra overrides; several values or an interval make the space")
@@ -31,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     from supremix.search import search
     from supremix.settings.compose import CONF
 
+    if options.table:
+        return tune(options)
     seeds = shared.seeds_of(options.seeds) or [0]
     launcher, overrides = shared.launcher_of(options)
     at_once = max(1, (options.jobs or os.cpu_count() or 1) // len(seeds))
@@ -41,4 +46,20 @@ def run(options: argparse.Namespace) -> int:
     value = f"validation {best['metric']} {best['value']:.4f}"
     print(f"best: trial {best['trial']}, {value}, mean of seeds {options.seeds}")
     print(f"  supremix train {shlex.join(best['overrides'])}\n  {folder / 'best.json'}")
+    return 0
+
+
+def tune(options: argparse.Namespace) -> int:
+    """Tune the rows of a table; print the file that it reads."""
+    import os
+
+    from supremix.runtime.entry import entry_point
+    from supremix.search.tuning import tune
+    from supremix.settings.compose import CONF
+
+    launcher, overrides = shared.launcher_of(options)
+    with entry_point():
+        path = tune(options.table, CONF, launcher, overrides, max(1, options.jobs or os.cpu_count() or 1))
+    print(path.read_text(encoding="utf-8"))
+    print(path)
     return 0

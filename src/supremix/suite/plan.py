@@ -57,7 +57,7 @@ def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
     for override in overrides:
         if key_of(override) == "seed":
             raise UserError(f"{override}: every run of a table has a seed of its own: use --seeds")
-    lines = [[*spec.overrides, *panel.overrides, *row.overrides, *overrides] for panel, row in spec.cells()]
+    lines = [[*spec.overrides, *panel.overrides, *row.overrides, *row.tuned, *overrides] for panel, row in spec.cells()]
     cfgs = [composed(conf, line) for line in lines]
     _check_added(overrides, cfgs)
     cells: list[Cell] = []

@@ -17,13 +17,14 @@ from supremix.suite.checks import problems
 from supremix.suite.spec import Spec
 
 PART = {"rows": "row", "panels": "panel"}
+TUNED = "tuned"  # folder beside the specifications, with what was found for rows of the table of the same name
 MISSING, UNKNOWN = "missing", "unexpected_keyword_argument"  # as pydantic names errors in keys
 
 
 def load(path: Path) -> Spec:
     """Read a table's specification; UserError naming the file and key where it does not fit."""
     with reading(path, "table") as raw:
-        return built(raw)
+        return built(tuned(path, raw))
 
 
 @contextmanager
@@ -65,6 +66,18 @@ def based(path: Path, content: dict[str, Any]) -> dict[str, Any]:
         if more := content.pop(f"more_{part}", None):
             below[part] = [*below.get(part, []), *more]
     return below | content
+
+
+def tuned(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Return a table's content with the settings that were tuned for its rows, and a note that names them."""
+    file = path.parent / TUNED / path.name
+    if not file.is_file():
+        return content
+    found = {name: row["overrides"] for name, row in read_yaml(file).items()}
+    rows = [row | {"tuned": found.get(row["name"], [])} for row in content["rows"]]
+    listed = "; ".join(f"{name}: {' '.join(overrides) or 'its own settings'}" for name, overrides in found.items())
+    notes = [*content.get("notes", []), f"Tuned on validation, all others as they come: {listed}"]
+    return content | {"rows": rows, "notes": notes}
 
 
 def built(raw: dict[str, Any]) -> Spec:

@@ -49,7 +49,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: a name, the overrides that make it, and the paper's values: by metric, or by panel and metric."""
+    """A row: a name, the overrides that make it, and the paper's values: by metric, or by panel and metric.
+
+    ``tuned`` are overrides that a search on validation found for it, after its own.
+    """
 
     __pydantic_config__ = FORBID
 
@@ -58,6 +61,7 @@ class Row:
     overrides: Annotated[list[str], *fields.OVERRIDES]
     panels: Annotated[list[str] | None, fields.PANELS_OF_ROW] = None  # None: in every panel
     paper: Annotated[dict[str, Any], fields.PAPER] = field(default_factory=dict)
+    tuned: Annotated[list[str], *fields.OVERRIDES] = field(default_factory=list)
 
     def paper_in(self, panel: Panel) -> dict[str, float]:
         """Return the paper's values of this row in a panel, by metric."""

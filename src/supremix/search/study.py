@@ -5,24 +5,22 @@ that the protocol selects by; the test set has no part in it.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep
 from omegaconf import DictConfig, OmegaConf
 
-from supremix.errors import Busy, UserError, needs, writing_to
-from supremix.metrics.regression import HIGHER_IS_BETTER
+from supremix.errors import Busy, UserError, writing_to
+from supremix.metrics.regression import HIGHER_IS_BETTER, cost
 from supremix.runtime.disk import replacing
 from supremix.runtime.locks import acquired
 from supremix.runtime.seeding import derive
+from supremix.search.database import installed, kept
+from supremix.search.space import split
 from supremix.settings.compose import composed
 from supremix.settings.identity import config_hash
-from supremix.settings.overrides import key_of
 from supremix.store.folders import ELSEWHERE, Store
 from supremix.store.records import Record, replace_json
 from supremix.suite.launchers import Launcher
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PRUNED_FROM = 3  # trials whose first seed is known
+
 
 @dataclass(frozen=True)
 class Search:
@@ -50,7 +50,15 @@ class Search:
     metric: str
 
 
-def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_once: int, launcher: Launcher) -> Path:
+def search(
+    conf: Path,
+    overrides: list[str],
+    seeds: list[int],
+    trials: int,
+    at_once: int,
+    launcher: Launcher,
+    prune: bool = False,
+) -> Path:
     """Bring the study of these settings to a number of trials; return its folder, with best.json and trials.csv.
 
     Called again it goes on: trials that a killed process left are run to their end first. A trial with a failed run is
@@ -63,8 +71,9 @@ def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_o
         trials: their number in all.
         at_once: trials in a round; the next is drawn when all of them have ended.
         launcher: starts the runs.
+        prune: whether a trial ends after its first seed where that is worse than the median of all trials' first seeds.
     """
-    optuna = _optuna()
+    optuna = installed()
     space, fixed = split(overrides)
     cfg = composed(conf, fixed)
     store = Store(cfg.paths.runs)
@@ -75,7 +84,7 @@ def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_o
             lock = acquired(folder, wait=False)
     except Busy as busy:
         raise UserError(f"{busy}: one process at a time draws the trials of a search") from None
-    with lock, _kept(folder / "study.db"):
+    with lock, kept(folder / "study.db"):
         study = optuna.create_study(
             storage=f"sqlite:///{folder.absolute() / 'study.db'}",
             study_name=what.name,
@@ -83,59 +92,45 @@ def search(conf: Path, overrides: list[str], seeds: list[int], trials: int, at_o
             load_if_exists=True,
         )
         while batch := _next(study, what, trials, at_once):
-            spec = _spec(what, [Row(f"trial {trial.number}", "variant", _settings(trial.params)) for trial in batch])
-            cells, _, failed = run_missing(spec, conf, launcher, fixed)
-            for line in failed:
-                log.info("%s", line)
-            for trial in batch:
-                records, _ = read_finished(store, [cell for cell in cells if cell.row == f"trial {trial.number}"])
-                value = _value([record for _, record in records], what)
-                study.tell(trial.number, value, optuna.trial.TrialState.FAIL if value is None else None)
+            pruned: set[int] = set()
+            if prune and len(seeds) > 1:
+                rows = _rows(batch)
+                pruned = _pruned(study, what, values(replace(what, seeds=seeds[:1]), rows, conf, launcher))
+            rows = _rows([trial for trial in batch if trial.number not in pruned])
+            for number, value in values(what, rows, conf, launcher).items():
+                study.tell(number, value, optuna.trial.TrialState.FAIL if value is None else None)
+            for number in pruned:
+                study.tell(number, state=optuna.trial.TrialState.PRUNED)
         _write(study, what, folder)
     return folder
 
 
-def split(overrides: list[str]) -> "tuple[dict[str, BaseDistribution], list[str]]":
-    """Return the space by key, and the overrides with a single value; UserError for those that trials cannot use."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
-    space: dict[str, BaseDistribution] = {}
-    fixed = []
-    given = set()
-    for parsed in OverridesParser.create().parse_overrides(overrides):
-        line = str(parsed.input_line)
-        key, value = line.partition("=")[0], parsed.value()
-        bare = key_of(line)
-        if bare == "seed":
-            raise UserError(f"{line}: every trial runs with the same seeds: use --seeds")
-        if bare in given:
-            raise UserError(f"{line}: {bare} is given twice: leave out one")
-        given.add(bare)
-        if isinstance(value, Glob):
-            raise UserError(f"{line}: a search has no patterns: list the names, with commas between them")
-        if isinstance(value, IntervalSweep):
-            try:
-                space[key] = FloatDistribution(float(value.start or 0), float(value.end or 0), log="log" in value.tags)
-            except ValueError as error:
-                raise UserError(f"{line}: {error}") from None
-        elif parsed.is_sweep_override():
-            space[key] = CategoricalDistribution(list(parsed.sweep_string_iterator()))
-        else:
-            fixed.append(line)
-    if not space:
-        raise UserError(
-            "nothing to search: give a key several values or an interval, such as "
-            "'method.temperature=tag(log,interval(0.1,5))' 'method.beta=[2,8],[8,2]'"
-        )
-    return space, fixed
+def values(what: Search, rows: dict[int, list[str]], conf: Path, launcher: Launcher) -> dict[int, float | None]:
+    """Run trials, number → settings; return their mean validation metrics, None where a run is missing or has none."""
+    spec = _spec(what, [Row(f"trial {number}", "variant", settings) for number, settings in rows.items()])
+    if not rows:
+        return {}
+    cells, store, failed = run_missing(spec, conf, launcher, what.overrides)
+    for line in failed:
+        log.info("%s", line)
+    found = {}
+    for number in rows:
+        records, _ = read_finished(store, [cell for cell in cells if cell.row == f"trial {number}"])
+        found[number] = _value([record for _, record in records], what)
+    return found
 
 
-def _optuna() -> Any:
-    needs("optuna", "sweep")
-    import optuna
+def _rows(batch: "list[AnyTrial]") -> dict[int, list[str]]:
+    return {trial.number: _settings(trial.params) for trial in batch}
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
+
+def _pruned(study: "optuna.Study", what: Search, first: dict[int, float | None]) -> set[int]:
+    """Note the trials' values on their first seed; return those that are worse than the median of all so far."""
+    costs = {str(number): cost(what.metric, value) for number, value in first.items()}
+    noted = study.user_attrs.get("first seed", {}) | costs
+    study.set_user_attr("first seed", noted)
+    middle = median(noted.values())
+    return {int(number) for number, value in costs.items() if len(noted) >= PRUNED_FROM and value > middle}
 
 
 def _name(conf: Path, fixed: list[str], space: dict[str, Any], seeds: list[int]) -> str:
@@ -196,19 +191,3 @@ def _write(study: "optuna.Study", what: Search, folder: Path) -> None:
     decided = {"split": "val", "metric": what.metric, "seeds": what.seeds, "value": best.value, "trial": best.number}
     with writing_to(folder, ELSEWHERE):
         replace_json(folder / "best.json", decided | {"overrides": [*what.overrides, *_settings(best.params)]})
-
-
-@contextmanager
-def _kept(database: Path) -> Iterator[None]:
-    """Turn what the study's file has against being read or written into UserError; runs are not in it."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (StorageInternalError, SQLAlchemyError) as error:
-        cause = error.__cause__ or error
-        raise UserError(
-            f"{database}: cannot be read or written ({str(cause).splitlines()[0]}): make space, or remove the file to "
-            "draw the trials anew, whose finished runs are used"
-        ) from None

@@ -1,0 +1,5 @@
+"""Search for settings with Optuna, on validation alone; for a table, of all its rows with one budget."""
+
+from supremix.search.study import search
+
+__all__ = ["search"]
