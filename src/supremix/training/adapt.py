@@ -85,11 +85,9 @@ def adapt(
     loss = ready(objects.loss or LOSSES[settings.loss](), target_N, weight_N is not None)
     with initialising(seed, "init", "head"):
         head = new_head(loss, backbone.out_dim, target_N, settings.bias_init)
-    inputs, at_once, running = data, batch_size, None
+    inputs, running = data, None
     if not settings.train_backbone:
-        inputs, at_once = on_features(data, backbone, device, batch_size), CACHED_AT_ONCE
-        if objects.fds is not None:
-            inputs = replace(inputs, train=on_calibrated(inputs.train, objects.fds, training_bins(data)))
+        inputs = frozen_features(data, objects, device, batch_size)
     elif objects.fds is not None:
         running = RunningFDS(objects.fds, training_bins(data), backbone.out_dim)
     stream, draws = Stream(seed, "adapt"), generator(seed, "regularisers", device=device)
@@ -99,14 +97,14 @@ def adapt(
         batches = labelled(batches, running, training_bins(data).of_row)
     encoder = backbone if settings.train_backbone else nn.Identity()
     model = synchronised(fabric, network(encoder, head, loss, objects.regularisers, running, objects.mixing).to(device))
-    objective = Objective(loss, data, objects.regularisers, weight_N, draws, device)
     wrapped, optimizer = fabric.setup(model, objects.optimizer(model.parameters()))
+    at_once = batch_size if settings.train_backbone else CACHED_AT_ONCE
     predict = partial(predictions_of, inputs, wrapped, loss, device, at_once)
     task = Task(
         wrapped,
         optimizer,
         batches,
-        objective,
+        Objective(loss, data, objects.regularisers, weight_N, draws, device),
         stream,
         objects.scheduler(optimizer) if objects.scheduler else None,
         score=lambda: validation_score(predict(inputs.val)[0], data.val.y, settings.select, data.vectors),
@@ -117,29 +115,52 @@ def adapt(
     )
     fitted = fit(fabric, task, settings, hooks)
     states = {"last": state_on_cpu(model), "best": fitted.best_state or state_on_cpu(model)}
-
-    predictions: Predictions = {"val": {}, "test": {}}
-    intervals: dict[str, Interval] = {}
-    for which in ("last", "best"):  # best at the end: the features below are its
-        model.load_state_dict(states[which])
-        for name, by_variant in predictions.items():
-            by_variant[which], interval = predict(getattr(inputs, name))
-            intervals |= {} if interval is None else {name: interval}
+    predictions, intervals = read_out(model, states, inputs, predict)  # which leaves the best weights in the model
     states = {name: stored(loss, state) for name, state in states.items()}
     if settings.train_backbone:
         features_ND = apply(backbone, data.test, at_once, device, data.to_input).numpy()
     else:
         features_ND = all_rows(inputs.test)
-        inputs.train.fetch(np.arange(1))  # all ranks encode together, also where no epoch was left to train
-        if ranks.is_first():
-            ridge, nearest = ridge_probe(inputs.train, inputs.val, weight_N), neighbour_probe(inputs.train)
-            for name, by_variant in predictions.items():
-                rows_ND = all_rows(getattr(inputs, name))
-                by_variant |= {"ridge": ridge.predict(rows_ND), "knn": nearest.predict(rows_ND)}
-            states["ridge"] = linear_map(ridge)
+        add_probes(inputs, weight_N, predictions, states)
         states["best"] |= {f"backbone.{key}": value for key, value in state_on_cpu(backbone).items()}
     outcome = predictions, states, features_ND, fitted.best_epoch, fitted.history, fitted.seconds
     return Adapted(*outcome, intervals, loss.coverage if intervals else None)
+
+
+def frozen_features(data: Data, objects: Adaptation, device: torch.device, batch_size: int) -> Data:
+    """Return the data with the frozen backbone's features as inputs, those of training rows calibrated by FDS."""
+    inputs = on_features(data, objects.backbone, device, batch_size)
+    if objects.fds is None:
+        return inputs
+    return replace(inputs, train=on_calibrated(inputs.train, objects.fds, training_bins(data)))
+
+
+def read_out(
+    model: nn.Module, states: dict[str, dict[str, Tensor]], inputs: Data, predict: Callable[[Split], Any]
+) -> tuple[Predictions, dict[str, Interval]]:
+    """Return the predictions of validation and test rows by each state, and the intervals of the best one's."""
+    predictions: Predictions = {"val": {}, "test": {}}
+    intervals: dict[str, Interval] = {}
+    for which in ("last", "best"):
+        model.load_state_dict(states[which])
+        for name, by_variant in predictions.items():
+            by_variant[which], interval = predict(getattr(inputs, name))
+            intervals |= {} if interval is None else {name: interval}
+    return predictions, intervals
+
+
+def add_probes(
+    inputs: Data, weight_N: np.ndarray | None, predictions: Predictions, states: dict[str, dict[str, Tensor]]
+) -> None:
+    """Add what a ridge regression on frozen features and their nearest neighbours predict, and the ridge's weights."""
+    inputs.train.fetch(np.arange(1))  # all ranks encode together, also where no epoch was left to train
+    if not ranks.is_first():
+        return
+    ridge, nearest = ridge_probe(inputs.train, inputs.val, weight_N), neighbour_probe(inputs.train)
+    for name, by_variant in predictions.items():
+        rows_ND = all_rows(getattr(inputs, name))
+        by_variant |= {"ridge": ridge.predict(rows_ND), "knn": nearest.predict(rows_ND)}
+    states["ridge"] = linear_map(ridge)
 
 
 def training_items(inputs: Data, objects: Adaptation, target_N: np.ndarray) -> Items:

@@ -145,97 +145,122 @@ def fit(fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks = NO_HOO
         UserError: loss or gradient are not finite.
         Stopped: a signal came; the state was saved.
     """
-    model, optimizer, scheduler, score = task.model, task.optimizer, task.scheduler, task.score
-    reader, checkpoints = hooks.reader, hooks.checkpoints
-    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "precision": fabric.strategy.precision}
-    parts |= {"scheduler": scheduler} if scheduler is not None else {}
-    parts |= {"reader": reader} if reader is not None else {}
-    scaler = getattr(fabric.strategy.precision, "scaler", None)
-    parameters = list(model.parameters())
+    run = _Fit(fabric, task, settings, hooks)
+    state = run.state
+    try:
+        for epoch, row in enumerate(state.history, 1):
+            hooks.report(epoch, row)
+        while state.epoch <= settings.epochs and not patience_is_over(state, task.patience):
+            run.epoch()
+            hooks.report(len(state.history), state.history[-1])
+    except Stopped:
+        with unbroken():
+            run.save()
+        raise
+    state.seconds = run.seconds()
+    return state
 
-    def read(values: dict[str, Any]) -> Fitted:
-        if not all(bool(parameter.isfinite().all()) for parameter in parameters):
-            raise ValueError("a weight is not finite")
-        return Fitted.of(values)
 
-    saved = resumed(checkpoints, parts, task.generators, fabric.device, read) if checkpoints else None
-    state = saved or Fitted()
-    state.total = state.total.to(fabric.device)
-    watch = Watch(task.ids, checkpoints.newest if checkpoints else lambda: None)
-    started = time.perf_counter() - state.seconds
+class _Fit:
+    """A fit that goes on: its state, a step, an epoch, a checkpoint."""
 
-    def save() -> None:
-        watch.check()
-        state.seconds = time.perf_counter() - started
+    def __init__(self, fabric: Fabric, task: Task, settings: FitSettings, hooks: Hooks) -> None:
+        self.fabric, self.task, self.clip, self.hooks = fabric, task, settings.clip, hooks
+        self.scaler = getattr(fabric.strategy.precision, "scaler", None)
+        self.parameters = list(task.model.parameters())
+        self.parts: dict[str, Any] = {
+            "model": task.model,
+            "optimizer": task.optimizer,
+            "precision": fabric.strategy.precision,
+        }
+        self.parts |= {"scheduler": task.scheduler} if task.scheduler is not None else {}
+        self.parts |= {"reader": hooks.reader} if hooks.reader is not None else {}
+        checkpoints = hooks.checkpoints
+        saved = checkpoints and resumed(checkpoints, self.parts, task.generators, fabric.device, self._read)
+        self.state = saved or Fitted()
+        self.state.total = self.state.total.to(fabric.device)
+        self.watch = Watch(task.ids, checkpoints.newest if checkpoints else lambda: None)
+        self.started = time.perf_counter() - self.state.seconds
+
+    def seconds(self) -> float:
+        """Return how long the fit has taken, those before an interruption included."""
+        return time.perf_counter() - self.started
+
+    def save(self) -> None:
+        """Save the state, unless its numbers are not finite."""
+        self.watch.check()
+        state, checkpoints = self.state, self.hooks.checkpoints
+        state.seconds = self.seconds()
         if checkpoints is not None and ranks.is_first():
-            checkpoints.save(state.epoch, state.step, snapshot(parts, task.generators, fabric.device, vars(state)))
+            values = snapshot(self.parts, self.task.generators, self.fabric.device, vars(state))
+            checkpoints.save(state.epoch, state.step, values)
 
-    def step(epoch: int, x: Any, y_B: Tensor) -> None:
+    def epoch(self) -> None:
+        """Train for what is left of an epoch, and score it."""
+        state, task, checkpoints = self.state, self.task, self.hooks.checkpoints
+        task.model.train()
+        if state.step == 0:
+            torch.manual_seed(derive(*task.stream, "dropout", state.epoch))
+        for x, y_B in task.batches(state.epoch, state.step):
+            with unbroken():
+                self._step(x, y_B)
+                if checkpoints is not None and ranks.is_first() and checkpoints.due():
+                    self.save()
+            ranks.stop_if_asked()
+        self.watch.check()
+        row = {"loss": float(state.total) / state.rows}
+        if task.score is not None:
+            task.model.eval()
+            row["val"] = float(task.score())
+        row |= self.hooks.measure(state.epoch)
+        with unbroken():
+            self._close(row)
+
+    def _step(self, x: Any, y_B: Tensor) -> None:
+        task, state, fabric = self.task, self.state, self.fabric
+        model, optimizer, reader = task.model, task.optimizer, self.hooks.reader
+
         def loss_of(part: Any) -> tuple[Any, Tensor]:
             output = gather(part, len(y_B), task.views)
-            seed_loss(task.stream, epoch, state.step)
+            seed_loss(task.stream, state.epoch, state.step)
             return output, task.objective(output, y_B)
 
         optimizer.zero_grad(set_to_none=True)
-        seed_step(task.stream, epoch, state.step)
+        seed_step(task.stream, state.epoch, state.step)
         if task.microbatch is None:
             output, loss = loss_of(model(x))
             fabric.backward(loss)
         else:
             output, loss = backward_in_parts(fabric, model, x, task.microbatch, loss_of)
         # A scaled gradient may overflow: its step is skipped and the scale lowered, so that only the loss is watched.
-        norm = loss.detach() if scaler is not None else largest_gradient(parameters)
-        if settings.clip is not None:
-            if scaler is not None:  # Fabric's own clipping refuses fused optimizers, which need not unscale then
-                scaler.unscale_(getattr(optimizer, "optimizer", optimizer))
-            nn.utils.clip_grad_norm_(parameters, settings.clip)
+        norm = loss.detach() if self.scaler is not None else largest_gradient(self.parameters)
+        if self.clip is not None:
+            if self.scaler is not None:  # Fabric's own clipping refuses fused optimizers, which need not unscale then
+                self.scaler.unscale_(getattr(optimizer, "optimizer", optimizer))
+            nn.utils.clip_grad_norm_(self.parameters, self.clip)
         optimizer.step()
         state.total += loss.detach() * len(y_B)
         state.rows += len(y_B)
-        if reader is not None and state.step % hooks.log_every == 0:
-            reader.read(epoch, output.detach(), y_B, loss.detach())
+        if reader is not None and state.step % self.hooks.log_every == 0:
+            reader.read(state.epoch, output.detach(), y_B, loss.detach())
         state.step += 1
-        watch.note(epoch, state.step, loss, norm)
+        self.watch.note(state.epoch, state.step, loss, norm)
 
-    def close(epoch: int, row: EpochRow) -> None:
+    def _close(self, row: EpochRow) -> None:
+        state, task, reader = self.state, self.task, self.hooks.reader
         row |= reader.close() if reader is not None else {}
-        if scheduler is not None:
-            scheduler.step()
+        if task.scheduler is not None:
+            task.scheduler.step()
         # While the score is undefined, which is infinity, the last epoch stands in for the best.
-        if score is not None and (row["val"] < state.lowest or math.isinf(state.lowest)):
-            state.lowest, state.best_epoch, state.best_state = row["val"], epoch, state_on_cpu(model)
+        if task.score is not None and (row["val"] < state.lowest or math.isinf(state.lowest)):
+            state.lowest, state.best_epoch, state.best_state = row["val"], state.epoch, state_on_cpu(task.model)
         state.history.append(row)
-        state.epoch, state.step, state.total, state.rows = epoch + 1, 0, torch.zeros_like(state.total), 0
+        state.epoch, state.step, state.total, state.rows = state.epoch + 1, 0, torch.zeros_like(state.total), 0
 
-    try:
-        for epoch, row in enumerate(state.history, 1):
-            hooks.report(epoch, row)
-        while state.epoch <= settings.epochs and not patience_is_over(state, task.patience):
-            epoch = state.epoch
-            model.train()
-            if state.step == 0:
-                torch.manual_seed(derive(*task.stream, "dropout", epoch))
-            for x, y_B in task.batches(epoch, state.step):
-                with unbroken():
-                    step(epoch, x, y_B)
-                    if checkpoints is not None and ranks.is_first() and checkpoints.due():
-                        save()
-                ranks.stop_if_asked()
-            watch.check()
-            row = {"loss": float(state.total) / state.rows}
-            if score is not None:
-                model.eval()
-                row["val"] = float(score())
-            row |= hooks.measure(epoch)
-            with unbroken():
-                close(epoch, row)
-            hooks.report(epoch, row)
-    except Stopped:
-        with unbroken():
-            save()
-        raise
-    state.seconds = time.perf_counter() - started
-    return state
+    def _read(self, values: dict[str, Any]) -> Fitted:
+        if not all(bool(parameter.isfinite().all()) for parameter in self.parameters):
+            raise ValueError("a weight is not finite")
+        return Fitted.of(values)
 
 
 def patience_is_over(state: Fitted, patience: int | None) -> bool:
