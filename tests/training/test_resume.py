@@ -239,7 +239,7 @@ class MeanLabel:
     def __init__(self):
         self.state = {}
 
-    def read(self, epoch, output, y_B):
+    def read(self, epoch, output, y_B, loss):
         self.state["label"] = self.state.get("label", 0) + y_B.mean() * output.mean()
 
     def close(self):
