@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from supremix.report import by_label, detail, maps, parallel, runs, svg
-from supremix.report.gather import Run, gather, groups
+from supremix.report.gather import Run, gather
+from supremix.report.groups import groups
 from supremix.store.folders import Store
 from supremix.suite.swept import Swept
 from tests.records import METRIC, stored, whole
@@ -135,9 +136,11 @@ def test_a_run_with_a_damaged_file_stands_with_the_reason(tmp_path, change, said
 def test_errors_by_shot_are_means_over_seeds_of_shots_that_have_rows(tmp_path):
     for seed in (0, 1):
         network(tmp_path / "runs", f"run{seed}", 1.0 + seed, seed=seed)
-    text = part(page(tmp_path / "runs", tmp_path), "Error by shot and by label")
-    assert "many (20 rows)" in text
-    assert "medium (" not in text
+    whole_page = page(tmp_path / "runs", tmp_path)
+    text = part(whole_page, "Error by shot and by label")
+    assert "<tr><td>test</td><td>1.0000 (20 rows)</td><td>6.0000 (4 rows)</td></tr>" in part(whole_page, "Each run")
+    assert "test, many (20 rows)" in text
+    assert "test, medium" not in text
     assert "<tr><td>m, p</td><td>2</td><td>1.5000</td><td>3.0000</td><td>1.0000</td><td>5.5000</td></tr>" in text
 
 
@@ -168,16 +171,13 @@ def test_parallel_coordinates_have_an_axis_a_setting_and_the_better_lies_higher(
     assert re.findall(r'class="(third\d)"', picture) == ["third2", "third1", "third0"]
 
 
-def test_of_many_combinations_the_best_are_drawn():
+def test_of_many_combinations_the_best_are_drawn_and_all_the_same_too():
+    assert "nan" not in parallel.picture(*swept({("1", "3"): 5.0, ("2", "3"): 5.0}))
     many = {(str(i), str(i % 2)): float(i) for i in range(parallel.LINES_AT_MOST + 5)}
     picture = parallel.picture(*swept(many))
     assert picture.count("data-says") == parallel.LINES_AT_MOST
     assert "t=64" not in picture
     assert f"The best {parallel.LINES_AT_MOST} of {len(many)} are shown." in picture
-
-
-def test_all_the_same_is_drawn_too():
-    assert "nan" not in parallel.picture(*swept({("1", "3"): 5.0, ("2", "3"): 5.0}))
 
 
 def test_a_page_of_500_long_runs_stays_below_8_megabytes(tmp_path, monkeypatch):

@@ -8,7 +8,8 @@ import numpy as np
 from supremix.errors import UserError
 from supremix.metrics.by_label import Range, error_by_label
 from supremix.report import html, svg
-from supremix.report.gather import Group, Run
+from supremix.report.gather import SPLITS, Run
+from supremix.report.groups import Group
 from supremix.store.folders import Store
 from supremix.suite.stored import outcome
 from supremix.training.imbalance.shots import FEW_BELOW, MANY_ABOVE, SHOTS
@@ -65,14 +66,17 @@ def of_run(run: Run, y_N: np.ndarray, prediction_N: np.ndarray) -> str:
 
 def shots_of(run: Run) -> list[str]:
     """Return a table of a run's errors by shot; nothing where all rows are of one."""
-    counts = _counts([run])
-    if len(counts) < 2:
+    shots = [shot for shot in SHOTS if _rows(run, "test", shot)]
+    if len(shots) < 2:
         return []
     lines = [
-        [split, *(html.number(metrics["best"].get(f"mae_{shot}")) for shot in counts)]
+        [
+            SPLITS[split],
+            *(f"{html.number(metrics['best'].get(f'mae_{shot}'))} ({_rows(run, split, shot)} rows)" for shot in shots),
+        ]
         for split, metrics in run.record["metrics"].items()
     ]
-    return [html.table(["MAE by shot", *counts.values()], lines)]
+    return [html.table(["MAE by shot", *shots], lines)]
 
 
 def _by_shot(groups: Sequence[Group]) -> list[str]:
@@ -96,13 +100,19 @@ def _by_shot(groups: Sequence[Group]) -> list[str]:
     ]
 
 
+def _rows(run: Run, split: str, shot: str) -> int:
+    """Return how many rows of a split are of a shot."""
+    count: int = run.record["data"].get("groups", {}).get(split, {}).get(shot, 0)
+    return count
+
+
 def _counts(runs: Sequence[Run]) -> dict[str, str]:
     """Return shot → its name, with the number of test rows where that is the same in all runs; of shots with rows."""
     found: dict[str, str] = {}
     for shot in SHOTS:
-        counts = {run.record["data"].get("groups", {}).get("test", {}).get(shot, 0) for run in runs}
+        counts = {_rows(run, "test", shot) for run in runs}
         if any(counts):
-            found[shot] = f"{shot} ({counts.pop()} rows)" if len(counts) == 1 else shot
+            found[shot] = f"test, {shot}" + (f" ({counts.pop()} rows)" if len(counts) == 1 else "")
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from supremix.errors import UserError
 from supremix.report import html, svg
 from supremix.report.by_label import label_of, of_run, shots_of
-from supremix.report.gather import Run
+from supremix.report.gather import SPLITS, Run
 from supremix.settings.repeat import flat
 from supremix.store.folders import Store
 from supremix.suite.stored import outcome
@@ -22,7 +22,6 @@ ABOUT = (
     "gm is the geometric mean of absolute errors, slope that of errors against labels, and corrected errors are those "
     "without the bias that validation rows show."
 )
-SPLITS = {"val": "validation", "test": "test"}
 STAGES = {"pretrain": "pre-training", "adapt": "adaptation"}
 
 

@@ -1,13 +1,11 @@
 """What a report is made from: the runs of a store or beside rendered tables, and these tables."""
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from supremix.errors import UserError
-from supremix.metrics.regression import cost
 from supremix.settings.compose import CONF, specification
 from supremix.settings.repeat import overrides_of
 from supremix.settings.written import read_yaml
@@ -20,6 +18,7 @@ from supremix.tables import computed, files
 from supremix.tables.results import Results
 
 METRICS = {"mae": "MAE", "rmse": "RMSE", "spearman": "Spearman", "r2": "R²"}
+SPLITS = {"val": "validation", "test": "test"}
 FACTS = ("dataset", "method", "protocol", "seed")
 SHOWN: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("id", "dataset", "method", "protocol"), (str,)),
@@ -76,19 +75,6 @@ class Run:
         if self.given is not None:
             return self.given
         return overrides_of(self.folder, self.record["config"]) if self.folder else None
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs of one task that differ by their seeds alone: those of a name with the best validation MAE.
-
-    Attributes:
-        name: of each run.
-        runs: the best on validation first.
-    """
-
-    name: str
-    runs: list[Run]
 
 
 @dataclass
@@ -185,19 +171,3 @@ def _of_table(cell: Cell, record: Record, store: Store) -> Run:
     there = finished(place) and not wrong_value(record, DRAWN)
     row = ", ".join(filter(None, [cell.row, cell.panel]))
     return Run(record, place if there else None, cell.overrides, row)
-
-
-def groups(runs: Sequence[Run]) -> dict[str, list[Group]]:
-    """Return task → what is compared on it, one group for each name, the lowest mean validation MAE first."""
-    together: dict[tuple[str, str], dict[tuple[str, ...], list[Run]]] = {}
-    for run in runs:
-        of_name = together.setdefault((run.task, run.name), {})
-        of_name.setdefault(run.settings, []).append(run)
-    found: dict[str, list[Group]] = {}
-    for (task, name), of_name in together.items():
-        found.setdefault(task, []).append(Group(name, min(of_name.values(), key=_mean)))
-    return {task: sorted(some, key=lambda group: _mean(group.runs)) for task, some in found.items()}
-
-
-def _mean(runs: Sequence[Run]) -> float:
-    return sum(cost("mae", run.validation) for run in runs) / len(runs)

@@ -9,7 +9,8 @@ import numpy as np
 
 from supremix.errors import UserError
 from supremix.report import html
-from supremix.report.gather import Group, Run
+from supremix.report.gather import Run
+from supremix.report.groups import Group
 from supremix.store.files import load_arrays, reading
 from supremix.suite.features import on_a_plane, test_features
 

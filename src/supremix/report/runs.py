@@ -7,7 +7,8 @@ from supremix.errors import writing_to
 from supremix.report import detail, html
 from supremix.report.by_label import errors
 from supremix.report.compare import plain, rendered
-from supremix.report.gather import FACTS, METRICS, Gathered, Run, gather, groups
+from supremix.report.gather import FACTS, METRICS, Gathered, Run, gather
+from supremix.report.groups import groups
 from supremix.report.maps import maps
 from supremix.report.sweep import sweeps
 from supremix.store.folders import Store

@@ -1,0 +1,36 @@
+"""What is compared on a page: for each task and name the best setting, with its repetitions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from supremix.metrics.regression import cost
+from supremix.report.gather import Run
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one task that differ by their seeds alone: those of a name with the best validation MAE.
+
+    Attributes:
+        name: of each run.
+        runs: the best on validation first.
+    """
+
+    name: str
+    runs: list[Run]
+
+
+def groups(runs: Sequence[Run]) -> dict[str, list[Group]]:
+    """Return task → what is compared on it, one group for each name, the lowest mean validation MAE first."""
+    together: dict[tuple[str, str], dict[tuple[str, ...], list[Run]]] = {}
+    for run in runs:
+        of_name = together.setdefault((run.task, run.name), {})
+        of_name.setdefault(run.settings, []).append(run)
+    found: dict[str, list[Group]] = {}
+    for (task, name), of_name in together.items():
+        found.setdefault(task, []).append(Group(name, min(of_name.values(), key=_mean)))
+    return {task: sorted(some, key=lambda group: _mean(group.runs)) for task, some in found.items()}
+
+
+def _mean(runs: Sequence[Run]) -> float:
+    return sum(cost("mae", run.validation) for run in runs) / len(runs)
