@@ -132,6 +132,8 @@ def test_gaussian_interval_has_its_coverage_and_the_floor_of_the_variance():
     assert parts == pytest.approx([0.1, 0.9])
     assert float(high_N[1] - low_N[1]) == pytest.approx(2 * 1.2815515655 * 1e-3)
     assert GaussianNLL().point(output_N2).tolist() == [2.0, 1.0]
+    diverged_12 = torch.tensor([[-1.5e6, 5e6]])  # as batch statistics of a first epoch may leave it
+    assert all(end_N.isfinite().all() for end_N in GaussianNLL().interval(diverged_12))
 
 
 def test_quantiles_give_median_and_outer_quantiles_sorted_where_they_cross():

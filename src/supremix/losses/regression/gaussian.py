@@ -12,6 +12,7 @@ from supremix.losses.pairs import full_precision, settings_of
 from supremix.losses.regression.batch import part, read_batch, read_targets, reduction_of
 
 SMALLEST_VARIANCE = 1e-6  # of the targets' unit squared: a smaller one counts as this
+LARGEST_LOG = 80.0  # log-variance that an interval shows: float32 holds its exponential, and ends stay finite
 
 
 class GaussianNLL(nn.Module):
@@ -54,7 +55,7 @@ class GaussianNLL(nn.Module):
 
     def interval(self, output_N2: Tensor) -> tuple[Tensor, Tensor]:
         """Return both ends of the central interval of each row's Gaussian, (N,) each."""
-        deviation_N = output_N2[:, 1].exp().clamp(min=SMALLEST_VARIANCE).sqrt()
+        deviation_N = output_N2[:, 1].clamp(max=LARGEST_LOG).exp().clamp(min=SMALLEST_VARIANCE).sqrt()
         half_N = NormalDist().inv_cdf((1 + self.coverage) / 2) * deviation_N
         return output_N2[:, 0] - half_N, output_N2[:, 0] + half_N
 
