@@ -10,6 +10,7 @@ import yaml
 
 from supremix.cli.main import main
 from supremix.metrics.ranks import cliques, critical_difference, friedman, mean_ranks
+from supremix.report.choice import write_choice
 from supremix.report.ranks import write_ranks
 from supremix.settings import compose
 from supremix.settings.compose import CONF
@@ -41,12 +42,12 @@ def test_cliques_are_the_longest_groups_within_the_difference():
     assert cliques(np.array([1.0, 3.0]), 1.0) == []
 
 
-def written(out, name, errors, seeds=(0, 1)):
+def written(out, name, errors, seeds=(0, 1), spread=0.1):
     """A rendered extended table's records: row → mean error."""
     folder = out / name
     folder.mkdir(parents=True)
     lines = [
-        record(error + seed / 10) | {"seed": seed, "cell": {"panel": "", "row": row, "overrides": []}}
+        record(error + seed * spread * error) | {"seed": seed, "cell": {"panel": "", "row": row, "overrides": []}}
         for row, error in errors.items()
         for seed in seeds
     ]
@@ -78,6 +79,23 @@ def test_several_tables_have_a_test_and_a_picture_and_an_unfinished_one_is_named
     assert (tmp_path / "ranks" / "ranks.svg").read_bytes() == drawing
 
 
+def test_the_choice_is_by_dataset_and_by_method(tmp_path):
+    assert write_choice(CONF, tmp_path) is None
+    ours = "SupReMix, fine-tuned"
+    written(tmp_path, "extended_ames", {"Ridge": 1.0, "Vanilla": 4.0, "C-Mixup": 2.0, ours: 2.1}, spread=1e-5)
+    written(tmp_path, "extended_diabetes", {"Ridge": 9.0, "Vanilla": 2.0, ours: 1.0}, spread=1e-5)
+    lines = write_choice(CONF, tmp_path).read_text().splitlines()
+    ames = next(line for line in lines if "(extended_ames/table.md), MAE" in line)
+    for part in ("| Ridge: 1.00 | 4.00 | C-Mixup: 2.00 | -2.000, p ", f" \\* | {ours}: 2.10 | +0.100 to C-Mixup, p "):
+        assert part in ames
+    by_method = [line for line in lines if line.startswith(("| Vanilla |", "| C-Mixup |", f"| {ours} |"))]
+    assert by_method == [
+        f"| {ours} | 2 | 5 | 2 of 2 | 5 | 0 |",
+        "| Vanilla | 100 | 100 | 0 of 2 | 100 | 100 |",
+        "| C-Mixup | 0 | 0 | 1 of 1 | 0 | – |",
+    ]
+
+
 def test_every_extended_table_has_the_rows_that_are_ranked():
     for path in (CONF / "table").glob("extended_*.yaml"):
         rows = {row.name: row.kind for row in load(path).rows}
@@ -97,5 +115,8 @@ def test_all_pages_are_made_from_records_where_the_store_is_empty(tmp_path, monk
     assert str(out / "ranks" / "ranks.md") in said
     assert "differences in MAE" in (out / "extended_diabetes" / "table.md").read_text()
     index = (out / "README.md").read_text()
-    assert "Beyond the paper's, with [mean ranks](ranks/ranks.md) over the extended ones:" in index
+    assert (
+        "Beyond the paper's, with [which method to use](which_method.md) and [mean ranks](ranks/ranks.md) by the "
+        "extended ones:" in index
+    )
     assert f"(extended_diabetes/table.md): {len(METHODS) * 2} of {rows * 2} runs" in index

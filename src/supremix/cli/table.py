@@ -96,6 +96,7 @@ def make(options: argparse.Namespace) -> int:
 
 def render_all(options: argparse.Namespace) -> int:
     """Render every table from what the store holds, and the index of them; print a line for each."""
+    from supremix.report.choice import write_choice
     from supremix.report.ranks import write_ranks
     from supremix.settings.compose import CONF
     from supremix.suite.spec import results_folder
@@ -103,10 +104,8 @@ def render_all(options: argparse.Namespace) -> int:
 
     size = shared.size_of(options)
     out = options.out or results_folder(size.name)
-    page = write_ranks(CONF, out, size)  # first, since the index names it
+    pages = [write(CONF, out, size) for write in (write_ranks, write_choice)]  # first, since the index names them
     for line in render_stored(CONF, out, options.overrides, size):
         print(line, flush=True)
-    if page:
-        print(page)
-    print(out / "README.md")
+    print(*filter(None, pages), out / "README.md", sep="\n")
     return 0

@@ -51,12 +51,7 @@ def write_ranks(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
         size: the paper's, or one of conf/size/.
     """
     with reading(conf / "table" / "_ranks.yaml", "table") as spec:
-        named = sorted((conf / "table").glob(f"{spec['tables']}*.yaml"))
-    tables = [
-        files.read(size.spec(table), out / table.name)[0]
-        for table in map(load, named)  # some have datasets that no other size has
-        if (out / table.name / files.RECORDS).is_file()
-    ]
+        tables = extended_tables(conf, out, size)
     means = [_means(results, spec["rows"]) for results in tables]
     whole = [(results, row_means) for results, row_means in zip(tables, means, strict=True) if None not in row_means]
     if not whole:
@@ -73,6 +68,15 @@ def write_ranks(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
 
             save(picture(ranked, ranked.difference), scratch / "ranks", ranked.synthetic)
     return folder / "ranks.md"
+
+
+def extended_tables(conf: Path, out: Path, size: Size) -> list[Results]:
+    """Read the rendered extended tables, by name."""
+    return [
+        files.read(size.spec(table), out / table.name)[0]
+        for table in map(load, sorted((conf / "table").glob("extended_*.yaml")))
+        if (out / table.name / files.RECORDS).is_file()  # some have datasets that no other size has
+    ]
 
 
 def rank(rows: list[str], tables: list[Results], error_DK: np.ndarray) -> Ranked:

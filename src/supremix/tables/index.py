@@ -92,8 +92,10 @@ def text(tables: list[Spec], others: list[computed.ComputedTable], further: list
             title = ""
     lines += [md_line([f"[{table.title}]({table.name}/table.md)", "", "computed", "", "", ""]) for table in others]
     if further:
-        ranks = ", with [mean ranks](ranks/ranks.md) over the extended ones" * (out / "ranks" / "ranks.md").is_file()
-        lines += ["", f"Beyond the paper's{ranks}:", ""]
+        pages = {"which_method.md": "which method to use", "ranks/ranks.md": "mean ranks"}
+        named = [f"[{words}]({page})" for page, words in pages.items() if (out / page).is_file()]
+        about = f", with {' and '.join(named)} by the extended ones" if named else ""
+        lines += ["", f"Beyond the paper's{about}:", ""]
         lines += [f"- [{spec.title}]({spec.name}/table.md): {_counted(spec, out / spec.name)}" for spec in further]
     return "\n".join(lines) + "\n"
 

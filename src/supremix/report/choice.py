@@ -1,0 +1,122 @@
+"""Which method to use: how far each is from the best network on each dataset, from the extended tables."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from supremix.report.ranks import extended_tables
+from supremix.suite.size import PAPER, Size
+from supremix.suite.spec import Panel
+from supremix.tables.cells import NOTHING, digits_of
+from supremix.tables.differences import BEST, DECIDED, Difference, differences
+from supremix.tables.files import write_texts
+from supremix.tables.render import md_line
+from supremix.tables.results import Results
+from supremix.tables.statements import best, metric_of
+
+PAGE = "which_method.md"
+NEAR = 10  # percent
+HEAD = [
+    "# Which method should I use",
+    "",
+    "Made from the extended tables by `supremix table --render-all`. References have no network: try them first, since "
+    "they train in seconds. All other rows are networks.",
+    "",
+]
+NOTES = [
+    "Lowest is by the mean test error over the seeds. Of many rows the lowest is lucky in part: read the differences "
+    "under each table.",
+    f"\\* p < {DECIDED} after Holm's correction over the comparisons of that table, as under it.",
+]
+
+
+def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
+    """Write the page beside the rendered tables; return it, or None where no extended table has a finished network."""
+    tables = [results for results in extended_tables(conf, out, size) if _networks(results)]
+    if not tables:
+        return None
+    synthetic = ["**Synthetic data**: made by a generator.", ""] if any(one.synthetic for one in tables) else []
+    lines = [*HEAD, *synthetic, *_by_dataset(tables), "", *_by_method(tables), "", *(f"- {note}" for note in NOTES)]
+    write_texts(out, {PAGE: "\n".join(lines) + "\n"})
+    return out / PAGE
+
+
+def _by_dataset(tables: list[Results]) -> list[str]:
+    """Return a line for each table: its best reference, Vanilla, best network, and best row of ours."""
+    head = ["table", "lowest reference", "Vanilla", "lowest network", "− Vanilla", "lowest of ours", "− best other"]
+    lines = ["## By dataset", "", md_line(head), md_line(["---"] * len(head))]
+    for results in tables:
+        panel, found = results.spec.panels[0], differences(results, results.spec.panels[0])
+        means = _networks(results)
+        kinds = {row.name: row.kind for row in results.spec.rows_of(panel)}
+        references = {name: _mean(results, name) for name, kind in kinds.items() if kind == "reference"}
+        lowest, ours = best(means), best({name: mean for name, mean in means.items() if kinds[name] == "ours"})
+        against = str(results.spec.against)
+        cells = [_named(results, best(references)), _shown(results, against), _named(results, lowest)]
+        cells += [_difference(results, found.beside[against].get(str(lowest))), _named(results, ours)]
+        cells.append(_difference(results, found.beside[BEST].get(str(ours))))
+        title = f"[{results.spec.title}]({results.spec.name}/table.md), {metric_of(results, panel)}"
+        lines.append(md_line([title, *cells]))
+    return lines
+
+
+def _by_method(tables: list[Results]) -> list[str]:
+    """Return a line for each network: its error above that of the best network in each table, the steadiest first."""
+    rows = list(dict.fromkeys(name for results in tables for name in _networks(results)))
+    over = {row: [_above(_networks(results), row) for results in tables] for row in rows}
+
+    def order(row: str) -> tuple[int, float]:
+        known = [value for value in over[row] if value is not None]
+        return len(tables) - len(known), max(known)
+
+    lines = ["## By method", "", "Error above that of the lowest network, in percent:", ""]
+    lines += [*(f"{number}. {results.spec.title}" for number, results in enumerate(tables, 1)), ""]
+    head = ["", "mean", "largest", f"within {NEAR} %", *(str(number) for number in range(1, len(tables) + 1))]
+    lines += [md_line(head), md_line(["---", *["---:"] * (len(head) - 1)])]
+    for row in sorted(rows, key=order):
+        known = [value for value in over[row] if value is not None]
+        near = f"{sum(value <= NEAR for value in known)} of {len(known)}"
+        each = [NOTHING if value is None else f"{value:.0f}" for value in over[row]]
+        lines.append(md_line([row, f"{np.mean(known):.0f}", f"{max(known):.0f}", near, *each]))
+    return lines
+
+
+def _networks(results: Results) -> dict[str, float | None]:
+    """Return the mean errors of the rows that are finished, but for references."""
+    names = [row.name for row in results.spec.rows_of(_panel(results)) if row.kind != "reference"]
+    return {name: mean for name in names if (mean := _mean(results, name)) is not None}
+
+
+def _above(means: dict[str, float | None], row: str) -> float | None:
+    lowest, mean = means[str(best(means))], means.get(row)
+    if mean is None or lowest is None:
+        return None
+    return 100 * (mean - lowest) / lowest if lowest else 0.0 if mean == lowest else math.inf
+
+
+def _panel(results: Results) -> Panel:
+    return results.spec.panels[0]
+
+
+def _mean(results: Results, row: str) -> float | None:
+    return results.mean(_panel(results), row, results.spec.gain_column(_panel(results)))
+
+
+def _shown(results: Results, row: str) -> str:
+    mean = _mean(results, row)
+    digits = digits_of(results, _panel(results), results.spec.gain_column(_panel(results)))
+    return NOTHING if mean is None else f"{mean:.{digits}f}"
+
+
+def _named(results: Results, row: str | None) -> str:
+    return NOTHING if row is None else f"{row}: {_shown(results, row)}"
+
+
+def _difference(results: Results, one: Difference | None) -> str:
+    if one is None:
+        return NOTHING
+    digits = digits_of(results, _panel(results), results.spec.gain_column(_panel(results))) + 1
+    other = "" if one.other == results.spec.against else f" to {one.other}"
+    star = " \\*" if one.p < DECIDED else ""
+    return f"{one.seeds.mean:+.{digits}f}{other}, p {one.p:.2g}{star}"
