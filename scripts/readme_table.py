@@ -5,7 +5,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- results: made by scripts/readme_table.py -->", "<!-- /results -->"
-COLUMNS = {"ours": "ours", "the paper": "the paper", "against the best other, references left out": "ours, gain"}
+COLUMNS = {
+    "ours": "ours",
+    "the best other, references left out": "ours is",
+    "the paper": "the paper",
+    "the paper's order": "the paper's order",
+}
 """Column of results/README.md → its heading here."""
 
 
@@ -36,7 +41,8 @@ def table(index: str) -> str:
         if number not in numbers[state]:
             numbers[state].append(number)
     missing = [f"{number} (in part)" if number in numbers["shown"] else number for number in numbers["missing"]]
-    lines += ["", "A gain is (other − ours) / ours, in percent, over the best other row that is no reference."]
+    lines += ["", "Ours is set beside the best other row that is no reference, in percent of that row's error."]
+    lines += ["The paper's order holds against a row where the 95 % paired interval over seeds is on its side of zero."]
     lines += [f"Tables {' and '.join(numbers['computed'])} are computed from manifests and configs."]
     return "\n".join([*lines, f"Missing, since their data is not at hand: tables {', '.join(missing)}."])
 

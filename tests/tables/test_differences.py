@@ -79,7 +79,7 @@ def test_pages_show_the_differences_and_how_many_were_made():
     text = markdown(results)
     one = differences.differences(results, SPEC.panels[0]).beside["Vanilla"]["SupCon"]
     assert "| differences in MAE | over test rows | − Vanilla | over test rows | p | − best other network |" in text
-    assert f"| -1.000 [{one.seeds.low:+.3f}, {one.seeds.high:+.3f}] | [" in text
+    assert f"| −1.000 [{one.seeds.low:+.3f}, {one.seeds.high:+.3f}] | [".replace("-", "−") in text
     assert f"| {one.p:.2g} * |" in text
     assert "over the 3 (− Vanilla) and 4 (− best other network) comparisons" in text
     assert "the best other row" not in text

@@ -19,12 +19,11 @@ from supremix.suite.codes import UNSTATED, digests
 from supremix.suite.plan import Cell
 from supremix.suite.reading import load
 from supremix.suite.spec import Gain, Panel, Row, Spec
-from supremix.tables import cells, files
+from supremix.tables import cells, files, gains, statements
 from supremix.tables.computed import kind
 from supremix.tables.latex import latex, tex
-from supremix.tables.render import as_csv, markdown
+from supremix.tables.render import as_csv, details, markdown
 from supremix.tables.results import collect
-from supremix.tables.statements import under
 
 ASSETS = Path(__file__).parents[1] / "assets" / "table"
 
@@ -72,10 +71,13 @@ def found(rows=MAE, panels=("raw", "standard"), **changes):
 
 def test_mean_deviation_count_paper_and_difference():
     text = markdown(collect(SPEC, found()))
-    assert "| SupReMix | 3 | 4.30 ± 0.26 | 4.88 | -0.58 | 0.500 ± 0.000 | 4.30 ± 0.26 |" in text
+    assert "| SupReMix | 3 | **4.30 ± 0.26** | 4.88 | −0.58 | **0.500 ± 0.000** | **4.30 ± 0.26** |" in text
+    assert "| SupCon | 3 | 5.20 ± 0.26 | 5.68 | −0.48 | **0.500 ± 0.000** | 5.20 ± 0.26 |" in text
     assert "| MAE ↓ | paper | Δ | Pearson ↑ | MAE, ridge ↓ |" in text
     assert "lowest validation error; the test set is read once" in text
-    assert text.endswith("- A note.\n")
+    assert text.endswith("- [Paired differences, intervals, notes](details.md)\n")
+    assert details(collect(SPEC, found())).endswith("- A note.\n")
+    assert max(len(part.split("\n- ")) - 1 for part in text.split("## ")) <= 5
 
 
 @pytest.mark.parametrize(
@@ -105,8 +107,35 @@ def test_paired_difference_is_the_t_interval_over_common_seeds():
 
 def test_gain_is_stated_against_the_best_baseline_too():
     text = markdown(collect(SPEC, found()))
-    assert "+44.2 % against Vanilla, +20.9 % against the best baseline, SupCon" in text
-    assert "the paper: +34.4 % against Vanilla" in text
+    assert (
+        "MAE of SupReMix: 30.6 % lower than Vanilla, 17.3 % lower than the best baseline, SupCon; in the paper" in text
+    )
+    assert "; in the paper 25.6 % lower than Vanilla\n" in text
+
+
+@pytest.mark.parametrize(
+    ("vanilla", "says"),
+    [
+        ([6.0, 6.2, 6.4], "holds against Vanilla"),
+        ([4.2, 4.3, 4.5], "open against Vanilla"),
+        ([1.0, 1.4, 1.2], "reversed against Vanilla"),
+    ],
+)
+def test_the_verdict_is_whether_the_papers_order_holds_beyond_the_noise(vanilla, says):
+    results = collect(SPEC, found(MAE | {"Vanilla": vanilla}))
+    assert gains.verdict(results, SPEC.panels[0]) == says
+    assert f"- **Verdict** on the paper's order: {says}\n" in markdown(results)
+    assert gains.verdict(collect(SPEC, []), SPEC.panels[0]) == "missing"
+    assert gains.verdict(collect(SPEC, found(synthetic=True)), SPEC.panels[0]) == ""
+
+
+def test_a_unit_stands_beside_errors_and_squared_beside_their_squares():
+    metrics = {"best/mae": "MAE", "best/mse": "MSE", "best/pearson": "ρ", "best/mae_few": "MAE, few"}
+    spec = replace(SPEC, metrics=metrics, unit="dB", panels=[replace(SPEC.panels[0], unit="years"), SPEC.panels[1]])
+    results = collect(spec, found(synthetic=True))
+    first, second = (cells.header(results, panel)[2:] for panel in spec.panels)
+    assert first == ["MAE (years) ↓", "MSE (years²) ↓", "ρ ↑", "MAE, few (years) ↓"]
+    assert second[1] == "MSE (dB²) ↓"
 
 
 def test_a_missing_cell_shows_and_no_mean_is_formed_over_the_rest():
@@ -114,8 +143,9 @@ def test_a_missing_cell_shows_and_no_mean_is_formed_over_the_rest():
     text = markdown(collect(SPEC, some))
     raw, standard = text.split("## standard")
     assert "| SupReMix | 2 of 3 | missing | 4.88 | – | missing | missing |" in raw
-    assert "SupReMix − Vanilla, MAE: missing, 2 of 3 pairs" in raw
-    assert "Gain of SupReMix: missing" in raw
+    assert "SupReMix − Vanilla, MAE: missing, 2 of 3 pairs" in details(collect(SPEC, some))
+    assert "MAE of SupReMix against the others: missing" in raw
+    assert "**6.20" not in raw
     assert "missing" not in standard
 
 
@@ -129,20 +159,21 @@ def test_an_empty_table_still_renders():
 def test_one_seed_has_no_deviation():
     one = Spec(**{**vars(SPEC), "seeds": [0]})
     text = markdown(collect(one, [pair for pair in found() if pair[0].seed == 0]))
-    assert "| SupReMix | 1 | 4.00 | 4.88 | -0.88 |" in text
+    assert "| SupReMix | 1 | **4.00** | 4.88 | −0.88 |" in text
     assert "nan" not in text
-    assert "bootstrap" not in text
-    assert "SupReMix − Vanilla, MAE: one seed tells nothing" in text
+    behind = details(collect(one, [pair for pair in found() if pair[0].seed == 0]))
+    assert "bootstrap" not in behind
+    assert "SupReMix − Vanilla, MAE: one seed tells nothing" in behind
     assert ",4.0,,1,1,,,4.88," in as_csv(collect(one, [pair for pair in found() if pair[0].seed == 0]))
 
 
 def test_a_column_without_meaning_for_a_row_is_a_dash_and_an_undefined_value_says_so():
     text = markdown(collect(SPEC, found(ridge=False)))
-    assert "| SupReMix | 3 | 4.30 ± 0.26 | 4.88 | -0.58 | 0.500 ± 0.000 | – |" in text
+    assert "| SupReMix | 3 | **4.30 ± 0.26** | 4.88 | −0.58 | **0.500 ± 0.000** | – |" in text
     partly = found()
     partly[0][1]["metrics"]["test"]["best"]["pearson"] = None
     partly[1][1]["metrics"]["test"]["best"]["pearson"] = math.nan
-    assert "| Vanilla | 3 | 6.20 ± 0.20 | 6.56 | -0.36 | undefined in 2 |" in markdown(collect(SPEC, partly))
+    assert "| Vanilla | 3 | 6.20 ± 0.20 | 6.56 | −0.36 | undefined in 2 |" in markdown(collect(SPEC, partly))
 
 
 def test_synthetic_results_never_stand_beside_the_paper():
@@ -162,6 +193,12 @@ def test_csv_holds_full_precision():
     assert float(line["difference"]) == pytest.approx(5.2 - 5.68)
 
 
+AROUND = (
+    r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}}", r"\begin{table}", r"\end{table}", r"\centering",
+    r"\caption{", r"\label{tab:", r"\vspace", r"\setlength", r"\resizebox",
+)  # fmt: skip
+
+
 def check_latex(text):
     """What can be said without LaTeX: equally many cells a line, pairs that close, nothing raw; not of comments."""
     lines = [line for line in text.splitlines() if not line.startswith("%")]
@@ -172,6 +209,9 @@ def check_latex(text):
         if line.startswith(r"\begin{tabular}"):
             columns = len(line.removeprefix(r"\begin{tabular}{").removesuffix("}"))
         elif line.endswith(r" \\"):
+            line = re.sub(
+                r"\\shortstack\[r\]\{((?:[^{}]|\{[^{}]*\})*)\}", lambda found: found[1].replace(r"\\", ""), line
+            )
             body = re.sub(r"\\[&%#_${}]|\\[\^~]\{\}|\\[a-z]+", "", line.removesuffix(r"\\"))
             assert body.count("&") == columns - 1, line
             assert body.count("$") % 2 == 0, line
@@ -179,7 +219,7 @@ def check_latex(text):
             outside = "".join(body.split("$")[::2])
             assert not set("_^%#~\\<>") & set(outside), line
         else:
-            assert line in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"), line
+            assert not line or line.startswith(AROUND), line
 
 
 def test_latex_escapes_what_it_must():
@@ -222,7 +262,7 @@ def test_a_panel_has_its_own_columns_paper_values_and_decimals():
     first, second = (ASSETS / "small" / "table.md").read_text().split("## second")
     assert "| ρ ↑ | paper | Δ | MAE ↓ | paper | Δ | MAE, ridge probe ↓ |" in first
     assert "| MSE² ↓ | paper | Δ | MAE, few ↓ |" in second
-    assert "| SupCon | 3 | 0.972 ± 0.002 | 0.974 | -0.002 | 9.200 ± 0.100 |" in second
+    assert "| SupCon | 3 | 0.972 ± 0.002 | 0.974 | −0.002 | 9.200 ± 0.100 |" in second
     assert "Vanilla" not in second
 
 
@@ -247,7 +287,7 @@ def test_features_intervals_and_bias_are_columns_with_arrows_where_one_side_is_b
         "MAE, corrected ↓",
     ]
     shown = cells.line(results, spec.panels[0], spec.rows[0])
-    assert shown[2:] == ["3.220", "4.00", "0.876", "10.00", "-0.250", "7.00"]
+    assert shown[2:] == ["3.220", "4.00", "0.876", "10.00", "−0.250", "7.00"]
     without = collect(spec, [(Cell("raw", "Vanilla", 0, []), record(6.0))])
     assert cells.line(without, spec.panels[0], spec.rows[0])[2] == "–"
 
@@ -276,11 +316,11 @@ def test_one_seed_of_synthetic_data_is_marked_in_every_file(tmp_path):
     text, latex_text = ((tmp_path / name).read_text() for name in ("table.md", "table.tex"))
     assert "**Synthetic data**" in text
     assert "| synthetic data | n | ρ ↑ | MAE ↓ | MAE, ridge probe ↓ |" in text
-    assert "one seed tells nothing" in text
+    assert "one seed tells nothing" in (tmp_path / "details.md").read_text()
     assert "nan" not in text + latex_text
     assert not any("±" in line for line in text.splitlines() if line.startswith("|"))
     check_latex(latex_text)
-    assert latex_text.count("synthetic data & n &") == 2
+    assert latex_text.count("synthetic data &") == latex_text.count("Synthetic data, not to be compared.}") == 2
     rows = list(csv.DictReader((tmp_path / "table.csv").open()))
     assert {(row["synthetic"], row["paper"], row["std"]) for row in rows} == {("True", "", "")}
     assert '"synthetic": true' in (tmp_path / files.STATE).read_text()
@@ -301,7 +341,7 @@ def test_bootstrap_interval_of_the_mean():
 def test_intervals_stand_under_the_panel_and_in_the_csv():
     results = collect(SPEC, found())
     low, high = seeds.bootstrap(np.array(MAE["SupReMix"]))
-    assert f"SupReMix [{low:.2f}, {high:.2f}]" in under(results, SPEC.panels[0])[-1]
+    assert f"SupReMix [{low:.2f}, {high:.2f}]" in statements.details(results, SPEC.panels[0])[-1]
     rows = list(csv.DictReader(io.StringIO(as_csv(results))))
     line = next(r for r in rows if (r["panel"], r["row"], r["column"]) == ("raw", "SupReMix", "best/mae"))
     assert (float(line["ci_low"]), float(line["ci_high"])) == (low, high)
@@ -310,7 +350,7 @@ def test_intervals_stand_under_the_panel_and_in_the_csv():
 def test_ours_is_compared_with_the_best_other_row_and_noise_is_called_so():
     close = {"Vanilla": [6.0, 6.2, 6.4], "SupCon": [4.2, 4.3, 4.5], "SupReMix": [4.0, 4.5, 4.4]}
     spec = replace(SPEC, comparisons=[])
-    raw, standard = (under(collect(spec, found(close)), panel) for panel in spec.panels)
+    raw, standard = (statements.details(collect(spec, found(close)), panel) for panel in spec.panels)
     assert any(text.startswith("SupReMix − SupCon, the best other row, MAE: ") for text in raw)
     assert any("inside the noise" in text for text in raw)
     assert any(text.startswith("SupReMix − Vanilla, the best other row, MAE: ") for text in standard)
@@ -321,11 +361,13 @@ def test_references_are_no_rivals_and_without_baselines_variants_are():
     rows = [Row("Ridge", "reference", []), Row("γ = 1", "variant", []), Row("γ = 5", "ours", [])]
     spec = replace(SPEC, rows=rows, panels=[Panel("")], gain=Gain("γ = 5", "mae", ["γ = 1"]), comparisons=[])
     mae = {"Ridge": [1.0, 1.0, 1.0], "γ = 1": [6.0, 6.2, 6.4], "γ = 5": [4.0, 4.5, 4.4]}
-    texts = under(collect(spec, found(mae, panels=("",))), spec.panels[0])
-    assert "+44.2 % against the best variant, γ = 1" in texts[0]
-    assert texts[1].startswith("γ = 5 − γ = 1, the best other row, MAE")
-    assert texts[2] == "References with a lower MAE than γ = 5, not counted above: Ridge (1.00)"
-    assert len(texts) == 4
+    results = collect(spec, found(mae, panels=("",)))
+    said, better = statements.under(results, spec.panels[0])
+    assert said == "MAE of γ = 5: 30.6 % lower than the best variant, γ = 1"
+    assert better == "References with a lower MAE than γ = 5, not counted above: Ridge (1.00)"
+    behind = statements.details(results, spec.panels[0])
+    assert behind[0].startswith("γ = 5 − γ = 1, the best other row, MAE")
+    assert len(behind) == 2
 
 
 def code_line(*changes):

@@ -115,6 +115,11 @@ def holm(p_K: list[float]) -> list[float]:
     return corrected_K.tolist()
 
 
+def reduction_percent(error: float, baseline: float) -> float:
+    """Return by how much an error is below a baseline's, in percent of the baseline's."""
+    return 100 * (baseline - error) / baseline
+
+
 def gain_percent(error: float, baseline: float) -> float:
     """Return the paper's gain of an error over a baseline's: (baseline − error) / error, in percent."""
     return 100 * (baseline - error) / error

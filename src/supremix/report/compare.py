@@ -159,10 +159,10 @@ def _page(compared: Compared, verdict: list[str], pictures: list[Path]) -> str:
 
 def rendered(results: Results, panel: Panel) -> list[str]:
     """Return a panel of a table and what is said under it, as parts of a page."""
-    table = html.table(
-        cells.header(results, panel), [cells.line(results, panel, row) for row in results.spec.rows_of(panel)]
-    )
-    texts = [plain(text) for text in (*statements.under(results, panel), *made_by(results.codes))]
+    lines = [cells.line(results, panel, row) for row in results.spec.rows_of(panel)]
+    table = html.table(cells.header(results, panel), [[*map(plain, line)] for line in lines])
+    said = (*statements.under(results, panel), *made_by(results.codes), *statements.details(results, panel))
+    texts = [*map(plain, said)]
     more = texts[SAID_AT_ONCE:]
     return [
         table,

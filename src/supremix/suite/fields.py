@@ -82,6 +82,7 @@ Seed = Annotated[int, only(lambda value: type(value) is int, "give whole numbers
 SEEDS = only(lambda value: isinstance(value, list) and bool(value), "give a list of whole numbers, at least one")
 OVERRIDES = (only(texts, "give a list of overrides, such as [method=supcon], or [] for none"), _each(_seeded))
 METRICS = (only(_headings, "give headings by variant/metric, such as best/mae: MAE"), _each(_misnamed))
+UNIT = only(lambda value: isinstance(value, str) and bool(value), "name the unit of the labels, such as years")
 DIGITS = only(lambda value: type(value) is int and value >= 0, "give a whole number, 0 or more")
 PAPER_KEY = only(lambda value: value in VARIANTS, f"use one of {', '.join(VARIANTS)}")
 PAPER = only(lambda value: isinstance(value, dict), "give numbers by metric, such as {mae: 4.5}")

@@ -41,6 +41,7 @@ class Panel:
     overrides: Annotated[list[str], *fields.OVERRIDES] = field(default_factory=list)
     metrics: Annotated[dict[str, str] | None, *fields.METRICS] = None
     digits: Annotated[int | None, fields.DIGITS] = None
+    unit: Annotated[str | None, fields.UNIT] = None
     paper_key: Annotated[str | None, fields.PAPER_KEY] = None
     prepare: Annotated[str | list[str] | dict[str, list[str]] | None, fields.PREPARE] = None
     gain: Annotated[Gain | None, fields.GAIN] = None
@@ -75,8 +76,9 @@ class Spec:
     ``against`` names one that all others are set beside.
 
     ``paper_key`` is the variant beside which the paper's values stand, ``digits`` the decimals of all metrics but
-    correlations, ``prepare`` the commands that make the data ready where they can, ``prepare ukb``, or dataset →
-    commands. ``size`` is none at the paper's size; any other (conf/size/) means synthetic data.
+    correlations, ``unit`` that of the labels, ``prepare`` the commands that make the data ready where they can,
+    ``prepare ukb``, or dataset → commands. ``size`` is none at the paper's size; any other (conf/size/) means
+    synthetic data.
     """
 
     __pydantic_config__ = FORBID
@@ -89,6 +91,7 @@ class Spec:
     panels: Annotated[list[Panel], fields.parts("panel")]
     rows: Annotated[list[Row], fields.parts("row")]
     digits: Annotated[int, fields.DIGITS] = 2
+    unit: Annotated[str | None, fields.UNIT] = None
     paper_key: Annotated[str, fields.PAPER_KEY] = "best"
     prepare: Annotated[str | list[str] | dict[str, list[str]] | None, fields.PREPARE] = None
     gain: Annotated[Gain | None, fields.GAIN] = None
@@ -122,6 +125,12 @@ class Spec:
     def digits_of(self, panel: Panel) -> int:
         """Return the panel's decimals."""
         return self.digits if panel.digits is None else panel.digits
+
+    def unit_of(self, panel: Panel, column: str) -> str:
+        """Return the unit of a column, in parentheses; an empty text where it has none, or none is known."""
+        unit, metric = panel.unit or self.unit, column.split("/")[1].partition("_")[0]
+        squared = "²" * (metric == "mse")
+        return f" ({unit}{squared})" if unit and metric in ("mae", "mse", "rmse", "gm") else ""
 
     def gain_of(self, panel: Panel) -> Gain | None:
         """Return the gain that is stated under the panel; None where there is none, or its row is not in the panel."""

@@ -18,7 +18,8 @@ from supremix.suite.keep import kept, settings_of, stated
 from supremix.suite.reading import reading
 from supremix.suite.size import PAPER, Size
 from supremix.tables.files import write_texts
-from supremix.tables.latex import comments, tabular
+from supremix.tables.latex import comments, titled
+from supremix.tables.latex import table as typeset
 from supremix.tables.render import md_line
 
 COLUMNS = ("target", "range", "bin size", *SPLITS)  # of the datasets' table
@@ -209,10 +210,10 @@ def markdown(table: ComputedTable) -> str:
 
 
 def latex(table: ComputedTable) -> str:
-    """Return the table as a LaTeX ``tabular`` (booktabs), with the statements as comments."""
+    """Return the table in LaTeX, with the statements as comments."""
     header, *lines = _grid(table)
     notes = [*(text.replace("**", "") for text in stated(table.settings)), *table.notes]
-    out = [*comments([table.title]), *tabular("l" * len(header), header, lines), *comments(notes)]
+    out = [*typeset(f"{titled(table.title)}.", table.name, "l" * len(header), header, lines), *comments(notes)]
     return "\n".join(out) + "\n"
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from supremix.metrics.resampling import MEASURES, interval, resampled
 from supremix.metrics.seeds import Paired, holm, paired
 from supremix.suite.spec import Panel
-from supremix.tables.cells import NOTHING, digits_of
+from supremix.tables.cells import NOTHING, digits_of, signed
+from supremix.tables.gains import best
 from supremix.tables.outcomes import errors_on_one_test_set
 from supremix.tables.results import Results
-from supremix.tables.statements import best, metric_of
+from supremix.tables.statements import metric_of
 
 BEST = "best other network"
 DECIDED = 0.05
@@ -92,7 +93,7 @@ def grid(results: Results, panel: Panel) -> tuple[list[str], list[list[str]]]:
         for what, of_rows in found.beside.items():
             one = of_rows.get(row.name)
             line.append(_shown(one, digits, name=what == BEST))
-            line += [_interval(one.rows if one else None, digits, signed=True)] if found.rows else []
+            line += [_interval(one.rows if one else None, digits, plus=True)] if found.rows else []
             line.append(NOTHING if one is None else f"{one.p:.2g}{' *' if one.p < DECIDED else ''}")
         lines.append(line)
     return head, lines
@@ -156,10 +157,12 @@ def _shown(one: Difference | None, digits: int, name: bool) -> str:
     if one is None:
         return NOTHING
     d = one.seeds
-    text = f"{d.mean:+.{digits}f} [{d.low:+.{digits}f}, {d.high:+.{digits}f}]"
+    text = f"{signed(d.mean, digits)} [{signed(d.low, digits)}, {signed(d.high, digits)}]"
     return f"{text}, {one.other}" if name else text
 
 
-def _interval(ends: tuple[float, float] | None, digits: int, signed: bool = False) -> str:
-    sign = "+" if signed else ""
-    return f"[{ends[0]:{sign}.{digits}f}, {ends[1]:{sign}.{digits}f}]" if ends else NOTHING
+def _interval(ends: tuple[float, float] | None, digits: int, plus: bool = False) -> str:
+    if ends is None:
+        return NOTHING
+    texts = (signed(end, digits) if plus or end < 0 else f"{end:.{digits}f}" for end in ends)
+    return f"[{', '.join(texts)}]"

@@ -17,7 +17,7 @@ from supremix.suite.size import PAPER, Size
 from supremix.suite.spec import Spec
 from supremix.tables import differences, outcomes
 from supremix.tables.latex import latex
-from supremix.tables.render import as_csv, markdown
+from supremix.tables.render import DETAILS, as_csv, details, markdown
 from supremix.tables.results import Results, collect
 
 Record = dict[str, Any]
@@ -45,6 +45,8 @@ def write(results: Results, records: Iterable[CellRecord], folder: Path) -> None
         "table.csv": as_csv(results),
         "table.tex": latex(results),
     }
+    if behind := details(results):
+        texts[DETAILS] = behind
     if results.outcomes:
         texts[outcomes.PREDICTIONS] = outcomes.packed(
             results.outcomes, [outcomes.place_of(cell) for cell, _ in records]

@@ -1,5 +1,6 @@
 """Render every table from the store, and results/README.md, which states the progress of each."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from supremix.suite.size import PAPER, Size
 from supremix.suite.spec import Panel, Spec
 from supremix.tables import computed, files
 from supremix.tables.cells import MISSING, digits_of
-from supremix.tables.render import md_line
+from supremix.tables.gains import gained, paper_gain, verdict, worded
+from supremix.tables.render import DETAILS, md_line
 from supremix.tables.reproduce import stored
 from supremix.tables.results import Results
-from supremix.tables.statements import gained, paper_gain
 
-HEADER = ["table", "", "finished", "ours", "against the best other, references left out", "the paper"]
+HEADER = ["table", "", "finished", "ours", "the best other, references left out", "the paper", "the paper's order"]
 
 
 def specs(conf: Path, size: Size) -> list[Spec]:
@@ -78,9 +79,13 @@ def beyond(conf: Path, out: Path, size: Size) -> list[Spec]:
 
 
 def text(tables: list[Spec], others: list[computed.ComputedTable], further: list[Spec], out: Path) -> str:
-    """Return the index: a line for each panel of each table in ``out``, then computed tables, and those of ours."""
+    """Return the index: a line for each panel of each table in ``out`` by number, those of ours, other pages."""
     lines = ["# Results", "", "Made from the records beside each table by `supremix table --render-all`.", ""]
     lines += [md_line(HEADER), md_line(["---"] * len(HEADER))]
+    of_table: dict[str, list[str]] = {
+        table.name: [md_line([f"[{table.title}]({table.name}/table.md)", "", "computed", "", "", "", ""])]
+        for table in others
+    }
     for spec in tables:
         folder = out / spec.name
         if not (folder / files.RECORDS).is_file():
@@ -88,36 +93,53 @@ def text(tables: list[Spec], others: list[computed.ComputedTable], further: list
         results, _ = files.read(spec, folder)
         title = f"[{spec.title}]({spec.name}/table.md)"
         for panel in spec.panels:
-            lines.append(md_line([title, panel.name, _finished(results, panel), *headline(results, panel)]))
+            line = md_line([title, panel.name, _finished(results, panel), *headline(results, panel)])
+            of_table.setdefault(spec.name, []).append(line)
             title = ""
-    lines += [md_line([f"[{table.title}]({table.name}/table.md)", "", "computed", "", "", ""]) for table in others]
+    lines += [line for name in sorted(of_table, key=_number) for line in of_table[name]]
     if further:
         pages = {"which_method.md": "which method to use", "ranks/ranks.md": "mean ranks"}
         named = [f"[{words}]({page})" for page, words in pages.items() if (out / page).is_file()]
         about = f", with {' and '.join(named)} by the extended ones" if named else ""
         lines += ["", f"Beyond the paper's{about}:", ""]
         lines += [f"- [{spec.title}]({spec.name}/table.md): {_counted(spec, out / spec.name)}" for spec in further]
+    if pages := _pages(out):
+        lines += ["", "Figures and measurements:", "", *pages]
     return "\n".join(lines) + "\n"
 
 
 def headline(results: Results, panel: Panel) -> list[str]:
-    """Return a panel's gain: our value, the gain over the best other row, and the paper's."""
+    """Return a panel's gain: our value, beside the best other row, the paper's, and whether its order holds."""
     spec, gain, column = results.spec, results.spec.gain_of(panel), results.spec.gain_column(panel)
     if gain is None:
-        return ["", "", ""]
+        return ["", "", "", ""]
     name, digits = spec.metrics_of(panel)[column], digits_of(results, panel, column)
     summary, gains = results.summary(panel, gain.row, column), gained(results, panel, gain)
-    values = [MISSING, MISSING, ""]
+    values = [MISSING, MISSING, "", verdict(results, panel)]
     if summary and summary.complete:
         spread = f" ± {summary.std:.{digits}f}" if summary.n > 1 else ""
         values[0] = f"{gain.row}: {name} {summary.mean:.{digits}f}{spread}"
     if gains:
-        values[1] = f"{gains.over_rival:+.1f} %, {gains.rival}"
+        values[1] = worded(gains.over_rival, gains.rival)
     row = next(row for row in spec.rows_of(panel) if row.name == gain.row)
     paper = results.paper(panel, row, column)
     if paper is not None:
         values[2] = ", ".join(filter(None, [f"{name} {paper:.{digits}f}", paper_gain(results, panel, gain)]))
-    return values if not results.synthetic else [*values[:2], "synthetic data"]
+    return values if not results.synthetic else [*values[:2], "synthetic data", ""]
+
+
+def _number(name: str) -> tuple[int, str]:
+    """Return by what tables are ordered: the paper's by number, then the user's own by name."""
+    number = name.rpartition("_")[2]
+    return (int(number), "") if number.isdecimal() else (sys.maxsize, name)
+
+
+def _pages(out: Path) -> list[str]:
+    """Return a link to each other page, with its title."""
+    found = sorted(path for pattern in ("*.md", "*/*.md") for path in out.glob(pattern))
+    pages = [path for path in found if path.name not in ("README.md", "table.md", DETAILS, "ranks.md")]
+    titles = {path: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in pages}
+    return [f"- [{title}]({path.relative_to(out)})" for path, title in titles.items()]
 
 
 def _anew(spec: Spec, folder: Path) -> str:

@@ -1,4 +1,7 @@
-"""Render a table as LaTeX, for the package booktabs."""
+"""Render a table as LaTeX, for the packages booktabs and graphicx."""
+
+import re
+from collections.abc import Iterable
 
 from supremix.tables import cells, differences, statements
 from supremix.tables.results import Results
@@ -19,33 +22,86 @@ def tex(text: str) -> str:
 
 
 def latex(results: Results) -> str:
-    """Return a ``tabular`` for each panel, with the statements beside it as comments."""
+    """Return a ``table`` for each panel, with what is said of it as comments."""
     spec = results.spec
     warnings = [text.replace("**", "") for text in statements.warnings(results)]
     out = comments([f"{spec.title}. {statements.selection_rule(results)}", *warnings])
-    for panel in spec.panels:
-        header = cells.header(results, panel)
-        lines = [cells.line(results, panel, row) for row in spec.rows_of(panel)]
-        out += comments([panel.name] if panel.name else [])
-        out += tabular(f"l{'r' * (len(header) - 1)}", header, lines)
-        out += comments(statements.under(results, panel))
+    for number, panel in enumerate(spec.panels, 1):
+        header, *lines = _narrowed(
+            [cells.header(results, panel), *(cells.line(results, panel, row) for row in spec.rows_of(panel))]
+        )
+        label = f"{spec.name}-{number}" if len(spec.panels) > 1 else spec.name
+        caption = f"{': '.join(filter(None, [titled(spec.title), panel.name]))}. {short_rule(results)}"
+        out += ["", *comments(text.replace("**", "") for text in statements.under(results, panel))]
+        out += table(caption, label, f"l{'r' * (len(header) - 1)}", header, lines)
         if differences.asked(results, panel):
             header, lines = differences.grid(results, panel)
-            out += tabular(f"l{'r' * (len(header) - 1)}", header, lines)
-            out += comments(differences.legend(results, panel))
+            caption = " ".join([f"{titled(spec.title)}.", *differences.legend(results, panel)])
+            out += ["", *table(caption, f"{label}-differences", f"l{'r' * (len(header) - 1)}", header, lines)]
     return "\n".join([*out, *comments(spec.notes)]) + "\n"
 
 
-def tabular(alignment: str, header: list[str], lines: list[list[str]]) -> list[str]:
-    """Return the lines of a ``tabular``; its cells are plain text."""
-
-    def row(cells: list[str]) -> str:
-        return " & ".join(map(tex, cells)) + r" \\"
-
-    top = [f"\\begin{{tabular}}{{{alignment}}}", "\\toprule", row(header), "\\midrule"]
-    return [*top, *map(row, lines), "\\bottomrule", "\\end{tabular}"]
+def short_rule(results: Results) -> str:
+    """Return what a caption says of the numbers."""
+    seeds, synthetic = len(results.spec.seeds), " Synthetic data, not to be compared." * results.synthetic
+    return f"Mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)}; bold: the best.{synthetic}"
 
 
-def comments(texts: list[str]) -> list[str]:
+def table(caption: str, label: str, alignment: str, header: list[str], lines: list[list[str]]) -> list[str]:
+    """Return the lines of a ``table`` that is scaled down to the text where it is wider.
+
+    Args:
+        caption: plain text.
+        label: after ``tab:``.
+        alignment: of the columns.
+        header: plain text, like ``lines``, where ``**`` around a cell makes it bold.
+        lines: cells of the rows.
+    """
+
+    rows = [" & ".join(map(_cell, line)) + r" \\" for line in lines]
+    grid = ["\\toprule", " & ".join(map(_heading, header)) + r" \\", "\\midrule", *rows, "\\bottomrule"]
+    return [
+        "\\begin{table}[htbp]",
+        "\\centering",
+        f"\\caption{{{tex(caption)}}}",
+        f"\\label{{tab:{label}}}",
+        r"\vspace{4pt}",
+        r"\setlength{\tabcolsep}{4pt}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        f"\\begin{{tabular}}{{{alignment}}}",
+        *grid,
+        "\\end{tabular}}",
+        "\\end{table}",
+    ]
+
+
+def _narrowed(grid: list[list[str]]) -> list[list[str]]:
+    """Leave out what a reader can work out, for the width of a page: differences, and n where the caption has it."""
+    header, *lines = grid
+    whole = all(line[1].isdecimal() for line in lines)
+    return [
+        [text for name, text in zip(header, line, strict=True) if name != "Δ" and not (name == "n" and whole)]
+        for line in grid
+    ]
+
+
+def titled(title: str) -> str:
+    """Return a title without its number, which LaTeX gives the table."""
+    text = re.sub(r"^Table \d+: ", "", title)
+    return text[:1].upper() + text[1:]
+
+
+def _heading(text: str) -> str:
+    """Return a heading, with a line for what stands after a comma and for the unit."""
+    first, *parts = map(tex, re.split(r", | (?=\()", text))
+    return r"\shortstack[r]{" + r" \\ ".join((first, *parts)) + "}" if parts else first
+
+
+def _cell(text: str) -> str:
+    bold = text.startswith("**") and text.endswith("**")
+    return rf"\textbf{{{tex(text.strip('*'))}}}" if bold else tex(text)
+
+
+def comments(texts: Iterable[str]) -> list[str]:
     """Return texts as comments, a line each."""
     return [f"% {tex(text)}" for text in texts]

@@ -7,6 +7,7 @@ from supremix.suite.codes import made_by
 from supremix.tables import cells, differences, statements
 from supremix.tables.results import Results
 
+DETAILS = "details.md"
 COLUMNS = (
     "table", "panel", "row", "column", "mean", "std", "n", "planned", "ci_low", "ci_high", "paper", "difference",
     "synthetic",
@@ -14,7 +15,7 @@ COLUMNS = (
 
 
 def markdown(results: Results) -> str:
-    """Return the table in Markdown, with its statements and notes."""
+    """Return the table in Markdown, with what is said of it in few lines."""
     spec = results.spec
     lines = [f"# {spec.title}", "", statements.selection_rule(results), ""]
     for warning in statements.warnings(results):
@@ -31,8 +32,19 @@ def markdown(results: Results) -> str:
             header, grid = differences.grid(results, panel)
             lines += [md_line(header), md_line(["---"] + ["---:"] * (len(header) - 1)), *map(md_line, grid), ""]
             lines += [*(f"- {text}" for text in differences.legend(results, panel)), ""]
-    lines += [f"- {text}" for text in (*made_by(results.codes), *spec.notes)]
+    lines += [f"- {text}" for text in made_by(results.codes)]
+    lines += [f"- [Paired differences, intervals, notes]({DETAILS})"] * bool(details(results))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def details(results: Results) -> str:
+    """Return in Markdown what is behind the statements of a table; an empty text where nothing is."""
+    panels = {panel.name: statements.details(results, panel) for panel in results.spec.panels}
+    lines: list[str] = []
+    for heading, texts in (*panels.items(), ("Notes", results.spec.notes)):
+        if texts:
+            lines += [*([f"## {heading}", ""] if heading else []), *(f"- {text}" for text in texts), ""]
+    return "\n".join([f"# {results.spec.title}: details", "", *lines]).rstrip() + "\n" if lines else ""
 
 
 def md_line(cells: list[str]) -> str:

@@ -1,12 +1,11 @@
 """Word the statements of a table: how its numbers were chosen, what is missing, gains and differences."""
 
-from dataclasses import dataclass
-
 from supremix.metrics.regression import HIGHER_IS_BETTER
-from supremix.metrics.seeds import gain_percent, paired
+from supremix.metrics.seeds import paired
 from supremix.suite.keep import stated
 from supremix.suite.spec import Gain, Panel
-from supremix.tables.cells import MISSING, digits_of
+from supremix.tables import gains
+from supremix.tables.cells import MISSING, digits_of, signed
 from supremix.tables.results import Results
 
 
@@ -41,12 +40,22 @@ def warnings(results: Results) -> list[str]:
 
 
 def under(results: Results, panel: Panel) -> list[str]:
-    """Return the statements under a panel with a finished run: gain, paired differences, intervals of the means.
+    """Return the statements under a panel with a finished run: verdict, reductions, references that are better."""
+    if not _begun(results, panel):
+        return []
+    said, gain = gains.verdict(results, panel), results.spec.gain_of(panel)
+    texts = [f"**Verdict** on the paper's order: {said}"] if said else []
+    texts += [_gain(results, panel, gain)] if gain else []
+    return texts + _better_references(results, panel)
 
-    A table with ``against`` has a table of differences in place of the last.
+
+def details(results: Results, panel: Panel) -> list[str]:
+    """Return what is behind the statements: paired differences, and intervals of the means.
+
+    A table with ``against`` has a table of differences in place of the intervals.
     """
     spec, column = results.spec, results.spec.gain_column(panel)
-    if not any(results.finished(panel, row.name) for row in spec.rows_of(panel)):
+    if not _begun(results, panel):
         return []
     best_other = {
         row.name: other
@@ -54,76 +63,28 @@ def under(results: Results, panel: Panel) -> list[str]:
         if row.kind == "ours"
         and spec.against is None
         and results.mean(panel, row.name, column) is not None
-        and (other := best(results.rivals(panel, row.name)))
+        and (other := gains.best(results.rivals(panel, row.name)))
     }
     pairs = list(spec.comparisons_of(panel))
     pairs += [pair for pair in best_other.items() if pair not in pairs]
-    texts = [_gain(results, panel, gain)] if (gain := spec.gain_of(panel)) else []
-    texts += [_comparison(results, panel, a, b, is_best=best_other.get(a) == b) for a, b in pairs]
-    texts += _better_references(results, panel)
+    texts = [_comparison(results, panel, a, b, is_best=best_other.get(a) == b) for a, b in pairs]
     return texts if spec.against else texts + _intervals(results, panel)
 
 
-@dataclass(frozen=True)
-class Gained:
-    """The gains of a row, in percent.
-
-    Attributes:
-        against: row that the specification names → gain over it.
-        rival: the best rival.
-        over_rival: gain over it.
-    """
-
-    against: dict[str, float]
-    rival: str
-    over_rival: float
-
-
-def gained(results: Results, panel: Panel, gain: Gain) -> Gained | None:
-    """Return the gains of a panel's row; None while a run of it or of its rivals is missing."""
-    column = results.spec.gain_column(panel)
-    ours, rivals = results.mean(panel, gain.row, column), contenders(results, panel, gain.row)
-    known = {name: mean for name, mean in rivals.items() if mean is not None}
-    if ours is None or not known or len(known) < len(rivals):
-        return None
-    gains = {name: gain_percent(ours, mean) for name, mean in known.items()}
-    rival = min(known, key=lambda name: known[name])
-    return Gained({name: gains[name] for name in gain.against if name in gains}, rival, gains[rival])
-
-
-def contenders(results: Results, panel: Panel, row_name: str) -> dict[str, float | None]:
-    """Return the means of the baselines, or of the variants in a panel without baselines."""
-    kinds = {row.name: row.kind for row in results.spec.rows_of(panel)}
-    rivals = results.rivals(panel, row_name)
-    kind = "baseline" if "baseline" in kinds.values() else "variant"
-    return {name: mean for name, mean in rivals.items() if kinds[name] == kind}
-
-
-def paper_gain(results: Results, panel: Panel, gain: Gain) -> str | None:
-    """Return the paper's gain in the same metric over the first row that the specification names."""
-    values = {
-        row.name: results.paper(panel, row, results.spec.gain_column(panel)) for row in results.spec.rows_of(panel)
-    }
-    ours, base = values[gain.row], values.get(gain.against[0])
-    return f"{gain_percent(ours, base):+.1f} % against {gain.against[0]}" if ours and base else None
-
-
-def best(means: dict[str, float | None]) -> str | None:
-    """Return the name with the lowest mean; None without a mean."""
-    known = {name: mean for name, mean in means.items() if mean is not None}
-    return min(known, key=lambda name: known[name]) if known else None
+def _begun(results: Results, panel: Panel) -> bool:
+    return any(results.finished(panel, row.name) for row in results.spec.rows_of(panel))
 
 
 def _gain(results: Results, panel: Panel, gain: Gain) -> str:
-    gains, name = gained(results, panel, gain), metric_of(results, panel)
-    if gains is None:
-        return f"Gain of {gain.row}: {MISSING}, not all its runs are finished"
-    kind = next(row.kind for row in results.spec.rows_of(panel) if row.name == gains.rival)
-    parts = [f"{value:+.1f} % against {row}" for row, value in gains.against.items()]
-    parts.append(f"{gains.over_rival:+.1f} % against the best {kind}, {gains.rival}")
-    paper = paper_gain(results, panel, gain)
-    beside = f"; the paper: {paper}" if paper else ""
-    return f"Gain of {gain.row} in {name}, (other − ours) / ours: {', '.join(parts)}{beside}"
+    found, name = gains.gained(results, panel, gain), metric_of(results, panel)
+    if found is None:
+        return f"{name} of {gain.row} against the others: {MISSING}, not all its runs are finished"
+    kind = next(row.kind for row in results.spec.rows_of(panel) if row.name == found.rival)
+    parts = [gains.worded(value, row) for row, value in found.against.items() if row != found.rival]
+    parts.append(gains.worded(found.over_rival, f"the best {kind}, {found.rival}"))
+    paper = gains.paper_gain(results, panel, gain)
+    beside = f"; in the paper {paper}" if paper else ""
+    return f"{name} of {gain.row}: {', '.join(parts)}{beside}"
 
 
 def _better_references(results: Results, panel: Panel) -> list[str]:
@@ -156,9 +117,10 @@ def _comparison(results: Results, panel: Panel, a: str, b: str, is_best: bool) -
     paper_a, paper_b = (results.paper(panel, rows[row], column) for row in (a, b))
     beside = ""
     if paper_a is not None and paper_b is not None and paper_a != paper_b:
-        beside = f"; the paper: {paper_a - paper_b:+.{digits - 1}f}"
+        beside = f"; the paper: {signed(paper_a - paper_b, digits - 1)}"
     return (
-        f"{name}: {result.mean:+.{digits}f}, 95 % CI [{result.low:+.{digits}f}, {result.high:+.{digits}f}]"
+        f"{name}: {signed(result.mean, digits)}, 95 % paired t interval "
+        f"[{signed(result.low, digits)}, {signed(result.high, digits)}]"
         f"{', inside the noise' if result.noise else ''}, lower in {result.lower} of {result.n} seeds{beside}"
     )
 
