@@ -86,7 +86,7 @@ def test_the_choice_is_by_dataset_and_by_method(tmp_path):
     written(tmp_path, "extended_diabetes", {"Ridge": 9.0, "Vanilla": 2.0, ours: 1.0}, spread=1e-5)
     lines = write_choice(CONF, tmp_path).read_text().splitlines()
     ames = next(line for line in lines if "(extended_ames/table.md), MAE" in line)
-    for part in ("| Ridge: 1.00 | 4.00 | C-Mixup: 2.00 | -2.000, p ", f" \\* | {ours}: 2.10 | +0.100 to C-Mixup, p "):
+    for part in ("| Ridge: 1.00 | 4.00 | C-Mixup: 2.00 | −2.000, p ", f" \\* | {ours}: 2.10 | +0.100 to C-Mixup, p "):
         assert part in ames
     by_method = [line for line in lines if line.startswith(("| Vanilla |", "| C-Mixup |", f"| {ours} |"))]
     assert by_method == [

@@ -8,12 +8,13 @@ import numpy as np
 from supremix.report.ranks import extended_tables
 from supremix.suite.size import PAPER, Size
 from supremix.suite.spec import Panel
-from supremix.tables.cells import NOTHING, digits_of
+from supremix.tables.cells import NOTHING, digits_of, signed
 from supremix.tables.differences import BEST, DECIDED, Difference, differences
 from supremix.tables.files import write_texts
+from supremix.tables.gains import best
 from supremix.tables.render import md_line
 from supremix.tables.results import Results
-from supremix.tables.statements import best, metric_of
+from supremix.tables.statements import metric_of
 
 PAGE = "which_method.md"
 NEAR = 10  # percent
@@ -119,4 +120,4 @@ def _difference(results: Results, one: Difference | None) -> str:
     digits = digits_of(results, _panel(results), results.spec.gain_column(_panel(results))) + 1
     other = "" if one.other == results.spec.against else f" to {one.other}"
     star = " \\*" if one.p < DECIDED else ""
-    return f"{one.seeds.mean:+.{digits}f}{other}, p {one.p:.2g}{star}"
+    return f"{signed(one.seeds.mean, digits)}{other}, p {one.p:.2g}{star}"

@@ -103,8 +103,8 @@ def text(tables: list[Spec], others: list[computed.ComputedTable], further: list
         about = f", with {' and '.join(named)} by the extended ones" if named else ""
         lines += ["", f"Beyond the paper's{about}:", ""]
         lines += [f"- [{spec.title}]({spec.name}/table.md): {_counted(spec, out / spec.name)}" for spec in further]
-    if pages := _pages(out):
-        lines += ["", "Figures and measurements:", "", *pages]
+    if links := _pages(out):
+        lines += ["", "Figures and measurements:", "", *links]
     return "\n".join(lines) + "\n"
 
 
@@ -130,14 +130,16 @@ def headline(results: Results, panel: Panel) -> list[str]:
 
 def _number(name: str) -> tuple[int, str]:
     """Return by what tables are ordered: the paper's by number, then the user's own by name."""
-    number = name.rpartition("_")[2]
+    number = name.removeprefix("table_")
     return (int(number), "") if number.isdecimal() else (sys.maxsize, name)
 
 
 def _pages(out: Path) -> list[str]:
     """Return a link to each other page, with its title."""
     found = sorted(path for pattern in ("*.md", "*/*.md") for path in out.glob(pattern))
-    pages = [path for path in found if path.name not in ("README.md", "table.md", DETAILS, "ranks.md")]
+    pages = [
+        path for path in found if path.name not in ("README.md", "table.md", DETAILS, "ranks.md", "which_method.md")
+    ]
     titles = {path: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in pages}
     return [f"- [{title}]({path.relative_to(out)})" for path, title in titles.items()]
 
