@@ -42,9 +42,12 @@ def summarise(values: dict[int, float], planned: int) -> Summary | None:
     Returns:
         The summary; None without values.
     """
-    if not values:
-        return None
-    x = np.array([values[seed] for seed in sorted(values)])
+    return _summary(tuple(values[seed] for seed in sorted(values)), planned) if values else None
+
+
+@cache  # pages ask for the same cell many times
+def _summary(values: tuple[float, ...], planned: int) -> Summary:
+    x = np.array(values)
     std = float(x.std(ddof=1)) if len(x) > 1 else float("nan")
     return Summary(float(x.mean()), std, len(x), planned, bootstrap(x) if len(x) > 1 else None)
 
