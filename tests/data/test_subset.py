@@ -1,12 +1,14 @@
 """Fewer training rows: what is left, what stays whole, and the metrics on the labels that training lacked."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from supremix.data.dataset import Data, Split, TargetScale
 from supremix.data.rows import inside, training_subset, with_label_noise
+from supremix.data.transforms import fit_transform
 from supremix.errors import UserError
 from supremix.metrics.regression import METRICS, regression_metrics
 from supremix.settings.build import loaded_data
@@ -92,6 +94,14 @@ def test_label_noise_has_its_size_and_stays_in_training():
         np.testing.assert_array_equal(getattr(noises[1.0], name).y, getattr(data(), name).y)
     np.testing.assert_array_equal(noises[1.0].train.fetch(np.arange(100)), AGES)
     assert (with_label_noise(data(), 1.0, seed=1).train.y != noises[1.0].train.y).all()
+
+
+def test_label_noise_is_added_where_the_head_predicts():
+    logs = replace(data(), target=TargetScale(3.0, 0.5, fit_transform("ages", "log", AGES + 1)))
+    prices = replace(logs, train=replace(logs.train, y=AGES + 1))
+    noisy_N, plain_N = with_label_noise(prices, 2.0, seed=0).train.y, AGES + 1
+    assert noisy_N.min() > 0
+    assert np.log(noisy_N / plain_N).std() == pytest.approx(2 * np.log(plain_N).std(), rel=0.3)
 
 
 def test_the_label_range_is_that_of_the_rows_in_use():

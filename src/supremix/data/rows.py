@@ -95,14 +95,16 @@ def checked_ranges(ranges: Any) -> list[tuple[float, float]]:
 def with_label_noise(data: Data, noise: float, seed: int) -> Data:
     """Add normal noise to the training labels, ``noise`` times their standard deviation; the other rows keep theirs.
 
-    Smaller noise of a seed is larger noise scaled down. Targets keep their scale.
+    It is added in the units that the head predicts, so that a price whose logarithm is predicted stays above 0. Smaller
+    noise of a seed is larger noise scaled down. Targets keep their scale.
     """
     from scipy.special import ndtri
 
-    y_N = data.train.y
-    uniform_N = random_uniforms(y_N.size, f"{seed}/label noise")
-    normal_N = ndtri(np.clip(uniform_N, 1e-9, None)).reshape(y_N.shape)  # 0 would be minus infinity
-    return replace(data, train=replace(data.train, y=y_N + noise * y_N.std(axis=0) * normal_N))
+    t_N = data.target.encode(data.train.y)
+    uniform_N = random_uniforms(t_N.size, f"{seed}/label noise")
+    normal_N = ndtri(np.clip(uniform_N, 1e-9, None)).reshape(t_N.shape)  # 0 would be minus infinity
+    y_N = data.target.decode(t_N + noise * t_N.std(axis=0) * normal_N)
+    return replace(data, train=replace(data.train, y=y_N))
 
 
 def permute_labels(data: Data, seed: int) -> Data:
