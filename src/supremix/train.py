@@ -31,8 +31,7 @@ def main(cfg: DictConfig) -> str:
     except MISTAKES as error:
         if job.mode == RunMode.RUN:
             raise SystemExit(f"error: {one_line(error)}") from None
-        which = f"{job.job.override_dirname}: " if job.job.override_dirname else ""
-        raise UserError(f"{which}{one_line(error)}") from None
+        raise UserError(one_line(error)) from None
 
 
 def named(cfg: DictConfig) -> str:

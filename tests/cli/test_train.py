@@ -79,6 +79,8 @@ def test_a_failed_job_does_not_stop_a_sweep_but_fails_it(tmp_path):
     assert result.returncode != 0
     assert "temperature must be a finite number above 0" in result.stderr
     assert "Traceback" not in result.stderr
+    assert "Error executing job" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: 1 of 2 jobs failed: job 1 method.temperature=-1: method.")
     assert len(list((tmp_path / "runs").glob("*/DONE"))) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]  # Hydra leaves nothing where one stands
 

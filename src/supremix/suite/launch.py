@@ -1,10 +1,7 @@
 """Run a table's missing cells through a Hydra launcher, so that a laptop and a cluster run the same table."""
 
-import logging
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from hydra import initialize_config_dir
@@ -24,8 +21,7 @@ from supremix.store.folders import Store
 from supremix.store.records import replace_json
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, Checksums, ids
-
-log = logging.getLogger(__name__)
+from supremix.suite.watch import watched
 
 
 def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Cell], bool]) -> list[str]:
@@ -67,7 +63,7 @@ def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Ce
                 else:
                     yield from zip(part, ended, strict=True)
 
-        with _progress(cells, done):
+        with watched(cells, done, Store(cfg.paths.runs)):
             ended = list(launched(run_free_cell, cells))
             busy = [cell for cell, job in ended if isinstance(job._return_value, Busy)]
             if busy:
@@ -120,29 +116,3 @@ def _note(store: Store, cfg: DictConfig, error: Exception) -> None:
         message = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
         store.root.mkdir(parents=True, exist_ok=True)
         replace_json(store.failure(run_id), {"error": message})
-
-
-@contextmanager
-def _progress(cells: list[Cell], done: Callable[[Cell], bool]) -> Iterator[None]:
-    """Print a line as cells finish, by looking at the store: launchers report nothing until the end."""
-    ended = threading.Event()
-    thread = threading.Thread(target=_watch, args=(cells, done, ended), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _watch(cells: list[Cell], done: Callable[[Cell], bool], ended: threading.Event) -> None:
-    started, waiting = time.monotonic(), list(cells)
-    while waiting:
-        last_look = ended.wait(1.0)
-        for cell in [cell for cell in waiting if done(cell)]:
-            waiting.remove(cell)
-            count, elapsed = len(cells) - len(waiting), time.monotonic() - started
-            left = elapsed / count * len(waiting)
-            log.info("[%s/%s] %s  %.0f s, %.0f s left", count, len(cells), cell.label, elapsed, left)
-        if last_look:
-            return

@@ -10,7 +10,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from supremix.errors import writing_to
+from supremix.errors import UserError, writing_to
 from supremix.runtime.log import show
 from supremix.runtime.output import say
 from supremix.settings.driver import sweep_name
@@ -62,11 +62,15 @@ class Jobs(Callback):
         log.info("job %d%s: %s", config.hydra.job.num + 1, of, varied)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Note the job's run, or that it failed."""
+        """Note the job's run, or that it failed; of a mistake Hydra hears nothing, since it is told at the end."""
         run = job_return.return_value if job_return.status == JobStatus.COMPLETED else None
+        mistake = job_return._return_value if isinstance(job_return._return_value, UserError) else None
         file = folder_of(config, self.name) / "jobs" / f"{config.hydra.job.num}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
-        replace_json(file, {"overrides": self._varied(config), "run": run})
+        replace_json(file, {"overrides": self._varied(config), "run": run, "mistake": mistake and str(mistake)})
+        if mistake:
+            log.warning("job %d failed: %s", config.hydra.job.num + 1, mistake)
+            job_return.return_value, job_return.status = None, JobStatus.COMPLETED
 
     def _varied(self, config: DictConfig) -> dict[str, str]:
         task = config.hydra.overrides.task
@@ -97,7 +101,8 @@ def summed_up() -> Iterator[None]:
     try:
         yield
     except Exception:  # of a job: the others have their results
-        _sum_up()
+        with suppress(UserError):  # less than that
+            _sum_up()
         raise
     _sum_up()
 
@@ -111,6 +116,20 @@ def _sum_up() -> None:
         csv.writer(stream).writerows([header, *lines])
     show_table(header, lines)
     say(f"sweep: {file}")
+    if mistakes := _mistakes(_folder):
+        raise UserError(f"{len(mistakes)} of {len(lines)} jobs failed: {mistakes[0]}")
+
+
+def _mistakes(folder: Path) -> list[str]:
+    """Return what the jobs that failed say, by number."""
+    paths = sorted((folder / "jobs").glob("*.json"), key=lambda path: int(path.stem))
+    notes = {int(path.stem) + 1: json.loads(path.read_text()) for path in paths}
+    return [
+        f"{' '.join([f'job {number}', *(f'{key}={value}' for key, value in note['overrides'].items())])}: "
+        f"{note['mistake']}"
+        for number, note in notes.items()
+        if note["mistake"]
+    ]
 
 
 def collected(folder: Path) -> Swept | None:
