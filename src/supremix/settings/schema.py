@@ -243,7 +243,7 @@ class Trainer(Group):
 class Tracking(Group):
     """``tracking``."""
 
-    mode: Annotated[str, choice("auto", "online", "offline", "disabled", "tensorboard")]
+    mode: Annotated[str, choice("auto", "online", "offline", "disabled", "tensorboard", "trackio")]
     project: Any  # W&B checks what has no type here
     dir: Any
     group: Any

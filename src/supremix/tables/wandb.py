@@ -18,9 +18,9 @@ def log_table(results: Results, settings: Any) -> None:
 
     Args:
         results: the table.
-        settings: the config group ``tracking``; ``disabled`` and ``tensorboard`` log nothing.
+        settings: the config group ``tracking``; only W&B shows a table.
     """
-    if settings.mode in ("disabled", "tensorboard"):
+    if settings.mode in ("disabled", "tensorboard", "trackio"):
         return
     rows, name = numbers(results), results.spec.label
     try:

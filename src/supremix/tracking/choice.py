@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from supremix.tracking.mirror import Tracker, run_name, run_tags
 from supremix.tracking.tensorboard import TensorBoard
+from supremix.tracking.trackio import Trackio
 
 
 class Mirror(Protocol):
@@ -30,4 +31,6 @@ def mirror_of(cfg: Any, run_id: str, config: dict[str, Any]) -> Mirror:
     """
     if cfg.tracking.mode == "tensorboard":
         return TensorBoard(Path(cfg.tracking.dir) / run_id, config)
+    if cfg.tracking.mode == "trackio":
+        return Trackio(cfg.tracking, f"{run_name(cfg)}-{run_id[:8]}", config)
     return Tracker(cfg.tracking, run_id, config, run_tags(cfg), run_name(cfg))

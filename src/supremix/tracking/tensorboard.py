@@ -1,14 +1,12 @@
 """Mirror a run to TensorBoard: settings, curves and final metrics. Never stops a run, and is never read back."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from supremix.errors import needs
-from supremix.runtime import ranks
-from supremix.tracking.mirror import warn
+from supremix.tracking.calls import UntilFailure
 
 
 class TensorBoard:
@@ -20,14 +18,12 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
-        self._config, self._folder = config, folder
-        self._writer: Any = None
-        if ranks.is_first():
-            self._guarded(lambda: self._start(folder))
+        self._config, self._folder, self._calls = config, folder, UntilFailure("TensorBoard")
+        self._calls(self._start)
 
     def where(self) -> str:
         """Return the command that shows the run."""
-        return f"TensorBoard: tensorboard --logdir {quote(str(self._folder.parent))}" if self._writer else ""
+        return f"TensorBoard: tensorboard --logdir {quote(str(self._folder.parent))}" if self._calls.on else ""
 
     def log(self, stage: str, epoch: int, row: dict[str, float]) -> None:
         """Write an epoch's values as ``stage/name``.
@@ -37,36 +33,28 @@ class TensorBoard:
             epoch: from 1.
             row: name → value.
         """
-        self._later(lambda writer: [writer.add_scalar(f"{stage}/{name}", row[name], epoch) for name in row])
+
+        def write() -> None:
+            for name, value in row.items():
+                self._writer.add_scalar(f"{stage}/{name}", value, epoch)
+
+        self._calls(write)
 
     def finish(self, summary: dict[str, Any] | None, exit_code: int = 0) -> None:
         """Write settings and final metrics, where there are any, and close the files."""
         numbers = {name: value for name, value in (summary or {}).items() if isinstance(value, int | float)}
         if numbers:
             settings = hyperparameters(self._config)
-            self._later(lambda writer: writer.add_hparams(settings, numbers, run_name="."))  # beside the curves
-        self._later(lambda writer: writer.close())
+            self._calls(lambda: self._writer.add_hparams(settings, numbers, run_name="."))  # beside the curves
+        self._calls(lambda: self._writer.close())
 
-    def _start(self, folder: Path) -> None:
+    def _start(self) -> None:
         needs("tensorboard", "tensorboard")
         from torch.utils.tensorboard import SummaryWriter
 
-        if folder.exists():
-            shutil.rmtree(folder)
-        self._writer = SummaryWriter(str(folder))
-
-    def _later(self, call: Callable[[Any], object]) -> None:
-        writer = self._writer
-        if writer is not None:
-            self._guarded(lambda: call(writer))
-
-    def _guarded(self, call: Callable[[], object]) -> None:
-        """Make a call; the first that fails is the last."""
-        try:
-            call()
-        except Exception as error:
-            self._writer = None
-            warn(f"TensorBoard: {error}; the record on disk is complete without it")
+        if self._folder.exists():
+            shutil.rmtree(self._folder)
+        self._writer = SummaryWriter(str(self._folder))
 
 
 def hyperparameters(config: dict[str, Any], at: str = "") -> dict[str, Any]:

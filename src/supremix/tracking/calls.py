@@ -1,0 +1,30 @@
+"""Calls to a tracker, none of which may stop a run."""
+
+from collections.abc import Callable
+
+from supremix.runtime import ranks
+from supremix.tracking.mirror import warn
+
+
+class UntilFailure:
+    """Makes calls, on the first rank, until one fails: that is a warning, and the last.
+
+    Args:
+        what: the tracker's name in the warning.
+
+    Attributes:
+        on: whether calls are made.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what, self.on = what, ranks.is_first()
+
+    def __call__(self, call: Callable[[], object]) -> None:
+        """Make a call."""
+        if not self.on:
+            return
+        try:
+            call()
+        except Exception as error:
+            self.on = False
+            warn(f"{self._what}: {error}; the record on disk is complete without it")
