@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -25,9 +25,9 @@ from supremix.runtime.log import show
 from supremix.runtime.output import say
 from supremix.settings.driver import sweep_name
 from supremix.settings.overrides import count_of_runs, key_of
-from supremix.store.folders import Store
-from supremix.store.records import read_record, replace_json
-from supremix.suite.swept import Swept
+
+if TYPE_CHECKING:
+    from supremix.suite.swept import Swept
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ class Jobs(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Note the job's run, or that it failed; of a mistake Hydra hears nothing, since it is told at the end."""
+        from supremix.store.records import replace_json
+
         run = job_return.return_value if job_return.status == JobStatus.COMPLETED else None
         mistake = job_return._return_value if isinstance(job_return._return_value, UserError) else None
         file = folder_of(config, self.name) / "jobs" / f"{config.hydra.job.num}.json"
@@ -132,8 +134,11 @@ def _mistakes(folder: Path) -> list[str]:
     ]
 
 
-def collected(folder: Path) -> Swept | None:
+def collected(folder: Path) -> "Swept | None":
     """Read the notes of a sweep's jobs and the records of their runs; None where no job ended."""
+    from supremix.store.folders import Store  # these are slow to import, and every run imports this module
+    from supremix.store.records import read_record
+    from supremix.suite.swept import Swept
 
     store = Store(folder.parents[1])
     notes = [json.loads(path.read_text()) for path in (folder / "jobs").glob("*.json")]
@@ -145,7 +150,7 @@ def collected(folder: Path) -> Swept | None:
     return Swept(keys, list(zip(values, records, strict=True)))
 
 
-def table_of(swept: Swept) -> tuple[list[str], list[list[Any]]]:
+def table_of(swept: "Swept") -> tuple[list[str], list[list[Any]]]:
     """Return the heading of a sweep's table, and a line per job: what varies, validation, test, id.
 
     The best on validation comes first. What is undefined is None, and where there is no run there is no id.
