@@ -45,7 +45,7 @@ def test_a_table_shows_its_runs_in_work_and_the_time_left_for_all(tmp_path, monk
     put(store, "1", PRETRAIN)
     put(store, "2", ADAPT)
     table = watch._table(4, cells[1:], store, elapsed=17.0)
-    assert table.first_at_work == "SupCon · seed 1: pretrain epoch 100/400, and 1 more"
+    assert table.first_at_work == "pretrain epoch 100/400 of SupCon · seed 1, and 1 more"
     assert (table.share, table.left) == (pytest.approx((1 + 0.2 + 0.5) / 4), "0:00:23 left")
     monkeypatch.setattr(watch, "SECONDS_BETWEEN_LOOKS", 0.01)
     monkeypatch.setattr(watch, "SECONDS_BETWEEN_LINES", 0.0)
@@ -60,4 +60,4 @@ def test_a_table_shows_its_runs_in_work_and_the_time_left_for_all(tmp_path, monk
         looked.wait(10)
         threading.Event().wait(0.1)
     assert any(line.startswith("[1/4] SupCon · seed 0  0:00:0") for line in caplog.messages)
-    assert any(line.startswith("[1/4] at work: SupCon · seed 1: pretrain epoch 100/400") for line in caplog.messages)
+    assert any(line.startswith("[1/4] at work: pretrain epoch 100/400 of SupCon · seed 1") for line in caplog.messages)

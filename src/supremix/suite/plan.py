@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from supremix.errors import UserError
+from supremix.errors import UserError, shortened
 from supremix.settings import identity
 from supremix.settings.compose import composed
 from supremix.settings.overrides import check_added_keys, key_of
@@ -137,11 +137,14 @@ def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:
     return spec if seeds is None else replace(spec, seeds=seeds)
 
 
+TITLE = 48  # characters, so that the line fits 80 columns
+
+
 def shown_plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
     """Plan as `plan` does, with a line on stderr meanwhile if that is a terminal."""
     from rich.console import Console
     from rich.markup import escape
 
     count = len(spec.cells()) * len(spec.seeds)
-    with Console(stderr=True).status(f"composing {count} runs of {escape(spec.title)} …"):
+    with Console(stderr=True).status(f"composing {count} runs of {escape(shortened(spec.title, TITLE))} …"):
         return plan(spec, conf, overrides)

@@ -55,7 +55,7 @@ class Table:
     def first_at_work(self) -> str:
         """What one of the runs in work does, and the number of the others."""
         (label, epoch), *others = self.at_work.items() or [("", "")]
-        return f"{label}: {epoch}{f', and {len(others)} more' if others else ''}" if label else ""
+        return f"{epoch} of {label}{f', and {len(others)} more' if others else ''}" if label else ""
 
 
 @contextlib.contextmanager
