@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from hydra._internal.utils import get_args_parser
 from hydra.conf import HydraConf
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from supremix.errors import MISTAKES, UserError, mistake_in_path, one_line
 from supremix.runtime import ranks
 from supremix.runtime.entry import entry_point
 from supremix.runtime.log import show
-from supremix.runtime.output import trouble
+from supremix.runtime.output import Unheard, trouble
 from supremix.settings import resolvers
 from supremix.settings.compose import check_own, own_folder
 from supremix.settings.overrides import NOT_SCIENCE, check_added_keys, check_overrides, spelt
@@ -63,7 +63,7 @@ def _way_out(error: ValueError | OSError | RecursionError) -> str:
 
 
 def check_job(cfg: DictConfig, job: HydraConf) -> None:
-    """Refuse what Hydra lets through: keys that nothing reads, and a sweep on the ranks of one run."""
+    """Refuse what Hydra lets through, keys that nothing reads and a sweep on the ranks of one run; say what starts."""
     global _began
     _began = True
     resolvers.register()
@@ -74,6 +74,15 @@ def check_job(cfg: DictConfig, job: HydraConf) -> None:
         except UserError as error:
             sys.exit(f"error: {error}")  # and no other job of the sweep is tried
     check_added_keys(cfg, job.overrides.task)
+    if job.mode == RunMode.RUN and cfg.trainer.progress in ("auto", "bar") and Unheard(sys.stderr).isatty():
+        log.info("%s: starting", _named(cfg))  # before what is slow to import; a sweep announces its jobs
+
+
+def _named(cfg: DictConfig) -> str:
+    """Return what a run is, for the eye."""
+    keys = ("dataset.name", "method.name", "protocol.name", "seed")
+    dataset, method, protocol, seed = (OmegaConf.select(cfg, key) for key in keys)
+    return f"{dataset} · {method} · {protocol} · seed {seed}"
 
 
 def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
