@@ -33,7 +33,7 @@ def test_it_holds_the_package_its_configs_and_the_command(unpacked):
     modules = {path.relative_to(TOP / "src") for path in (TOP / "src").rglob("*.py")}
     assert {path.relative_to(unpacked) for path in unpacked.rglob("*.py")} == modules
     (entry_points,) = unpacked.glob("*.dist-info/entry_points.txt")
-    assert "supremix = supremix.cli.main:main" in entry_points.read_text()
+    assert "supremix = supremix.cli.main:command" in entry_points.read_text()
 
 
 @pytest.mark.slow

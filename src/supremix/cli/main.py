@@ -5,7 +5,7 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from supremix import __version__
 from supremix.cli.options import overrides_of
@@ -17,6 +17,16 @@ COMMANDS = (
 )  # fmt: skip
 
 
+def command() -> NoReturn:
+    """Run the command line of this process, and end the process."""
+    from supremix.runtime.output import leave
+
+    try:
+        sys.exit(main())
+    except SystemExit as stop:
+        leave(stop)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code.
 
@@ -25,16 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
             folder, as ``python -m`` has it, so that a class of the user's own is found there.
     """
     if arguments is None:
-        from supremix.runtime.output import ending, leave
+        from supremix.runtime.output import ending
 
         with suppress(OSError):  # the folder is gone
             if not sys.flags.safe_path and os.getcwd() not in sys.path[:1]:
                 sys.path.insert(0, os.getcwd())
-        try:
-            with ending():
-                sys.exit(main(sys.argv[1:]))
-        except SystemExit as stop:
-            leave(stop)
+        with ending():
+            sys.exit(main(sys.argv[1:]))
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
