@@ -154,6 +154,16 @@ def test_the_runs_of_a_store_are_listed_with_their_states(store, capsys):
     assert runs["broken"]["note"] == "failed: loss is NaN"
 
 
+def test_the_run_that_was_finished_last_stands_last(tmp_path, capsys):
+    for moment, name in enumerate(["ffff", "0000", "aaaa"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "DONE").touch()
+        os.utime(tmp_path / name / "DONE", (moment, moment))
+    (tmp_path / "zzzz.partial").mkdir()
+    assert main(["ls", "--store", str(tmp_path)]) == 0
+    assert [line[:4] for line in capsys.readouterr().out.splitlines()[1:]] == ["zzzz", "ffff", "0000", "aaaa"]
+
+
 def test_a_list_is_filtered(store, capsys):
     for filters, count in (["method=ridge"], 1), (["method=ridge", "seed=1"], 0), (["state=begun"], 1):
         assert main(["ls", "--store", str(store.root), *filters]) == 0

@@ -80,6 +80,6 @@ def test_a_run_starts_from_them_and_counts_them_by_their_content(tmp_path):
 
 def test_embeddings_from_elsewhere_are_probed_as_they_are(tmp_path):
     _, record = run_small(tmp_path, "backbone=identity", "method=random")
-    assert set(record["metrics"]["test"]) == {"best", "last", "ridge"}
+    assert set(record["metrics"]["test"]) == {"best", "last", "ridge", "knn"}
     with pytest.raises(UserError, match=r"^backbone=identity has no weights, so method=supremix has nothing to pre-"):
         run_small(tmp_path, "backbone=identity", "method=supremix")

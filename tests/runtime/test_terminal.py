@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from supremix.cli.main import main
+from supremix.runtime import terminal
 from supremix.settings.overrides import spelt
 from supremix.store.records import read_record
 from tests.running import run_small
@@ -22,6 +23,14 @@ class Terminal(io.TextIOWrapper):
     def text(self):
         self.flush()
         return self.buffer.getvalue().decode("ascii")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "undefined"), (-0.5, "-0.5000"), (999.5, "999.5000"), (18460.42, "18460"), (5.16003e8, "5.16e+08")],
+)
+def test_a_number_of_any_size_fits_its_column(value, text):
+    assert terminal.shown(value) == text
 
 
 def test_what_it_lacks_is_a_question_mark(tmp_path, monkeypatch):

@@ -160,7 +160,7 @@ def test_an_empty_table_has_no_value_of_the_papers():
     results = collect(spec, [])
     text = markdown(results)
     assert "**Synthetic data**" in text
-    assert "| synthetic data | n | MAE ↓ | MSE ↓ |" in text
+    assert "| synthetic data | n | MAE (dB) ↓ | MSE (dB²) ↓ |" in text
     assert "6.56" not in text
 
 

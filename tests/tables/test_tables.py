@@ -23,7 +23,7 @@ from supremix.store.records import write_json
 from supremix.suite import fields, keep, listing
 from supremix.suite.launch import run_cell
 from supremix.suite.launchers import IN_PROCESS, named
-from supremix.suite.plan import Cell, Checksums, plan, with_seeds
+from supremix.suite.plan import Cell, Checksums, plan, with_panels, with_seeds
 from supremix.suite.reading import load
 from supremix.tables import files, index, reproduce
 from supremix.tables.computed import kind
@@ -146,6 +146,16 @@ def test_a_key_that_some_rows_alone_read_may_be_added():
 def small_table(tmp_path, seeds=(0,), extra=()):
     overrides = [*SMALL, f"paths.runs={tmp_path / 'runs'}", *extra]
     return reproduce.reproduce("quickstart", CONF, tmp_path / "out", named("joblib", 1), overrides, list(seeds))
+
+
+def test_a_setting_of_a_panel_keeps_the_panels_that_have_it():
+    spec = load(CONF / "table" / "5.yaml")
+    standard = with_panels(spec, ["dataset.scaling=standard", "method.pretrain.epochs=1"])
+    assert [panel.name for panel in standard.panels] == ["standardised inputs and targets"]
+    assert "Vanilla, bias from 0" not in [row.name for row in standard.rows]  # which the other panel alone has
+    assert with_panels(spec, ["method.pretrain.epochs=1"]) == spec
+    with pytest.raises(UserError, match=r"choose one of dataset\.scaling=raw, dataset\.scaling=standard$"):
+        with_panels(spec, ["dataset.scaling=minmax"])
 
 
 def test_a_table_runs_only_what_is_missing_and_renders_again_from_its_records(tmp_path, capfd):

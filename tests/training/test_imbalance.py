@@ -438,7 +438,7 @@ def test_table_7_shows_an_empty_shot_as_a_dash():
     found = [(Cell("", row.name, seed, []), record) for _, row in spec.cells() for seed in spec.seeds]
     lines = markdown(collect(spec, found)).splitlines()
     line = next(line for line in lines if line.startswith("| SupReMix + LDS + FDS |"))
-    assert line.endswith("| 7.00 ± 0.00 | 5.27 | +1.73 | – | 7.61 | – |")
+    assert line.endswith("| **7.00 ± 0.00** | 5.27 | +1.73 | – | 7.61 | – |")
     assert "missing" not in line
 
 

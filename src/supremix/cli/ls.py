@@ -1,13 +1,16 @@
 """List the runs of a store: what they are, how far they are, their error on the test set.
 
-A table at a terminal, lines with tabs between the columns in a pipe.
+The run that was finished last stands last. A table at a terminal, lines with tabs between the columns in a pipe.
 """
 
 import argparse
+import math
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supremix.cli import options as shared
+from supremix.runtime.terminal import shown
 
 if TYPE_CHECKING:
     from supremix.suite.stored import Stored
@@ -33,7 +36,9 @@ def run(options: argparse.Namespace) -> int:
     from supremix.suite.stored import stored_runs
 
     wanted = filters_of(options.overrides)
-    runs = [one for one in stored_runs(Store(options.store)) if matches(one, wanted)]
+    store = Store(options.store)
+    runs = [one for one in stored_runs(store) if matches(one, wanted)]
+    runs.sort(key=lambda one: when(store.run(one.id)))
     lines = [columns(one) for one in runs]
     if sys.stdout.isatty():
         show(lines)
@@ -41,6 +46,12 @@ def run(options: argparse.Namespace) -> int:
     else:
         print("\n".join("\t".join(line) for line in [COLUMNS, *lines]))
     return 0
+
+
+def when(folder: Path) -> float:
+    """Return when a run was finished; minus infinity where it is not, so that it stands before all others."""
+    done = folder / "DONE"
+    return done.stat().st_mtime if done.is_file() else -math.inf
 
 
 def filters_of(given: list[str]) -> dict[str, str]:
@@ -63,7 +74,7 @@ def columns(run: "Stored") -> tuple[str, ...]:
     facts = [str(run.record.get(key, "")) for key in ("dataset", "method", "protocol", "seed")]
     variants = run.record.get("metrics", {}).get("test", {})
     mae = (variants.get("best") or variants.get("last") or {}).get("mae")
-    return run.id, *facts, "" if mae is None else f"{mae:.4f}", run.state, run.note
+    return run.id, *facts, "" if mae is None else shown(mae), run.state, run.note
 
 
 def show(lines: list[tuple[str, ...]]) -> None:

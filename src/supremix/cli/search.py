@@ -6,6 +6,7 @@ What has several values or an interval is searched; everything else is an overri
 import argparse
 
 from supremix.cli import options as shared
+from supremix.runtime.terminal import shown
 
 EXAMPLES = """\
   supremix search dataset=uci_airfoil method=supremix --trials 30 --seeds 0,1 \\
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         folder = search(CONF, overrides, seeds, options.trials, at_once, launcher)
     print((folder / "trials.csv").read_text(encoding="utf-8"))
     best = json.loads((folder / "best.json").read_text(encoding="utf-8"))
-    value = f"validation {best['metric']} {best['value']:.4f}"
+    value = f"validation {best['metric']} {shown(best['value'])}"
     print(f"best: trial {best['trial']}, {value}, mean of seeds {options.seeds}")
     print(f"  supremix train {shlex.join(best['overrides'])}\n  {folder / 'best.json'}")
     return 0

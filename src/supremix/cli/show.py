@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supremix.cli import options as shared
+from supremix.runtime.terminal import shown
 
 if TYPE_CHECKING:
     from supremix.store.folders import Store
@@ -105,8 +106,8 @@ def metrics(record: dict[str, Any]) -> list[str]:
     lines = [f"{'':<12}" + "".join(f"{name:>10}" for name in METRICS)]
     for split, variants in record["metrics"].items():
         for variant, values in variants.items():
-            cells = ("undefined" if values.get(name) is None else f"{values[name]:.4f}" for name in METRICS)
-            lines.append(f"{split + ' ' + variant:<12}" + "".join(f"{cell:>10}" for cell in cells))
+            cells = (f"{shown(values.get(name)):>10}" for name in METRICS)
+            lines.append(f"{split + ' ' + variant:<12}" + "".join(cells))
     for part, values in measured_on_test(record).items():
         if part not in record["metrics"]["test"]:
             cells = (

@@ -19,6 +19,7 @@ from supremix.experiment.measure import SPLITS, arrays_of, groups_in, measured
 from supremix.metrics.regression import LOWER_IS_BETTER, METRICS, VARIANTS
 from supremix.runtime import ranks
 from supremix.runtime.output import say
+from supremix.runtime.terminal import shown
 from supremix.settings.identity import of_pretraining
 from supremix.settings.provenance import present_code
 from supremix.settings.source import resolved
@@ -257,10 +258,10 @@ def show(report: Record, directory: Path, status: str) -> None:
     for target in targets:
         say(f"  {'best':<6}" + _cells(tested["best"], f"_{target}") + f"  {target}")
     if of_features := report.get("representation"):
-        shown = {"spearman": "Spearman of distances", "rank": "effective rank"}
+        texts = {"spearman": "Spearman of distances", "rank": "effective rank"}
         cells = (
             f"{text} {'undefined' if of_features[name] is None else format(of_features[name], '.4g')}"
-            for name, text in shown.items()
+            for name, text in texts.items()
         )
         say(f"  features: {', '.join(cells)}")
     if selection := report["selection"]:
@@ -272,5 +273,4 @@ def show(report: Record, directory: Path, status: str) -> None:
 
 
 def _cells(values: dict[str, Any], ending: str = "") -> str:
-    found = (values.get(f"{name}{ending}") for name in METRICS)
-    return "".join(f"{'undefined' if value is None else format(value, '.4f'):>10}" for value in found)
+    return "".join(f"{shown(values.get(f'{name}{ending}')):>10}" for name in METRICS)

@@ -4,6 +4,16 @@ import io
 import sys
 
 
+def shown(value: float | None) -> str:
+    """Return a measured number as text of at most nine characters; it may be undefined, which is None."""
+    if value is None:
+        return "undefined"
+    for limit, form in ((1000, ".4f"), (1e7, ".0f")):
+        if abs(value) < limit:
+            return format(value, form)
+    return format(value, ".2e")
+
+
 def without_unicode() -> None:
     """Let a terminal that lacks a character show ? for it, in place of an error; twice changes nothing."""
     for given in (sys.stdout, sys.stderr):

@@ -11,7 +11,7 @@ from supremix.settings import identity
 from supremix.settings.compose import composed
 from supremix.settings.overrides import check_added_keys, key_of
 from supremix.settings.source import data_configs, on_source
-from supremix.suite.spec import Spec
+from supremix.suite.spec import Row, Spec
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,29 @@ def ids(cfg: DictConfig, sums: list[str]) -> tuple[str, str | None]:
         return run_id, None
     of_source = science if cfg.transfer is None else identity.scientific(on_source(cfg))
     return run_id, identity.pretrain_id(of_source, sums[-1])
+
+
+def with_panels(spec: Spec, overrides: list[str]) -> Spec:
+    """Return the table with the panels whose settings the user's overrides do not contradict.
+
+    Raises:
+        UserError: they contradict all panels.
+    """
+    given = {key_of(override): override for override in overrides}
+    own = {panel.name: {key_of(override): override for override in panel.overrides} for panel in spec.panels}
+    kept = [
+        panel for panel in spec.panels if all(given.get(key, line) == line for key, line in own[panel.name].items())
+    ]
+    if not kept:
+        known = sorted({line for lines in own.values() for key, line in lines.items() if key in given})
+        raise UserError(f"{spec.title}: its panels set this themselves: choose one of {', '.join(known)}")
+    names = {panel.name for panel in kept}
+    rows = [row for row in spec.rows if row.panels is None or names & {*row.panels}]
+    return replace(spec, panels=kept, rows=[_in_panels(row, names) for row in rows])
+
+
+def _in_panels(row: Row, names: set[str]) -> Row:
+    return row if row.panels is None else replace(row, panels=[name for name in row.panels if name in names])
 
 
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:

@@ -23,6 +23,7 @@ from omegaconf import DictConfig
 from supremix.errors import UserError, writing_to
 from supremix.runtime.log import show
 from supremix.runtime.output import say
+from supremix.runtime.terminal import shown
 from supremix.settings.driver import sweep_name
 from supremix.settings.overrides import count_of_runs, key_of
 
@@ -180,4 +181,4 @@ def show_table(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
 def _text(value: Any, nothing: str) -> str:
     if value is None:
         return nothing
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return shown(value) if isinstance(value, float) else str(value)

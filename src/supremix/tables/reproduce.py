@@ -11,7 +11,7 @@ from supremix.suite import run
 from supremix.suite.keep import place, settings_of
 from supremix.suite.launchers import IN_PROCESS, Launcher
 from supremix.suite.listing import failed, listing
-from supremix.suite.plan import Cell, shown_plan, with_seeds
+from supremix.suite.plan import Cell, shown_plan, with_panels, with_seeds
 from supremix.suite.reading import load
 from supremix.suite.size import PAPER, Size
 from supremix.suite.spec import Spec, results_folder
@@ -51,7 +51,7 @@ def reproduce(
     Raises:
         UserError: runs failed; raised after the rest is rendered.
     """
-    spec = with_seeds(size.spec(load(specification(conf, "table", name))), seeds)
+    spec = _asked(name, conf, size, seeds, overrides or [])
     settings, overrides = settings_of(overrides or []), size.line(overrides or [])
     cells, store, failed = run.run_missing(spec, conf, launcher, overrides)
     results, records = stored(spec, cells, store, settings)
@@ -86,9 +86,14 @@ def compute(
 
 def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None = None, size: Size = PAPER) -> str:
     """Return a listing of the table's finished and missing runs; run and prepare nothing."""
-    spec = with_seeds(size.spec(load(specification(conf, "table", name))), seeds)
+    spec = _asked(name, conf, size, seeds, overrides)
     overrides = size.line(overrides)
     return listing(spec.title, shown_plan(spec, conf, overrides), Store(composed(conf, overrides).paths.runs))
+
+
+def _asked(name: str, conf: Path, size: Size, seeds: list[int] | None, overrides: list[str]) -> Spec:
+    """Return the table over the seeds and in the panels that are asked for."""
+    return with_panels(with_seeds(size.spec(load(specification(conf, "table", name))), seeds), overrides)
 
 
 def stored(spec: Spec, cells: list[Cell], store: Store, settings: list[str]) -> tuple[Results, list[files.CellRecord]]:
