@@ -100,6 +100,16 @@ def test_predictions_on_arrays_and_texts_are_the_stored_ones(tmp_path, make):
         check(model, [*rows[10:].itertuples(index=False, name=None)], directory)
 
 
+def test_cells_that_are_not_of_their_columns_kind_are_told(tmp_path, caplog):
+    rows = "\n".join(f"{i % 7},{'ab'[i % 2]},{i % 5}" for i in range(60))
+    (tmp_path / "mine.csv").write_text(f"size,kind,y\n{rows}\n")
+    given = ["dataset=table", f"dataset.path={tmp_path / 'mine.csv'}", "dataset.label=y", "method=vanilla", *ONE_EPOCH]
+    model = supremix.load(run_small(tmp_path, *given)[0])
+    model.predict(pd.DataFrame({"size": ["3", "lots"], "kind": ["a", "b"]}))
+    warned = [record.getMessage() for record in caplog.records if record.name == "supremix.inference.model"]
+    assert warned == ["column 'size': 1 of 2 cells, such as 'lots': no number, and counts as missing"]
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The directory of a finished run."""

@@ -1,5 +1,6 @@
 """A trained model: new rows, as the user has them, → predictions in label units, or features. B rows, D features."""
 
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -11,12 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from supremix.data.own.features import TableReader
 from supremix.data.own.stored import Intake, State, save_state
 from supremix.errors import UserError, writing_to
 from supremix.inference.card import card
 from supremix.runtime.disk import put
 from supremix.store.files import save_weights
 from supremix.store.records import write_json
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 256
 """Rows that are read and put through the network together."""
@@ -146,6 +150,9 @@ class Model:
                 whole = len(rows) <= AT_ONCE
                 raise error if whole else UserError(f"of rows {first + 1} to {first + len(part)}: {error}") from None
             yield {key: self._placed(value) for key, value in x.items()} if isinstance(x, dict) else self._placed(x)
+        if isinstance(self.intake.reader, TableReader):
+            for doubt in self.intake.reader.doubts(rows):
+                log.warning("%s", doubt)
 
     def _placed(self, x: Tensor) -> Tensor:
         """Return a tensor on the device, numbers with a fraction in the type of the trained weights."""

@@ -69,6 +69,19 @@ class TableReader:
         parts += [one_hot(category_cells(rows[name]), values) for name, values in self.categories.items()]
         return torch.from_numpy(np.concatenate(parts, axis=1, dtype=np.float32))
 
+    def doubts(self, rows: Any) -> list[str]:
+        """Return in words which cells of new rows are not of the kind that their column had in training."""
+        found = []
+        for name, form in self.numbers.items():
+            found += _told(name, rows[name], np.isnan(numbers_of(rows[name], form)), "no number, and counts as missing")
+        for name, formats in self.dates.items():
+            strange_N = np.isnat(dates_of(rows[name], formats))
+            found += _told(name, rows[name], strange_N, f"no date as {' or '.join(formats)}, and counts as missing")
+        for name, values in self.categories.items():
+            strange_N = ~np.isin(category_cells(rows[name]), [*values, MISSING])
+            found += _told(name, rows[name], strange_N, "none of the values that are frequent in training")
+        return found
+
     def state(self) -> dict[str, Any]:
         """Return everything as plain values."""
         return {
@@ -166,6 +179,13 @@ def one_hot(cell_N: np.ndarray, values: Sequence[str]) -> np.ndarray:
     place = {value: at for at, value in enumerate(values)}
     at_N = np.array([place.get(cell, len(values)) for cell in cell_N], dtype=np.int64)
     return np.eye(len(values) + 1)[at_N]
+
+
+def _told(name: str, cells: "pd.Series", strange_N: np.ndarray, what: str) -> list[str]:
+    strange = cells[strange_N & cells.notna().to_numpy() & (cells.astype("str").str.strip() != "").to_numpy()]
+    if strange.empty:
+        return []
+    return [f"column {name!r}: {len(strange)} of {len(cells)} cells, such as {str(strange.iloc[0])!r}: {what}"]
 
 
 def _finite(x_N: np.ndarray) -> np.ndarray:
