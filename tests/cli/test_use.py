@@ -30,6 +30,7 @@ def test_predict_writes_a_column_beside_the_rows_and_shows_the_error(folder, tmp
     assert [*table.columns] == [*pd.read_csv(place / "rows.csv").columns, "predicted_label"]
     np.testing.assert_allclose(table["predicted_label"], stored[f"test_{variant}"], rtol=1e-6)
     assert said.splitlines()[0] == f"{out}: 88 rows, column predicted_label"
+    assert "rows that the model was trained on flatter it" in said
     assert f"88 rows with a label: mae {record['metrics']['test'][variant]['mae']:.4g}, " in said
 
 

@@ -71,4 +71,6 @@ def _error(model: "Model", rows: Any, prediction_N: "np.ndarray") -> str:
             shown = ", ".join(f"{name} {values[name]:.4g}" for name in METRICS)
             what = "a label" if len(model.intake.labels) == 1 else label
             lines.append(f"{known_N.sum()} rows with {what}: {shown}")
+    if lines:
+        lines.append("rows that the model was trained on flatter it; `supremix show RUN` has its error on test rows")
     return "\n".join(lines)
