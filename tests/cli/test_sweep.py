@@ -40,6 +40,9 @@ def test_a_sweep_numbers_its_jobs_and_ends_with_a_table_sorted_by_validation(tmp
         assert float(row["test mae"]) == record["metrics"]["test"]["best"]["mae"]
         assert row["run"] in out
     assert of_run == {}
+    means = {m: sum(float(row["val mae"]) for row in found if row["method"] == m) / 2 for m in ("vanilla", "ridge")}
+    best = min(means, key=means.get)
+    assert f"best mean on validation, over 2 seeds: method={best}: mae {means[best]:.4f}" in out
     assert out.splitlines()[-1].endswith("sweep.csv")
 
 

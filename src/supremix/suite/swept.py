@@ -1,11 +1,13 @@
 """Swept settings: those in which runs that are alike otherwise differ, and the metric by which such runs are ranked."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from supremix.metrics.regression import cost
+from supremix.runtime.terminal import shown
 from supremix.settings.repeat import flat, written
 from supremix.store.records import Record
 
@@ -40,6 +42,24 @@ class Swept:
             return cost(self.metric, None if record is None else self.value(record, "val")), values
 
         return sorted(self.points, key=rank)
+
+    def best_over_seeds(self) -> str | None:
+        """Return in words which settings have the best mean on validation; None unless seeds vary beside them."""
+        at = [place for place, key in enumerate(self.keys) if not key.endswith("seed")]
+        if len(at) in (0, len(self.keys)):
+            return None
+        of_settings: dict[Values, list[float]] = defaultdict(list)
+        for values, record in self.points:
+            value = None if record is None else self.value(record, "val")
+            of_settings[tuple(values[k] for k in at)].append(math.nan if value is None else value)
+        means = {values: sum(found) / len(found) for values, found in of_settings.items()}
+        means = {values: mean for values, mean in means.items() if math.isfinite(mean)}
+        if not means:
+            return None
+        values = min(means, key=lambda one: cost(self.metric, means[one]))
+        line = " ".join(f"{self.keys[k]}={value}" for k, value in zip(at, values, strict=True))
+        seeds = len(of_settings[values])
+        return f"best mean on validation, over {seeds} seeds: {line}: {self.metric} {shown(means[values])}"
 
     def value(self, record: Record, split: str) -> float | None:
         """Return the metric of a run on a split; None where it is undefined."""
