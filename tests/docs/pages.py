@@ -41,7 +41,7 @@ ONE = {
     "search": ["--launcher", "basic", "--seeds", "0", "--trials", "2"],
 }
 """What makes one run a method or trial of a command; options that come later win."""
-REASONS = ("a cluster", "licensed data", "a GPU", "a network", "minutes", "this is the test")
+REASONS = ("a cluster", "licensed data", "a GPU", "a network", "a server", "minutes", "this is the test")
 """Why a block may stay without a run, as `<!-- not run: … -->` before it says."""
 
 
