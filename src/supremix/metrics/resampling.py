@@ -5,14 +5,15 @@ from functools import cache
 
 import numpy as np
 
+from supremix.metrics.regression import SMALLEST_ERROR
+
 RESAMPLES = 2_000
-SMALLEST = 1e-6  # label units, as `regression_metrics` has it
 
 MEASURES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
     "mae": (np.abs, np.asarray),
     "mse": (np.square, np.asarray),
     "rmse": (np.square, np.sqrt),
-    "gm": (lambda error: np.log(np.maximum(np.abs(error), SMALLEST)), np.exp),
+    "gm": (lambda error: np.log(np.maximum(np.abs(error), SMALLEST_ERROR)), np.exp),
 }
 """Metric → what is taken of each row's error, and what is made of its mean."""
 

@@ -1,11 +1,24 @@
 """Word the cells of a table, for every format; the best of a column stands in ``**``, as Markdown has it."""
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
 from supremix.metrics.seeds import Summary
 from supremix.suite.spec import Panel, Row, direction
 from supremix.tables.results import Results
 
 MISSING, FAILED, UNDEFINED, NOTHING = "missing", "failed", "undefined", "–"
 DIGITS_OF_CORRELATIONS = 3
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a heading and rows as the text of a CSV file."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return file.getvalue()
 
 
 def header(results: Results, panel: Panel) -> list[str]:

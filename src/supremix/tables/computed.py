@@ -1,7 +1,6 @@
 """Compute the tables that no run fills: datasets as prepared (table 12), hyper-parameters as composed (table 13)."""
 
 import csv
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from supremix.settings.compose import composed
 from supremix.suite.keep import kept, settings_of, stated
 from supremix.suite.reading import reading
 from supremix.suite.size import PAPER, Size
+from supremix.tables.cells import csv_text
 from supremix.tables.files import write_texts
 from supremix.tables.latex import comments, titled
 from supremix.tables.latex import table as typeset
@@ -219,13 +219,11 @@ def latex(table: ComputedTable) -> str:
 
 def as_csv(table: ComputedTable) -> str:
     """Return a header, and one line for each cell."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["table", "row", "column", "here", "paper", "synthetic"])
-    for entry in table.entries:
-        paper = None if entry.synthetic else entry.paper
-        writer.writerow([table.name, entry.row, entry.column, entry.here, paper, entry.synthetic])
-    return file.getvalue()
+    rows = [
+        [table.name, entry.row, entry.column, entry.here, None if entry.synthetic else entry.paper, entry.synthetic]
+        for entry in table.entries
+    ]
+    return csv_text(("table", "row", "column", "here", "paper", "synthetic"), rows)
 
 
 def _grid(table: ComputedTable) -> list[list[str]]:

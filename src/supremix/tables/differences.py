@@ -1,7 +1,5 @@
 """Set every row of a panel beside one row and beside the best other network, with Holm's correction."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -10,7 +8,7 @@ import numpy as np
 from supremix.metrics.resampling import MEASURES, interval, resampled
 from supremix.metrics.seeds import Paired, holm, paired
 from supremix.suite.spec import Panel
-from supremix.tables.cells import NOTHING, digits_of, signed
+from supremix.tables.cells import NOTHING, csv_text, digits_of, signed
 from supremix.tables.gains import best
 from supremix.tables.outcomes import errors_on_one_test_set
 from supremix.tables.results import Results
@@ -120,11 +118,7 @@ def legend(results: Results, panel: Panel) -> list[str]:
 
 def as_csv(results: Results) -> str:
     """Return the differences of all panels, a line each, in full precision."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_numbers(results))
-    return file.getvalue()
+    return csv_text(COLUMNS, _numbers(results))
 
 
 def _numbers(results: Results) -> Iterator[list[str | float | int | None]]:

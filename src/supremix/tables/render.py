@@ -1,8 +1,5 @@
 """Render a table's results as Markdown and CSV; missing values show as missing."""
 
-import csv
-import io
-
 from supremix.suite.codes import made_by
 from supremix.tables import cells, differences, statements
 from supremix.tables.results import Results
@@ -54,11 +51,7 @@ def md_line(cells: list[str]) -> str:
 
 def as_csv(results: Results) -> str:
     """Return a header, and one line for each panel, row and column."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(numbers(results))
-    return file.getvalue()
+    return cells.csv_text(COLUMNS, numbers(results))
 
 
 def numbers(results: Results) -> list[list[str | float | int | None]]:

@@ -1,6 +1,7 @@
 """Calls to a tracker, none of which may stop a run."""
 
 from collections.abc import Callable
+from typing import Any
 
 from supremix.runtime import ranks
 from supremix.tracking.mirror import warn
@@ -28,3 +29,8 @@ class UntilFailure:
         except Exception as error:
             self.on = False
             warn(f"{self._what}: {error}; the record on disk is complete without it")
+
+
+def numbers_in(summary: dict[str, Any] | None) -> dict[str, int | float]:
+    """Return the numbers of a summary, which may be None: none of a run that failed."""
+    return {name: value for name, value in (summary or {}).items() if isinstance(value, int | float)}

@@ -6,7 +6,7 @@ from shlex import quote
 from typing import Any
 
 from supremix.errors import needs
-from supremix.tracking.calls import UntilFailure
+from supremix.tracking.calls import UntilFailure, numbers_in
 
 
 class TensorBoard:
@@ -42,7 +42,7 @@ class TensorBoard:
 
     def finish(self, summary: dict[str, Any] | None, exit_code: int = 0) -> None:
         """Write settings and final metrics, where there are any, and close the files."""
-        numbers = {name: value for name, value in (summary or {}).items() if isinstance(value, int | float)}
+        numbers = numbers_in(summary)
         if numbers:
             settings = hyperparameters(self._config)
             self._calls(lambda: self._writer.add_hparams(settings, numbers, run_name="."))  # beside the curves

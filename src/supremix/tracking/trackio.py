@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from supremix.errors import needs
-from supremix.tracking.calls import UntilFailure
+from supremix.tracking.calls import UntilFailure, numbers_in
 
 QUIET = {"embed": False, "auto_log_gpu": False, "auto_log_cpu": False}
 
@@ -43,7 +43,7 @@ class Trackio:
 
     def finish(self, summary: dict[str, Any] | None, exit_code: int = 0) -> None:
         """Mirror the final metrics, where there are any, and end the run."""
-        if numbers := {name: value for name, value in (summary or {}).items() if isinstance(value, int | float)}:
+        if numbers := numbers_in(summary):
             self._calls(lambda: self._log(numbers))
         self._calls(_finish)
 
