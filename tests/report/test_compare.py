@@ -16,6 +16,7 @@ from supremix.report.compare import RIDGE
 from supremix.settings.compose import CONF
 from supremix.suite.reading import load
 
+SPEC = load(CONF / "table" / "_compare.yaml")
 pytest.importorskip("matplotlib", reason="pip install 'supremix[plots]'")
 QUICK = [
     *(f"dataset.recipe.{stage}.epochs=2" for stage in ("pretrain", "adapt", "vanilla")),
@@ -73,12 +74,11 @@ def records(folder):
 
 
 def test_every_method_and_reference_stands_in_the_table(folder):
-    spec = load(CONF / "table" / "_compare.yaml")
-    assert [record["cell"]["row"] for record in records(folder)] == [row.name for row in spec.rows]
+    assert [record["cell"]["row"] for record in records(folder)] == [row.name for row in SPEC.rows]
     table = (folder / "results/compare_houses/table.md").read_text()
     assert "missing" not in table
     assert "paper" not in table
-    assert RIDGE in {row.name for row in spec.rows}
+    assert RIDGE in {row.name for row in SPEC.rows}
     assert re.search(r"\| Ridge \| 1 \| (?:\*\*)?0\.\d\d(?:\*\*)? \|", table)  # of labels that span more than 10
 
 
@@ -97,7 +97,7 @@ def test_the_page_stands_alone_and_says_which_network_is_the_best_by_validation(
     assert not page.fetched
     assert len(page.pictures) == 4
     mae = {record["cell"]["row"]: record["metrics"]["val"]["best"]["mae"] for record in records(folder)}
-    reference = {row.name for row in load(CONF / "table" / "_compare.yaml").rows if row.kind == "reference"}
+    reference = {row.name for row in SPEC.rows if row.kind == "reference"}
     best = min(set(mae) - reference, key=mae.get)
     assert f"Best network by validation MAE: {best}, {mae[best]:.4g}." in text
     side = "below" if mae[best] < mae[RIDGE] else "not below"
@@ -119,6 +119,20 @@ def test_the_same_command_again_runs_nothing_and_writes_the_same(folder, monkeyp
     said = capsys.readouterr()
     assert str(out.relative_to(folder) / "report.html") in said.out
     assert "11 of 11 runs finished" in said.err
+
+
+def test_methods_are_chosen_and_one_of_the_users_own_stands_among_them(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    (folder / "configs/method").mkdir(parents=True)
+    (folder / "configs/method/mine.yaml").write_text("defaults: [supcon, _self_]\nname: mine\ntemperature: 0.3\n")
+    own = ["--config-dir", "configs", "--out", "mine"]
+    assert main(command("--methods", "vanilla, mine", *own)) == 0
+    assert "5 of 7 runs finished" in capsys.readouterr().err
+    rows = [json.loads(line)["cell"]["row"] for line in (folder / "mine/records.jsonl").read_text().splitlines()]
+    assert rows == [*(row.name for row in SPEC.rows[:5]), "mine, probe", "mine, fine-tuned"]
+    assert "mine, fine-tuned − Vanilla" in (folder / "mine/report.html").read_text()
+    assert main(command("--methods", "mine,linear,yours", *own)) == 1
+    assert "Could not find 'method/yours'" in capsys.readouterr().err
 
 
 def test_a_run_that_fails_is_shown_as_such_and_the_rest_stands(folder, monkeypatch, capsys):

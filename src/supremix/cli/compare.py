@@ -12,6 +12,7 @@ EXAMPLES = """\
   supremix compare houses.csv --label price
   supremix compare houses.csv --label price --seeds 0,1,2 dataset.target_transform=log
   supremix compare houses.csv --label price --label area dataset.label_unit=pca     one network for both
+  supremix compare houses.csv --label price --methods vanilla,mine --config-dir configs      configs/method/mine.yaml
   supremix compare scans.csv --label age --out compared --jobs 1 dataset.group=family"""
 
 
@@ -22,8 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--label", metavar="COLUMN", action="append", required=True, help="column to predict; may be given again"
     )
     parser.add_argument("--seeds", help="comma-separated (default: 0,1,2,3,4); each draws a split of its own")
+    parser.add_argument("--methods", help="comma-separated, as in vanilla,c_mixup; the references stand beside them")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: results/compare_NAME)")
     shared.add_launcher(parser)
+    shared.add_config_dir(parser)
     shared.add_overrides(parser)
 
 
@@ -45,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
     title = f"{name}: {', '.join(options.label)}"
     if len(options.label) > 1:
         title += ", means over labels in standard deviations"
+    methods = None if options.methods is None else [name.strip() for name in options.methods.split(",")]
     with entry_point():
-        says = compare(title, CONF, out, launcher, line, shared.seeds_of(options.seeds))
+        says = compare(title, CONF, out, launcher, line, shared.seeds_of(options.seeds), methods)
     print("\n".join([(out / "table.md").read_text(encoding="utf-8"), *says, "", *map(str, sorted(out.iterdir()))]))
     return 0

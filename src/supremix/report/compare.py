@@ -9,7 +9,7 @@ import numpy as np
 
 from supremix.errors import UserError, needs, writing_to
 from supremix.report import html
-from supremix.settings.compose import specification
+from supremix.settings.compose import composed, specification
 from supremix.store.folders import Store
 from supremix.suite import run
 from supremix.suite.codes import made_by
@@ -18,13 +18,14 @@ from supremix.suite.keep import settings_of
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, with_seeds
 from supremix.suite.reading import load
-from supremix.suite.spec import Panel, Spec
+from supremix.suite.spec import Panel, Row, Spec
 from supremix.suite.stored import outcome
 from supremix.tables import cells, files, statements
 from supremix.tables.reproduce import stored
 from supremix.tables.results import Results
 
 RIDGE = "Ridge"  # the reference that a network has to beat, as in conf/table/_compare.yaml
+PROTOCOLS = {"probe": "protocol=linear_probe", "fine-tuned": "protocol=finetune"}  # of an encoder, as there
 SAID_AT_ONCE = 5
 PICTURES = {
     "predicted": "predicted over true labels",
@@ -52,7 +53,13 @@ class Compared:
 
 
 def compare(
-    title: str, conf: Path, out: Path, launcher: Launcher, overrides: list[str], seeds: list[int] | None = None
+    title: str,
+    conf: Path,
+    out: Path,
+    launcher: Launcher,
+    overrides: list[str],
+    seeds: list[int] | None = None,
+    methods: list[str] | None = None,
 ) -> list[str]:
     """Run what the comparison lacks, and write it.
 
@@ -62,7 +69,7 @@ def compare(
         out: folder to write to: table.md, .csv and .tex, pictures, report.html.
         launcher: what starts the runs.
         overrides: that name the dataset, and more of the user's.
-        seeds: in place of the specification's.
+        seeds, methods: in place of the specification's; its references stay.
 
     Returns:
         What the comparison says.
@@ -72,6 +79,7 @@ def compare(
     """
     needs("matplotlib", "plots")
     spec = replace(with_seeds(load(specification(conf, "table", "_compare")), seeds), title=title)
+    spec = spec if methods is None else of_methods(spec, methods, conf, overrides)
     planned, store, failed = run.run_missing(spec, conf, launcher, overrides)
     results, records = stored(spec, planned, store, settings_of(overrides))
     if records:  # four digits of the label range
@@ -90,6 +98,25 @@ def compare(
     if failed:
         raise UserError(f"{len(failed)} of {len(planned)} runs failed, shown as such in {out}; the first: {failed[0]}")
     return verdict
+
+
+def of_methods(spec: Spec, methods: list[str], conf: Path, overrides: list[str]) -> Spec:
+    """Return the comparison of these methods with the references.
+
+    A method that is not in it gets a row, an encoder one a protocol, beside every other network.
+    """
+    known = {row.name: row.overrides[0].removeprefix("method=") for row in spec.rows}
+    kept = [row for row in spec.rows if row.kind == "reference" or known[row.name] in methods]
+    more: list[Row] = []
+    for name in dict.fromkeys(methods):
+        if name in known.values():
+            continue
+        method = composed(conf, [*overrides, f"method={name}"]).method
+        kind = "baseline" if method.estimator is None else "reference"
+        ways = {name: []} if method.loss is None else {f"{name}, {how}": [way] for how, way in PROTOCOLS.items()}
+        more += [Row(row, kind, [f"method={name}", *way]) for row, way in ways.items()]
+    pairs = [(one.name, other.name) for one in more for other in kept if "reference" not in (one.kind, other.kind)]
+    return replace(spec, rows=[*kept, *more], comparisons=[*spec.comparisons, *pairs])
 
 
 def _validation(spec: Spec, records: list[files.CellRecord]) -> dict[str, float]:
