@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import load_linnerud
+from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -97,6 +99,19 @@ def test_a_pickle_holds_no_code_and_predicts_the_same_elsewhere(tmp_path):
     np.testing.assert_allclose(np.array(done.stdout.split(), float), estimator.predict(inputs), rtol=1e-12)
 
 
+@pytest.mark.parametrize("method", ["vanilla", "supremix"])
+def test_several_targets_are_predicted_by_one_network(method):
+    x_NF, y_NT = load_linnerud(return_X_y=True)
+    estimator = SupReMixRegressor(method, epochs=2, settings=QUICK).fit(pd.DataFrame(x_NF), pd.DataFrame(y_NT))
+    predicted_NT = estimator.predict(pd.DataFrame(x_NF))
+    assert (np.abs(predicted_NT.mean(0) - y_NT.mean(0)) < y_NT.std(0)).all()  # each in its own units
+    assert estimator.score(pd.DataFrame(x_NF), y_NT) == r2_score(y_NT, predicted_NT, multioutput="uniform_average")
+    again = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(again.predict(pd.DataFrame(x_NF)), predicted_NT)
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[20, 19\]"):
+        estimator.fit(x_NF, y_NT[1:])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -125,6 +140,8 @@ def test_a_mistake_is_a_value_error_of_one_line(arguments, message):
         "check_dict_unchanged",
         "check_n_features_in_after_fitting",
         "check_fit2d_1sample",
+        "check_regressor_multioutput",
+        "check_supervised_y_2d",
     ],
 )
 def test_scikit_learns_checks(check):  # a few; all of them, for every method: tests/long/estimator.py

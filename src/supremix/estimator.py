@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, RegressorMixin, TransformerMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from supremix.data.dataset import Data
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
     from supremix.inference.model import Model
 
-LABEL = "label"
-QUIET = ["dataset=table", "dataset.path=rows", f"dataset.label={LABEL}", "tracking=none", "trainer.progress=off"]
-QUIET += ["trainer.devices=1"]
+QUIET = ["dataset=table", "dataset.path=rows", "tracking=none", "trainer.progress=off", "trainer.devices=1"]
 
 
 class SupReMixRegressor(
@@ -34,7 +32,8 @@ class SupReMixRegressor(
     """Regression on a table by a network that is pre-trained contrastively, or by any other method of the project.
 
     What a run of ``dataset=table`` does with a file this does with X and y: the same recipe, training code and numbers.
-    Columns of a DataFrame may be numbers, categories and dates, with missing values.
+    Columns of a DataFrame may be numbers, categories and dates, with missing values. Of several targets contrastive
+    losses compare the first principal direction (``dataset.label_unit=pca``), unless the settings say otherwise.
 
     Args:
         method: of ``conf/method``: supremix, supcon, supcr, vanilla, random, …
@@ -78,7 +77,7 @@ class SupReMixRegressor(
 
         Args:
             X: rows (N, F), an array or a DataFrame.
-            y: labels (N,).
+            y: labels (N,), or (N, T) of T targets that one network predicts.
             X_val, y_val: rows that choose the epoch; None takes a part of X and y.
         """
         from supremix.experiment.run import run
@@ -89,15 +88,20 @@ class SupReMixRegressor(
 
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction={self.validation_fraction}: give a number above 0 and below 1")
-        frame, y_N = self._rows(X, y, reset=True)
+        frame = self._rows(X, reset=True)
+        y_N = _labels(frame, y)
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31 - 1)
-        validation = None if X_val is None else self._rows(X_val, y_val, reset=False)
+        validation = None
+        if X_val is not None:
+            rows = self._rows(X_val, reset=False)
+            validation = rows, _labels(rows, y_val)
         threads = torch.get_num_threads()
         with tempfile.TemporaryDirectory(prefix="supremix-") as store:
             try:
-                cfg = composed(CONF, [*QUIET, f"paths.runs={quoted(store)}", *self._overrides(int(seed))])
+                labels = [f"dataset.label=[{','.join(_targets(y_N))}]", *["dataset.label_unit=pca"] * (y_N.ndim == 2)]
+                cfg = composed(CONF, [*QUIET, f"paths.runs={quoted(store)}", *labels, *self._overrides(int(seed))])
                 if cfg.method.estimator is not None:
                     raise ValueError(f"method={self.method}: a reference, which scikit-learn has itself: use it there")
                 data = self._data(cfg, frame, y_N, validation, int(seed))
@@ -113,7 +117,7 @@ class SupReMixRegressor(
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return predictions (N,) of rows (N, F)."""
+        """Return predictions (N,) of rows (N, F), or (N, T)."""
         return self._applied(X, lambda frame: self.model_.predict(frame, self.head))
 
     def transform(self, X: Any) -> np.ndarray:
@@ -139,7 +143,7 @@ class SupReMixRegressor(
 
     def _applied(self, X: Any, use: Any) -> np.ndarray:
         check_is_fitted(self)
-        frame, _ = self._rows(X, None, reset=False)
+        frame = self._rows(X, reset=False)
         try:
             return use(frame)
         except MISTAKES as error:
@@ -180,50 +184,44 @@ class SupReMixRegressor(
             val = val if len(val) else train  # of a handful of rows
         plan = build("dataset.load.plan", cfg.dataset.load.plan)
         sheet = Sheet(Path("rows"), frame, [])
-        rows = Rows(sheet, (LABEL,), np.arange(len(frame)).astype(str), y_N, [*frame.columns], None, None)
+        rows = Rows(sheet, tuple(_targets(y_N)), np.arange(len(frame)).astype(str), y_N, [*frame.columns], None, None)
         return table_of(cfg.dataset.name, rows, {"train": train, "val": val, "test": val}, plan)
 
-    def _rows(self, X: Any, y: Any, reset: bool) -> "tuple[pd.DataFrame, np.ndarray]":
-        """Check rows and labels; return them as a DataFrame and (N,) float64, empty without labels."""
+    def _rows(self, X: Any, reset: bool) -> "pd.DataFrame":
+        """Check rows; return them as a DataFrame."""
         import pandas as pd
 
-        labels: Any = () if y is None else (y,)
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, skip_check_array=True, reset=reset)
             frame = X.reset_index(drop=True)
-            y_N = _labels(self, frame, y) if labels else np.zeros(0)
         else:
-            checks: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan", "reset": reset}
-            if y is None and reset:
-                labels = (None,)  # scikit-learn says what is missing
-            checked = (
-                validate_data(self, X, *labels, y_numeric=True, **checks)
-                if labels
-                else validate_data(self, X, **checks)
-            )
-            x_NF, y_N = checked if labels else (checked, np.zeros(0))
+            x_NF = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset)
             frame = pd.DataFrame(x_NF, columns=[f"x{column}" for column in range(x_NF.shape[1])])
         if reset and len(frame) < 2:
             raise ValueError(f"n_samples={len(frame)}: give 2 rows or more")
-        return frame.set_axis(frame.columns.map(str), axis=1), np.asarray(y_N, dtype=np.float64)
+        return frame.set_axis(frame.columns.map(str), axis=1)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
+        tags.target_tags.multi_output = True
         tags.transformer_tags.preserves_dtype = []  # features are float32
         return tags
 
 
-def _labels(estimator: Any, frame: "pd.DataFrame", y: Any) -> np.ndarray:
-    from sklearn.utils import check_consistent_length, column_or_1d
+def _labels(frame: "pd.DataFrame", y: Any) -> np.ndarray:
+    """Check labels; return them as (N,) or (N, T) float64."""
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    check_consistent_length(frame, y)
+    return y if y.ndim == 2 and y.shape[1] > 1 else column_or_1d(y, warn=True)
 
-    y_N = column_or_1d(np.asarray(y, dtype=np.float64), warn=True)
-    check_consistent_length(frame, y_N)
-    if not np.isfinite(y_N).all():
-        raise ValueError("Input y contains NaN or infinity")
-    return y_N
+
+def _targets(y: np.ndarray) -> list[str]:
+    return ["label"] if y.ndim == 1 else [f"label{target}" for target in range(y.shape[1])]
 
 
 def _written(value: Any, quoted: Any) -> str:

@@ -22,7 +22,7 @@ def split_rows(
     """Return split → its row numbers, ascending.
 
     Args:
-        y_N: labels, (N,), or (N, T), of which the first target counts.
+        y_N: labels, as `drawn` takes them.
         fractions: of "train", "val" and "test", above 0, with sum 1.
         seed: of the draw.
         split_N: the split of each row where the file says it; without "val" it is drawn from the training rows.
@@ -32,7 +32,6 @@ def split_rows(
         UserError: the fractions do not fit, or a split stays empty.
     """
     shares = _checked(fractions)
-    y_N = y_N.reshape(len(y_N), -1)[:, 0]
     if split_N is None:
         split_N = drawn(y_N, shares, seed, group_N)
     elif not (split_N == "val").any():
@@ -53,14 +52,14 @@ def drawn(y_N: np.ndarray, shares: Mapping[str, float], seed: int, group_N: np.n
     """Draw the split of each row (N,): strata of the labels in order, each unit to the split that lacks most.
 
     Args:
-        y_N: labels.
+        y_N: labels, (N,), or (N, T), of which the first target counts.
         shares: split → its part of the rows.
         seed: of the draw.
         group_N: rows with equal values stay together.
     """
     unit_N = np.arange(len(y_N)) if group_N is None else np.unique(group_N, return_inverse=True)[1]
     size_U = np.bincount(unit_N)
-    mean_U = np.bincount(unit_N, weights=y_N) / size_U
+    mean_U = np.bincount(unit_N, weights=y_N.reshape(len(y_N), -1)[:, 0]) / size_U
     random_U = np.argsort(random_order(len(size_U), f"{seed}/own split"))
     rank_U = np.empty(len(size_U), dtype=np.int64)
     rank_U[np.lexsort((random_U, mean_U))] = np.arange(len(size_U))
