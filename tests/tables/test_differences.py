@@ -11,6 +11,7 @@ from scipy import stats
 from supremix.errors import UserError
 from supremix.metrics import resampling, seeds
 from supremix.metrics.regression import regression_metrics
+from supremix.store.folders import Store
 from supremix.suite.plan import Cell
 from supremix.suite.spec import Panel, Row, Spec
 from supremix.tables import differences, files, outcomes
@@ -132,3 +133,17 @@ def test_predictions_are_kept_beside_the_records_and_read_again(tmp_path, test_s
     path.write_bytes(before[: len(before) // 2])
     with pytest.raises(UserError, match=r"predictions.npz: not the predictions of the records beside it"):
         files.read(SPEC, tmp_path)
+
+
+def test_a_damaged_file_of_a_run_is_named_and_left_out(tmp_path, caplog):
+    store, cells = Store(tmp_path), [Cell("", "Ours", seed, [], run_id=f"run{seed}") for seed in range(3)]
+    for cell, labels in zip(cells, (np.arange(4.0), np.ones((4, 2)), np.arange(4.0)), strict=True):
+        store.run(cell.run_id).mkdir()
+        np.savez(store.run(cell.run_id) / outcomes.PREDICTIONS, test_y=labels, test_best=labels)
+    assert [*outcomes.of_store(store, cells)] == [("", "Ours", 0), ("", "Ours", 2)]
+    assert not caplog.messages
+    (path := store.run("run2") / outcomes.PREDICTIONS).write_bytes(path.read_bytes()[:300])
+    assert [*outcomes.of_store(store, cells)] == [("", "Ours", 0)]
+    (line,) = caplog.messages
+    assert line.startswith(f"Ours · seed 2: left out of what is compared by rows: {path}: not the predictions of a run")
+    assert "\n" not in line

@@ -1,15 +1,18 @@
 """The test labels and predictions of a table's runs, small enough to be kept beside it."""
 
 import io
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from supremix.errors import UserError
-from supremix.store.files import load_arrays
+from supremix.store.files import load_arrays, reading
 from supremix.store.folders import Store
 from supremix.suite.plan import Cell
 from supremix.tables.results import Outcomes, Place
+
+log = logging.getLogger(__name__)
 
 PREDICTIONS = "predictions.npz"
 """Its arrays, for each k of the different test sets: labels ``y_k`` (N,), ``lines_k`` (M,) of the records that have
@@ -22,15 +25,17 @@ def place_of(cell: Cell) -> Place:
 
 
 def of_store(store: Store, cells: list[Cell]) -> Outcomes:
-    """Read labels and predictions of finished cells, where labels are numbers and the file can be read."""
+    """Read labels and predictions of finished cells, where labels are numbers; warn of a file that cannot be read."""
     found: Outcomes = {}
     for cell in cells:
+        path = store.run(str(cell.run_id)) / PREDICTIONS
         try:
-            arrays = load_arrays(store.run(str(cell.run_id)) / PREDICTIONS, ("test_y", "test_best").__contains__)
-            if arrays["test_y"].ndim == 1:
-                found[place_of(cell)] = arrays["test_y"], arrays["test_best"].astype(np.float32)
-        except Exception:  # whatever is wrong with the file
-            continue
+            with reading(path, "the predictions of a run"):
+                arrays = load_arrays(path, ("test_y", "test_best").__contains__)
+                if arrays["test_y"].ndim == 1:
+                    found[place_of(cell)] = arrays["test_y"], arrays["test_best"].astype(np.float32)
+        except UserError as error:
+            log.warning("%s: left out of what is compared by rows: %s", cell.label, error)
     return found
 
 
