@@ -12,6 +12,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 import supremix
+from supremix.data.own import features
 from supremix.errors import UserError
 from tests.cli.bad import arrays
 from tests.running import run_small
@@ -100,12 +101,20 @@ def test_predictions_on_arrays_and_texts_are_the_stored_ones(tmp_path, make):
         check(model, [*rows[10:].itertuples(index=False, name=None)], directory)
 
 
-def test_cells_that_are_not_of_their_columns_kind_are_told(tmp_path, caplog):
+def test_cells_that_are_not_of_their_columns_kind_are_told_and_read_once(tmp_path, caplog, monkeypatch):
     rows = "\n".join(f"{i % 7},{'ab'[i % 2]},{i % 5}" for i in range(60))
     (tmp_path / "mine.csv").write_text(f"size,kind,y\n{rows}\n")
     given = ["dataset=table", f"dataset.path={tmp_path / 'mine.csv'}", "dataset.label=y", "method=vanilla", *ONE_EPOCH]
     model = supremix.load(run_small(tmp_path, *given)[0])
+    texts, parse = [], features.numbers_of
+
+    def counted(cells, form):
+        texts.extend(cell for cell in cells if isinstance(cell, str))
+        return parse(cells, form)
+
+    monkeypatch.setattr(features, "numbers_of", counted)
     model.predict(pd.DataFrame({"size": ["3", "lots"], "kind": ["a", "b"]}))
+    assert texts == ["3", "lots"]
     warned = [record.getMessage() for record in caplog.records if record.name == "supremix.inference.model"]
     assert warned == ["column 'size': 1 of 2 cells, such as 'lots': no number, and counts as missing"]
 

@@ -142,6 +142,10 @@ class Model:
             rows = [*rows]
         if len(rows) == 0:
             raise UserError("there are no rows to predict: give at least one")
+        if isinstance(self.intake.reader, TableReader):
+            rows, doubts = self.intake.reader.parsed(rows)
+            for doubt in doubts:
+                log.warning("%s", doubt)
         for first in range(0, len(rows), AT_ONCE):
             part = (rows.iloc if hasattr(rows, "iloc") else rows)[first : first + AT_ONCE]
             try:
@@ -150,9 +154,6 @@ class Model:
                 whole = len(rows) <= AT_ONCE
                 raise error if whole else UserError(f"of rows {first + 1} to {first + len(part)}: {error}") from None
             yield {key: self._placed(value) for key, value in x.items()} if isinstance(x, dict) else self._placed(x)
-        if isinstance(self.intake.reader, TableReader):
-            for doubt in self.intake.reader.doubts(rows):
-                log.warning("%s", doubt)
 
     def _placed(self, x: Tensor) -> Tensor:
         """Return a tensor on the device, numbers with a fraction in the type of the trained weights."""

@@ -97,8 +97,11 @@ def test_new_rows_are_read_as_those_of_the_file_from_what_is_stored(houses, tmp_
     assert intake.labels == ("price",)
     strange = frame.astype(object).assign(kind="never seen", area="", sold="no date")
     assert torch.isfinite(intake.reader.read(strange)).all()
-    assert intake.reader.doubts(frame.iloc[:5]) == []
-    assert intake.reader.doubts(strange.assign(rooms=["three", *strange["rooms"][1:]])) == [
+    strange["rooms"] = ["three", *strange["rooms"][1:]]
+    assert intake.reader.parsed(frame.iloc[:5])[1] == []
+    by_kind, doubts = intake.reader.parsed(strange)
+    assert torch.equal(intake.reader.read(by_kind), intake.reader.read(strange))
+    assert doubts == [
         "column 'rooms': 1 of 60 cells, such as 'three': no number, and counts as missing",
         "column 'sold': 60 of 60 cells, such as 'no date': no date as %d.%m.%Y, and counts as missing",
         "column 'kind': 60 of 60 cells, such as 'never seen': none of the values that are frequent in training",

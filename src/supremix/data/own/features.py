@@ -57,11 +57,7 @@ class TableReader:
 
     def read(self, rows: Any) -> torch.Tensor:
         """Return the rows as (B, F) float32; see `supremix.data.dataset.RowReader`."""
-        missing = [name for name in self.columns if name not in rows.columns]
-        if missing:
-            raise UserError(
-                f"the rows have no column {', '.join(map(repr, missing[:5]))}, which the model was trained on"
-            )
+        self._check(rows)
         x_NF = raw_numbers(rows, self.numbers, self.dates)
         absent_NF = np.isnan(x_NF)
         scaled_NF = (np.where(absent_NF, self.median_F, x_NF) - self.mean_F) / self.std_F
@@ -69,18 +65,35 @@ class TableReader:
         parts += [one_hot(category_cells(rows[name]), values) for name, values in self.categories.items()]
         return torch.from_numpy(np.concatenate(parts, axis=1, dtype=np.float32))
 
-    def doubts(self, rows: Any) -> list[str]:
-        """Return in words which cells of new rows are not of the kind that their column had in training."""
-        found = []
+    def parsed(self, rows: Any) -> "tuple[pd.DataFrame, list[str]]":
+        """Return the columns of new rows by their kind, which `read` takes too, and doubts.
+
+        Doubts say in words which cells are not of the kind that their column had in training.
+        """
+        import pandas as pd
+
+        self._check(rows)
+        columns: dict[str, np.ndarray] = {}
+        doubts = []
         for name, form in self.numbers.items():
-            found += _told(name, rows[name], np.isnan(numbers_of(rows[name], form)), "no number, and counts as missing")
+            columns[name] = numbers_of(rows[name], form)
+            doubts += _told(rows[name], np.isnan(columns[name]), "no number, and counts as missing")
         for name, formats in self.dates.items():
-            strange_N = np.isnat(dates_of(rows[name], formats))
-            found += _told(name, rows[name], strange_N, f"no date as {' or '.join(formats)}, and counts as missing")
+            columns[name] = dates_of(rows[name], formats)
+            what = f"no date as {' or '.join(formats)}, and counts as missing"
+            doubts += _told(rows[name], np.isnat(columns[name]), what)
         for name, values in self.categories.items():
-            strange_N = ~np.isin(category_cells(rows[name]), [*values, MISSING])
-            found += _told(name, rows[name], strange_N, "none of the values that are frequent in training")
-        return found
+            columns[name] = category_cells(rows[name])
+            strange_N = ~np.isin(columns[name], [*values, MISSING])
+            doubts += _told(rows[name], strange_N, "none of the values that are frequent in training")
+        return pd.DataFrame(columns), doubts
+
+    def _check(self, rows: Any) -> None:
+        missing = [name for name in self.columns if name not in rows.columns]
+        if missing:
+            raise UserError(
+                f"the rows have no column {', '.join(map(repr, missing[:5]))}, which the model was trained on"
+            )
 
     def state(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -181,11 +194,12 @@ def one_hot(cell_N: np.ndarray, values: Sequence[str]) -> np.ndarray:
     return np.eye(len(values) + 1)[at_N]
 
 
-def _told(name: str, cells: "pd.Series", strange_N: np.ndarray, what: str) -> list[str]:
-    strange = cells[strange_N & cells.notna().to_numpy() & (cells.astype("str").str.strip() != "").to_numpy()]
+def _told(cells: "pd.Series", strange_N: np.ndarray, what: str) -> list[str]:
+    strange = cells[strange_N].dropna().astype("str")
+    strange = strange[strange.str.strip() != ""]
     if strange.empty:
         return []
-    return [f"column {name!r}: {len(strange)} of {len(cells)} cells, such as {str(strange.iloc[0])!r}: {what}"]
+    return [f"column {cells.name!r}: {len(strange)} of {len(cells)} cells, such as {strange.iloc[0]!r}: {what}"]
 
 
 def _finite(x_N: np.ndarray) -> np.ndarray:
