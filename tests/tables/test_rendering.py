@@ -105,6 +105,18 @@ def test_paired_difference_is_the_t_interval_over_common_seeds():
     assert seeds.paired({0: 1.0, 5: 2.0}, {0: 1.0, 6: 3.0}) is None
 
 
+def test_rows_whose_networks_predict_a_constant_are_named():
+    results = found(synthetic=True)
+    for number, (_, record) in enumerate(results):
+        record["metrics"]["test"]["best"] |= {"r2": None if number == 1 else -0.1}  # of labels that are all equal
+    for number in (1, 4, 6, 7):
+        results[number][1]["metrics"]["test"]["best"]["pearson"] = None
+    lines = [line for line in markdown(collect(SPEC, results)).splitlines() if "the same prediction" in line]
+    assert lines == ["- Seeds in which all test rows get the same prediction: SupCon, 1 of 3; SupReMix, 2 of 3"]
+    spec = replace(SPEC, rows=[replace(row, kind="reference") for row in SPEC.rows])
+    assert "the same prediction" not in markdown(collect(spec, results))
+
+
 def test_gain_is_stated_against_the_best_baseline_too():
     text = markdown(collect(SPEC, found()))
     assert (

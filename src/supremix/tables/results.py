@@ -32,6 +32,7 @@ class Results:
         codes: that made the runs, as `suite.codes` collects them.
         selected_by: metrics whose validation value chose the epoch of a run.
         outcomes: test labels and predictions of the runs of which they are at hand.
+        constant: cells whose test predictions are all equal.
     """
 
     spec: Spec
@@ -44,6 +45,7 @@ class Results:
     codes: Codes = field(default_factory=dict)
     selected_by: set[str] = field(default_factory=set)
     outcomes: Outcomes = field(default_factory=dict)
+    constant: set[Place] = field(default_factory=set)
 
     def of(self, panel: Panel, row_name: str, column: str) -> dict[int, float]:
         """Return the values by seed; empty if no run is finished or the row has no such metric."""
@@ -96,6 +98,7 @@ def collect(
     values: dict[tuple[str, str, str], dict[int, float]] = {}
     runs: dict[tuple[str, str], set[int]] = {}
     selected_by: set[str] = set()
+    constant: set[Place] = set()
     panels = {(panel.name, row.name): panel for panel, row in spec.cells()}
     for cell, record in records:
         if (panel := panels.get((cell.panel, cell.row))) is None:
@@ -103,6 +106,9 @@ def collect(
         runs.setdefault((cell.panel, cell.row), set()).add(cell.seed)
         if selection := record.get("selection"):
             selected_by.add(selection["metric"])
+        best = measured_on_test(record).get("best", {})
+        if best.get("pearson") is None and best.get("r2") is not None:  # undefined, though labels differ
+            constant.add((cell.panel, cell.row, cell.seed))
         for column in spec.metrics_of(panel):
             variant, metric = column.split("/")
             value = measured_on_test(record).get(variant, {}).get(metric)
@@ -110,4 +116,5 @@ def collect(
                 values.setdefault((cell.panel, cell.row, column), {})[cell.seed] = value
     codes = codes_of((cell, record) for cell, record in records if (cell.panel, cell.row) in panels)
     synthetic = bool(spec.size) or any(record["synthetic"] for _, record in records)
-    return Results(spec, values, runs, synthetic, failed or set(), unprepared or {}, settings or [], codes, selected_by)
+    absent = failed or set(), unprepared or {}
+    return Results(spec, values, runs, synthetic, *absent, settings or [], codes, selected_by, constant=constant)

@@ -1,5 +1,7 @@
 """Word the statements of a table: how its numbers were chosen, what is missing, gains and differences."""
 
+from collections import Counter
+
 from supremix.metrics.regression import HIGHER_IS_BETTER
 from supremix.metrics.seeds import paired
 from supremix.suite.keep import stated
@@ -40,13 +42,16 @@ def warnings(results: Results) -> list[str]:
 
 
 def under(results: Results, panel: Panel) -> list[str]:
-    """Return the statements under a panel with a finished run: verdict, reductions, references that are better."""
+    """Return the statements under a panel with a finished run.
+
+    Verdict, reductions, references that are better, networks that predict a constant.
+    """
     if not _begun(results, panel):
         return []
     said, gain = gains.verdict(results, panel), results.spec.gain_of(panel)
     texts = [f"**Verdict** on the paper's order: {said}"] if said else []
     texts += [_gain(results, panel, gain)] if gain else []
-    return texts + _better_references(results, panel)
+    return texts + _better_references(results, panel) + _constant(results, panel)
 
 
 def details(results: Results, panel: Panel) -> list[str]:
@@ -99,6 +104,13 @@ def _better_references(results: Results, panel: Panel) -> list[str]:
     better = [f"{name} ({mean:.{digits}f})" for name, mean in means.items() if mean < ours]
     what = f"References with a lower {metric_of(results, panel)} than {gain.row}, not counted above"
     return [f"{what}: {', '.join(better)}"] if better else []
+
+
+def _constant(results: Results, panel: Panel) -> list[str]:
+    names = [row.name for row in results.spec.rows_of(panel) if row.kind != "reference"]
+    counts = Counter(row for name, row, _ in results.constant if name == panel.name)
+    listed = [f"{name}, {counts[name]} of {results.finished(panel, name)}" for name in names if counts[name]]
+    return [f"Seeds in which all test rows get the same prediction: {'; '.join(listed)}"] if listed else []
 
 
 def _comparison(results: Results, panel: Panel, a: str, b: str, is_best: bool) -> str:
