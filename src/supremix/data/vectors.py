@@ -1,11 +1,14 @@
 """Labels that are vectors: what is compared of them, and what refuses them. N rows, T targets."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from supremix.errors import UserError
+from supremix.metrics.bias import BIAS
+from supremix.metrics.regression import METRICS
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +26,13 @@ class Vectors:
     mean_T: np.ndarray
     std_T: np.ndarray
     direction_T: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        metrics = (*METRICS, *BIAS)
+        names = [*metrics, *(f"{metric}_{target}" for metric in metrics for target in self.names)]
+        name, count = Counter(names).most_common(1)[0]
+        if count > 1:
+            raise UserError(f"targets {', '.join(self.names)}: two of their metrics would be {name}: rename a column")
 
     def standard(self, y_NT: np.ndarray) -> np.ndarray:
         """Return labels in standard deviations from the mean of the training labels, (N, T)."""

@@ -135,6 +135,14 @@ CASES: dict[str, Case] = {
         tells=("label 'size'", "label 'y'", "no label in 'y': line 4", "no label in 'size': line 5"),
     ),
     "a label twice": Case(SOUND, "a column is named twice", layout={"label": ["y", "y"]}),
+    "a label like a metric": Case(
+        SOUND.replace("size", "corrected"),
+        r"^targets corrected, y: two of their metrics would be mae_corrected: rename a column",
+        layout={"label": ["corrected", "y"]},
+    ),
+    "two labels of one metric": Case(
+        SOUND.replace("size", "corrected_y"), "would be mae_corrected_y", layout={"label": ["y", "corrected_y"]}
+    ),
     "of two labels one": Case(
         labels(lambda i: 3), "all 28 training rows have the label 3", layout={"label": ["size", "y"]}
     ),
