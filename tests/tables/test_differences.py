@@ -115,6 +115,14 @@ def test_a_resample_is_the_metric_on_the_drawn_rows(metric):
     assert len(set(found_R)) > 1000
 
 
+def test_all_formats_of_a_table_take_one_computation(tmp_path, monkeypatch):
+    calls, resampled = [], differences.resampled
+    monkeypatch.setattr(differences, "resampled", lambda *given: calls.append(given) or resampled(*given))
+    files.write(*made(), tmp_path)
+    assert len(calls) == len(SPEC.rows)
+    assert markdown(made(against="SupCon")[0]) != (tmp_path / "table.md").read_text()
+
+
 @pytest.mark.parametrize("test_sets", [1, 3])
 def test_predictions_are_kept_beside_the_records_and_read_again(tmp_path, test_sets):
     results, records = made(test_sets)

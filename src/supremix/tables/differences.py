@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -56,7 +57,16 @@ class Differences:
 
 
 def differences(results: Results, panel: Panel) -> Differences:
-    """Compare the rows of a panel whose seeds are all finished."""
+    """Return the comparison of a panel's rows whose seeds are all finished."""
+    return _of_panels(results)[panel.name]
+
+
+@lru_cache(maxsize=1)  # each format of a table asks for the same several times
+def _of_panels(results: Results) -> dict[str, Differences]:
+    return {panel.name: _compared(results, panel) for panel in results.spec.panels}
+
+
+def _compared(results: Results, panel: Panel) -> Differences:
     column, against = results.spec.gain_column(panel), str(results.spec.against)
     metric = column.split("/")[1]
     errors = errors_on_one_test_set(results.outcomes, panel.name) if metric in MEASURES else {}

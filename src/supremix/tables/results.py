@@ -17,7 +17,7 @@ Outcomes = dict[Place, tuple[np.ndarray, np.ndarray]]
 """Of finished runs: test labels and their predictions, (N,), label units."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Results:
     """The values of a table, and the reasons for missing ones.
 
