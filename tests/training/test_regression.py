@@ -17,6 +17,7 @@ from supremix.models.mlp import MLP
 from supremix.settings import identity
 from supremix.settings.check import settings_of
 from supremix.training import adapt
+from supremix.training.imbalance.fds import FDS
 from supremix.training.imbalance.lds import LDS
 from supremix.training.mixing import Mixture, Mixup, mixed
 from supremix.training.regression import Regressor, Regulariser
@@ -94,10 +95,12 @@ class Seen(nn.Module):
         return z_ND.square().mean()
 
 
+@pytest.mark.parametrize("fds", [None, FDS("gaussian", 5, 2.0, 0.9, 0, 1)])
 @pytest.mark.parametrize("lds", [None, LDS("gaussian", 5, 2.0, "inverse")])
-def test_a_users_regulariser_sees_features_labels_predictions_and_weights_of_the_same_rows(lds):
+def test_a_users_regulariser_sees_features_labels_predictions_and_weights_of_the_same_rows(lds, fds):
     seen = Seen()
-    adapted(regularisers={"own": Regulariser(seen, 0.1, "raw", nn.Identity())}, lds=lds)
+    _, outcome = adapted(regularisers={"own": Regulariser(seen, 0.1, "raw", nn.Identity())}, lds=lds, fds=fds)
+    assert any(key.startswith("fds.") for key in outcome.states["last"]) == (fds is not None)
     assert len(seen.calls) == 9
     for z_ND, y_N, prediction_N, weight_N in seen.calls:
         assert z_ND.shape == (len(y_N), 8)
