@@ -35,6 +35,10 @@ REFUSED = {
     "window": (["method=supremix"], r"^method\.window=auto: Mix-pos .* vectors of 3: set dataset\.label_unit=pca"),
     "paired": (["method=supcr", "method.pretrain.sampler=paired"], r"sampler=paired pairs rows by .* vectors of 3"),
     "own window": (["method=supremix", "method.window=1"], r"^method\.loss: SupReMixLoss .*dataset\.label_unit=pca"),
+    "no positives": (
+        ["method=supremix", "method.mix_pos=false"],
+        r"^none of the anchors of .* has a positive, .* without bins\): set dataset\.label_unit=pca$",
+    ),
     "srl": (["method=srl"], r"^method\.regression\.regularisers\.srl\.loss: SRLLoss .*dataset\.label_unit=pca"),
     "wide": (["method=gaussian"], r"^method\.regression\.loss: GaussianNLL .* vectors of 3: train one run a label"),
     "balanced": (["method=balanced_mse"], r"^method\.regression\.loss: BalancedMSELoss takes labels that are numbers"),
@@ -109,6 +113,16 @@ def test_labels_are_shown_each_before_a_run(sheet, capsys):
     assert "labels 'Waist' of 20 usable rows" in shown
     assert "first principal direction of the labels: contrastive losses compare labels" in shown
     assert f"'dataset.label=[{','.join(TARGETS)}]' dataset.label_unit=pca" in shown
+
+
+def test_supremix_without_mix_pos_takes_vectors_that_repeat(sheet):
+    frame = pd.read_csv(sheet)
+    frame[TARGETS] = frame[TARGETS].rank().sub(1).floordiv(10)
+    frame.to_csv(sheet, index=False)
+    _, record = trained(sheet, "method=supremix", "method.mix_pos=false", "dataset.recipe.pretrain.epochs=1")
+    assert record["config"]["method"]["window"] == "auto"
+    assert np.isfinite(record["pretrain"]["final_loss"])
+    assert record["pretrain"]["above_bound"] > 0
 
 
 @pytest.mark.parametrize("name", REFUSED)

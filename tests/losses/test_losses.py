@@ -253,6 +253,23 @@ def test_supcr(name, dtype, tolerance):
         assert_agrees(lambda z, t=temperature: SupCRLoss(t)(z, y_N), reference_loss, z_ND, tolerance)
 
 
+@pytest.mark.parametrize("pairs_at_once", [60, 10_000])
+@pytest.mark.parametrize("flags", [{}, {"mix_neg": False}, {"weight": False}, {"similarity": "l2"}], ids=str)
+def test_supremix_of_labels_that_are_vectors(monkeypatch, flags, pairs_at_once):
+    monkeypatch.setattr("supremix.losses.definition.PAIRS_AT_ONCE", pairs_at_once)
+    y_NT, lam_NN = torch.from_numpy(np.random.default_rng(0).integers(0, 3, (13, 2)) * [0.1, 3.0]), draws(13)
+    y_N, given = torch.view_as_complex(y_NT), {"temperature": 0.5, "window": 0.0, "mix_pos": False} | flags
+    loss, span = SupReMixLoss(**given), y_NT.amax(0) - y_NT.amin(0)
+    assert_agrees(
+        lambda z: loss(z, y_NT, lam_NN),
+        lambda z: reference.supremix_loss(z, y_N, lam_NN, label_range=span.norm().item(), **given),
+        embeddings(13),
+        1e-10,
+    )
+    assert loss.count_positives(y_NT).tolist() == [y_N.tolist().count(label) - 1 for label in y_N.tolist()]
+    assert loss.lower_bound(y_NT) < loss(embeddings(13), y_NT, lam_NN)
+
+
 @pytest.mark.parametrize("n", [2, 3, 17, 40])
 def test_supcr_random_batches_with_ties(n):
     y_N = torch.from_numpy(np.random.default_rng(n).integers(0, n // 2 + 1, n) * 0.1)

@@ -11,8 +11,13 @@ import torch
 from torch import Tensor
 
 
-def tolerance(y: list[float], digit: float = 2.0**-52) -> float:
-    """Labels are floats, so that 0.1-wide bins are not exact: a billionth of their range, or their last digit."""
+def tolerance(y: list[complex], digit: float = 2.0**-52) -> float:
+    """Labels are floats, so that 0.1-wide bins are not exact: a billionth of their range, or their last digit.
+
+    A vector of two is a complex number, whose absolute value is its norm.
+    """
+    if isinstance(y[0], complex):
+        return abs(complex(tolerance([label.real for label in y]), tolerance([label.imag for label in y])))
     return max(1e-9 * (max(y) - min(y)), digit * max(map(abs, y)))
 
 
@@ -47,7 +52,7 @@ def mix(first_D: Tensor, second_D: Tensor, lam: float, *, space: str, renormalis
 
 def anchor_pairs(
     z_ND: Tensor,
-    y: list[float],
+    y: list[complex],
     i: int,
     lam_NN: Tensor | None,
     label_range: float,
@@ -77,7 +82,7 @@ def anchor_pairs(
     how = {"space": mix_space, "renormalise": renormalise, "detach": detach_mixtures}
     others = [k for k in range(len(y)) if k != i]
 
-    def weight_of(label: float) -> float:  # eq. 5
+    def weight_of(label: complex) -> float:  # eq. 5
         return (1 + abs(y[i] - label)) / label_range if weight else 1.0
 
     pairs = []
@@ -119,7 +124,7 @@ def supremix_loss(
     z_ND raw embeddings, y_N labels, lam_NN λ of anchor i (row) and its negative k (column); the options are
     those of `anchor_pairs`. A scalar, 0 with a zero gradient where no anchor has a positive.
     """
-    y = [float(label) for label in y_N]
+    y = y_N.tolist()
     if label_range is None:
         label_range = max(y) - min(y) or 1.0
 

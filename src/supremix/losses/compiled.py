@@ -45,7 +45,7 @@ def usable(z_ND: Tensor) -> bool:
 def supremix(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> Tensor:
     """Compute the loss, a scalar; arguments as of `definition.supremix`."""
     defined = partial(definition.supremix, lam_NN=lam_NN, windows=windows, loss=loss)
-    if lam_NN is not None and lam_NN.requires_grad:
+    if windows.label_N.ndim == 2 or (lam_NN is not None and lam_NN.requires_grad):
         return defined(z_ND)
     if gpu.usable(z_ND, loss):
         return Loops.apply(z_ND, partial(gpu.by_kernels, lam_NN=lam_NN, windows=windows, loss=loss), defined)

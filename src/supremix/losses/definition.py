@@ -90,7 +90,7 @@ class Batch(NamedTuple):
     Attributes:
         anchor_ND, source_ND: what is contrasted, and what mixtures are made of.
         own_N: squared norms of sources.
-        label_N, share_N, pull_N: labels above the lowest, and the weights of `anchor_weights`.
+        label_N, share_N, pull_N: labels above the lowest, (N, T) of vectors, and the weights of `anchor_weights`.
         low_N, same_N, high_N, end_N: bounds as in `Windows`.
         tolerance: distance up to which labels are the same.
         similarity: `Cosine` or `NegativeDistance`.
@@ -136,11 +136,13 @@ def supremix(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -
         similarity = Cosine(loss.mix_space == "sphere", loss.renormalise)
     weights = anchor_weights(windows, loss)
     order_N, *bounds = on_device_of(z_ND, np.array([windows.order_N, *windows[3:]]))
-    numbers = on_device_of(z_ND, np.array([windows.label_N - windows.label_N[0], *weights])).to(exact)
+    labels = (windows.label_N - windows.label_N[0]).reshape(len(z_ND), -1).T
+    numbers = on_device_of(z_ND, np.array([*labels, *weights])).to(exact)
+    label_N = numbers[0] if len(labels) == 1 else numbers[:-2].T
     anchor_ND, source_ND = similarity.rows(z_ND.index_select(0, order_N).to(exact), torch.finfo(z_ND.dtype).tiny)
     if loss.detach_mixtures:
         source_ND = source_ND.detach()
-    columns: Any = (*numbers, *bounds, windows.tolerance, similarity, loss)
+    columns: Any = (label_N, *numbers[-2:], *bounds, windows.tolerance, similarity, loss)
     batch = Batch(anchor_ND, source_ND, source_ND.square().sum(1), *columns)
     parts = [
         (batch, block, None if lam_NN is None else lam_NN[block.start : block.stop])
@@ -195,7 +197,8 @@ def weights_and_positives(
     batch: Batch, rows: slice, lam_AN: Tensor | None, mixed: Mixed | None
 ) -> tuple[Tensor, Tensor]:
     """Return log(R w) of each pair, −∞ where there is none, and how often its logit is subtracted; (A, M) both."""
-    gap_AN = (batch.label_N[rows, None] - batch.label_N).abs()
+    gap = batch.label_N[rows, None] - batch.label_N
+    gap_AN = gap.abs() if gap.ndim == 2 else torch.linalg.vector_norm(gap, dim=2)
     same_AN, place_N = gap_AN <= batch.tolerance, torch.arange(len(batch.own_N), device=gap_AN.device)
     itself_AN = place_N[rows, None] == place_N
     weight, positive = batch.loss.weight, [same_AN ^ itself_AN]

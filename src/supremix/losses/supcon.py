@@ -23,6 +23,7 @@ class SupConLoss(SupReMixLoss):
     def __init__(self, temperature: float, on_no_positive: str = "raise") -> None:
         without: dict[str, Any] = {"mix_neg": False, "mix_pos": False, "weight": False}
         super().__init__(temperature, window=0.0, reduction="mean", on_no_positive=on_no_positive, **without)
+        self.numbers_only = True  # in a run: vectors hardly repeat
 
     def forward(self, z_ND: Tensor, y_N: Any) -> Tensor:  # type: ignore[override]
         """Return the loss of a batch, a scalar.

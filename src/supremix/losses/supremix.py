@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from supremix.losses import compiled, pairs
 from supremix.losses.beta import sample_beta
-from supremix.losses.labels import device_of, read_labels
-from supremix.losses.windows import Windows, anchor_weights, find_windows
+from supremix.losses.labels import LabelVectors, device_of, read_label_vectors
+from supremix.losses.windows import Windows, anchor_weights, find_windows, group_vectors
 
 BETAS = (0.1, 1e6)
 """Within it a Beta draw in float32 is a number from 0 to 1; below, both of its gamma variates may be 0."""
@@ -27,7 +27,8 @@ class SupReMixLoss(nn.Module):
         window: γ ≥ 0 in label units, may be infinite; Mix-pos are made of rows within it on both sides.
         beta: (α, β) > 0 of the Beta distribution of λ, the anchor's share of a Mix-neg.
         label_range: R > 0 of eq. (5), max − min of the training labels; None takes the batch's.
-        mix_neg, mix_pos, weight: the three components of table 9; all off is SupCon.
+        mix_neg, mix_pos, weight: the three components of table 9; all off is SupCon. Mix-pos need labels that are
+            numbers; without them labels may be vectors (N, T), which count by the norm of their difference.
         similarity: "cosine", the paper's, or "l2", the negative distance of the embeddings as they are.
         mix_space: mix raw embeddings ("embedding") or unit vectors ("sphere"); cosine only.
         renormalise: scale mixtures to norm 1 before the inner product; cosine only.
@@ -41,7 +42,6 @@ class SupReMixLoss(nn.Module):
     """
 
     registered_name = "loss/supremix"
-    numbers_only = True
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class SupReMixLoss(nn.Module):
         self.beta = (pairs.in_range("beta", beta[0], *BETAS), pairs.in_range("beta", beta[1], *BETAS))
         self.label_range = None if label_range is None else pairs.positive_number("label_range", label_range)
         self.mix_neg, self.mix_pos, self.weight = mix_neg, mix_pos, weight
+        self.numbers_only = mix_pos
         self.similarity = pairs.one_of("similarity", similarity, "cosine", "l2")
         self.mix_space = pairs.one_of("mix_space", mix_space, "embedding", "sphere")
         self.renormalise, self.detach_mixtures = renormalise, detach_mixtures
@@ -104,21 +105,21 @@ class SupReMixLoss(nn.Module):
         Args:
             z_ND: embeddings; normalised inside where the similarity is the cosine.
             y_N: labels, in the units of ``window``: a tensor, an array or a list. The host reads them: labels on the
-                CPU spare waiting for a GPU.
+                CPU spare waiting for a GPU. Of vectors the loss runs as defined, slower.
             lam_NN: λ in [0, 1] of anchor i (row) and negative k (column); None draws them.
             generator: source of the draws, on the device of ``z_ND``; None takes torch's global one.
 
         Raises:
             ValueError: the shapes are not those of one batch, a label is not finite, or no anchor has a positive.
         """
-        z_ND, labels = pairs.check_batch(z_ND, y_N)
+        z_ND, labels = pairs.check_vectors(z_ND, y_N)
         if lam_NN is not None and lam_NN.shape != (len(z_ND), len(z_ND)):
             raise ValueError(f"lam_NN must have shape ({len(z_ND)}, {len(z_ND)}), got {tuple(lam_NN.shape)}")
-        windows = find_windows(labels, self.window, self.window_inclusive)
+        windows = self._windows(labels)
         if self.on_no_positive == "raise" and not windows.count_positives(self.mix_pos).any():
             raise ValueError(
-                f"no anchor of the {len(z_ND)} rows has a positive, labels {windows.label_N[0]:g} to "
-                f"{windows.label_N[-1]:g}: use labels in wider bins, or on_no_positive='zero'"
+                f"no anchor of the {len(z_ND)} rows has a positive, labels {windows.label_N.min():g} to "
+                f"{windows.label_N.max():g}: use labels in wider bins, or on_no_positive='zero'"
             )
         with pairs.full_precision(z_ND.device):
             if len(z_ND) < 2:
@@ -134,12 +135,12 @@ class SupReMixLoss(nn.Module):
 
     def count_positives(self, y_N: Any) -> Tensor:
         """Return the number of positives of each anchor, real and mixed, (N,)."""
-        windows = self._windows(y_N)
+        windows = self._windows(read_label_vectors(y_N))
         return torch.from_numpy(windows.in_batch_order(windows.count_positives(self.mix_pos))).to(device_of(y_N))
 
     def count_mix_pos(self, y_N: Any) -> Tensor:
         """Return the number of Mix-pos of each anchor, (N,); zeros without ``mix_pos``."""
-        windows = self._windows(y_N)
+        windows = self._windows(read_label_vectors(y_N))
         return torch.from_numpy(windows.in_batch_order(windows.count_mix_pos(self.mix_pos))).to(device_of(y_N))
 
     def lower_bound(self, y_N: Any) -> float:
@@ -149,7 +150,7 @@ class SupReMixLoss(nn.Module):
         denominator has all of its positives (lemma 1); the reduction weights it as it does the loss. The paper's
         k_{(m,i),m} − 1 is c: its k counts the anchor too.
         """
-        windows = self._windows(y_N)
+        windows = self._windows(read_label_vectors(y_N))
         count_N = windows.count_positives(self.mix_pos)
         scale = (windows.span if self.label_range is None else self.label_range) if self.weight else 1.0
         each_N, _ = anchor_weights(windows, self)
@@ -159,5 +160,9 @@ class SupReMixLoss(nn.Module):
         """Show all settings."""
         return pairs.settings_of(self)
 
-    def _windows(self, y_N: Any) -> Windows:
-        return find_windows(read_labels(y_N), self.window, self.window_inclusive)
+    def _windows(self, labels: LabelVectors) -> Windows:
+        if labels.numbers is not None:
+            return find_windows(labels.numbers, self.window, self.window_inclusive)
+        if self.mix_pos:
+            raise ValueError(f"y_N must hold a number for each row, since mix_pos=True, got shape {labels.y_NT.shape}")
+        return group_vectors(labels)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from supremix.losses.labels import Labels
+from supremix.losses.labels import Labels, LabelVectors
 
 
 class Windows(NamedTuple):
@@ -16,7 +16,7 @@ class Windows(NamedTuple):
 
     Attributes:
         order_N: position → row of the batch.
-        label_N: labels, ascending, float64.
+        label_N: labels, ascending, float64; (N, T) where they are vectors, and windows are empty.
         tolerance: distance up to which labels are the same.
         low_N, same_N, high_N, end_N: rows in the window below are [low, same), rows with the same label [same, high),
             rows in the window above [high, end).
@@ -32,8 +32,9 @@ class Windows(NamedTuple):
 
     @property
     def span(self) -> float:
-        """Range of the labels, label units; 1 if they are all the same."""
-        span = float(self.label_N[-1] - self.label_N[0])
+        """Range of the labels, label units, of vectors the diagonal; 1 if they are all the same."""
+        range_T = np.atleast_1d(np.ptp(self.label_N, axis=0))
+        span = float(range_T[0]) if len(range_T) == 1 else float(np.linalg.norm(range_T))
         return span if span > self.tolerance else 1.0
 
     def count_mix_pos(self, mix_pos: bool = True) -> np.ndarray:
@@ -67,6 +68,14 @@ def find_windows(labels: Labels, window: float, inclusive: bool) -> Windows:
     high_N, end_N = np.searchsorted(label_N, label_N + gap_21, side="right")
     low_N, end_N = np.minimum(low_N, same_N), np.maximum(end_N, high_N)
     return Windows(order_N, label_N, labels.tolerance, low_N, same_N, high_N, end_N)
+
+
+def group_vectors(labels: LabelVectors) -> Windows:
+    """Sort a batch by labels that are vectors, so that rows with the same label are neighbours."""
+    _, place_N = labels.distinct()
+    order_N = np.argsort(place_N, kind="stable")
+    same_N, high_N = (np.searchsorted(place_N[order_N], place_N[order_N], side) for side in ("left", "right"))
+    return Windows(order_N, labels.y_NT[order_N], labels.tolerance, same_N, same_N, high_N, high_N)
 
 
 def anchor_weights(windows: Windows, loss: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -182,7 +182,9 @@ def _derived(node: Mapping[str, Any], data: Data, labels: str) -> dict[str, Any]
     """
     data = data.compared()
     derived: dict[str, Any] = {"label_range": data.contrast_range} if node.get("label_range") == "train" else {}
-    if node.get("window") == "auto":
+    if node.get("window") == "auto" and data.train.y.ndim == 2 and not node.get("mix_pos", True):
+        derived |= {"window": 0.0}  # nothing asks for it
+    elif node.get("window") == "auto":
         if data.train.y.ndim == 2:
             raise UserError(
                 "method.window=auto: Mix-pos lie between labels that are numbers, and these are vectors of "

@@ -73,8 +73,10 @@ def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: in
     log.info("%s", f"{found.share:.3g} of {anchors} have a positive{mixed}", extra=FILE_ONLY)
     if found.share >= FEW and found.mix_pos != 0:
         return
-    wider = wider_bins(criterion, data, batches) if found.share < FEW and method.labels == "binned" else None
-    values = [] if wider is None else [f"{bins_key}={wider.bin_size:g}"]
+    vectors = data.train.y.ndim == 2  # which have no bins
+    narrow = found.share < FEW and method.labels == "binned" and not vectors
+    wider = wider_bins(criterion, data, batches) if narrow else None
+    values = ["dataset.label_unit=pca"] * vectors if wider is None else [f"{bins_key}={wider.bin_size:g}"]
     if found.mix_pos is not None:
         values.append(f"method.window={window_of(batches(wider or data), (wider or data).bin_size or 0.0):g}")
     way_out = (
