@@ -5,10 +5,13 @@ import importlib
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
+from typing import Any
 
 from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 INTERNALS = ("object_type", "Config search", "provider=", "^")
 
@@ -89,9 +92,31 @@ MISTAKES = (UserError, HydraException, OmegaConfBaseException)
 
 def one_line(error: BaseException) -> str:
     """Return a library's error and its cause as one line, without hints on internals."""
+    if isinstance(error.__cause__, ConfigAttributeError | ConfigKeyError) and "Could not override" in str(error):
+        return _unknown_key(error.__cause__)
     text = str(error) + (f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else "")
     text = text.partition("Exception raised from")[0]  # after which PyTorch lists addresses
     return shortened(" ".join(filter(None, (_plain(line.strip()) for line in text.splitlines()))), 2000)
+
+
+def _unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
+    """Say that a config lacks a key, with keys of about its name from anywhere in the config."""
+    given = str(error.full_key)
+    keys = [key for key in _keys(error.parent_node._get_root()) if not key.startswith("hydra.")]
+    by_name = {key: key.rpartition(".")[2] for key in keys}
+    names = get_close_matches(given.rpartition(".")[2], {*by_name.values()}, 1, 0.7)
+    named = (key for key in keys if by_name[key] in names)
+    near = sorted(named, key=lambda key: SequenceMatcher(None, given, key).ratio(), reverse=True)[:3]
+    meant = f": did you mean {' or '.join(near)}?" if near else ""
+    return f"{shortened(given)}: no such key{meant} (`supremix train --cfg job` shows all keys)"
+
+
+def _keys(group: Any, above: str = "") -> list[str]:
+    """List the dotted keys of a config, those of groups too."""
+    keys = []
+    for key in group if OmegaConf.is_dict(group) else ():
+        keys += [f"{above}{key}", *_keys(group._get_node(key), f"{above}{key}.")]
+    return keys
 
 
 def shortened(text: str, most: int = 200) -> str:

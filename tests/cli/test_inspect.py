@@ -52,7 +52,7 @@ def test_without_a_label_the_columns_are_listed(houses, capsys):
     [
         (["--label", "price"], "dataset.label=price: {} has no such column: did you mean sale price?"),
         (["--label", "kind"], "the label column 'kind' holds texts"),
-        (["--label", "tax", "dataset.colums=[a]"], "Key 'colums' is not in struct"),
+        (["--label", "tax", "dataset.colums=[a]"], "dataset.colums: no such key: did you mean dataset.columns"),
     ],
 )
 def test_a_mistake_is_one_line(houses, arguments, message, capsys):

@@ -84,8 +84,8 @@ def prepare(
 
 CASES = [
     # command lines
-    Case("table: mistyped override", ["'datset'", "shows all keys"], ["quickstart", "datset=x", *OUT], command=TABLE),
-    Case("table: mistyped override of a computed one", ["'datset'", "shows all keys"], ["13", "datset=x", *OUT],
+    Case("table: mistyped override", ["did you mean dataset?"], ["quickstart", "datset=x", *OUT], command=TABLE),
+    Case("table: mistyped override of a computed one", ["did you mean dataset?"], ["13", "datset=x", *OUT],
          command=TABLE),
     Case("table: mistyped option", ["unknown option --sedes: see --help"],
          ["quickstart", "--plan", "--sedes", "1"], command=TABLE),
@@ -99,11 +99,11 @@ CASES = [
     Case("table: nothing to render again", ["out", "run the table first"], ["quickstart", "--rerender", *OUT],
          command=TABLE),
     Case("figure: no such number", ["99.yaml", "there are: 2"], ["99"], command=FIGURE),
-    Case("figure: mistyped override", ["'datset'", "shows all keys"], ["2", "--stored", "datset=x"], command=FIGURE),
+    Case("figure: mistyped override", ["did you mean dataset?"], ["2", "--stored", "datset=x"], command=FIGURE),
     Case("figure: nothing stored", ["Figure 2", "supremix prepare uci_airfoil --help"], ["2", "--stored", *OUT],
          command=FIGURE),
-    Case("tables: mistyped override", ["'datset'", "shows all keys"], ["datset=x", *OUT], command=RENDER),
-    Case("quick start: mistyped override", ["'datset'", "shows all keys"], ["quickstart", "datset=x", *OUT],
+    Case("tables: mistyped override", ["did you mean dataset?"], ["datset=x", *OUT], command=RENDER),
+    Case("quick start: mistyped override", ["did you mean dataset?"], ["quickstart", "datset=x", *OUT],
          command=FIGURE),
     *(Case(f"{command}: a second number after {first}", ["6: neither an option nor key=value", "one thing at a time"],
            [first, "6", *more], command=command)

@@ -16,7 +16,8 @@ def case(*overrides: str, says: list[str]) -> Case:
 
 CASES = [
     # names
-    case("method.temprature=1", says=["method.temprature", "--cfg job` shows all keys"]),
+    case("method.temprature=1", says=["did you mean method.temperature or", "--cfg job` shows all keys"]),
+    case("epochs=3", says=["did you mean protocol.epochs or method.pretrain.epochs or"]),
     case("+window=3", says=["nothing reads the key 'window'", "leave out the '+'"]),
     case("+method.loss.windo=3", says=["method.loss", "'windo'", SHOWN]),
     case("method=suprimix", says=["method/suprimix", "supremix"]),
