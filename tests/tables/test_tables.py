@@ -143,9 +143,9 @@ def test_a_key_that_some_rows_alone_read_may_be_added():
     assert len(plan(spec, CONF, ["+method.pretrain.optimizer.foreach=true"])) == len(spec.rows)
 
 
-def small_table(tmp_path, seeds=(0,), extra=()):
-    overrides = [*SMALL, f"paths.runs={tmp_path / 'runs'}", *extra]
-    return reproduce.reproduce("quickstart", CONF, tmp_path / "out", named("joblib", 1), overrides, list(seeds))
+def small_table(tmp_path, seeds=(0,), extra=(), rows=None):
+    overrides, launcher = [*SMALL, f"paths.runs={tmp_path / 'runs'}", *extra], named("joblib", 1)
+    return reproduce.reproduce("quickstart", CONF, tmp_path / "out", launcher, overrides, list(seeds), rows=rows)
 
 
 def test_a_setting_of_a_panel_keeps_the_panels_that_have_it():
@@ -171,6 +171,17 @@ def test_a_table_runs_only_what_is_missing_and_renders_again_from_its_records(tm
     assert b"missing" not in before["table.md"]
     files.rerender("quickstart", CONF, folder)
     assert before == {name: (folder / name).read_bytes() for name in names}
+
+
+def test_a_row_is_run_alone_and_stands_beside_what_the_store_has(tmp_path):
+    for names in (["Constant mean"], ["Linear regression"]):
+        results, _, folder = small_table(tmp_path, rows=names)
+    assert results.runs == {("", "Constant mean"): {0}, ("", "Linear regression"): {0}}
+    assert "| SupReMix | 0 of 1 | missing" in (folder / "table.md").read_text()
+    with pytest.raises(
+        UserError, match=r"--row Suprmix: .*quickstart has no such row: did you mean 'SupReMix'\? there"
+    ):
+        reproduce.planned("quickstart", CONF, [], rows=["SupReMix", "Suprmix"])
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ EXAMPLES = """\
   supremix table 5 --plan                  list its runs and what they wait for
   supremix table 1 --size small            the same on small synthetic data, in minutes
   supremix table 5 --seeds 0,1 dataset.scaling=raw --out mine
+  supremix table 5 --row SupCon --seeds 0  one cell; the other rows show what is there
   supremix table mine --config-dir configs a table of your own, configs/table/mine.yaml
   supremix table --render-all              render every table from what the store holds"""
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--render-all", action="store_true", help="run nothing: render every table from the store, and an index"
     )
     parser.add_argument("--seeds", help="comma-separated, in place of the table's own")
+    parser.add_argument("--row", action="append", metavar="NAME", help="run this row alone; may be given several times")
     shared.add_size(parser)
     parser.add_argument("--out", type=Path, help="folder of the rendered table (default: results/[SIZE/]table_<N>)")
     shared.add_launcher(parser)
@@ -37,17 +39,17 @@ def run(options: argparse.Namespace) -> int:
     """Make one table, or list its runs, or render all tables. Returns the exit code."""
     from supremix.errors import UserError
 
-    chosen = options.seeds or options.jobs or options.launcher
+    chosen = options.seeds or options.row or options.jobs or options.launcher
     if options.render_all:
         if options.table and "=" in options.table:  # an override, for there is no table to name
             options.table, options.overrides = None, [options.table, *options.overrides]
         if options.table or chosen:
-            raise UserError("--render-all runs nothing: leave out the table, --seeds, --jobs and --launcher")
+            raise UserError("--render-all runs nothing: leave out the table, --seeds, --row, --jobs and --launcher")
         return render_all(options)
     if options.table is None:
         raise UserError(f"name a table: {', '.join(shared.names('table'))}; or --render-all")
     if options.rerender and (chosen or options.overrides):
-        raise UserError("--rerender runs nothing: leave out --seeds, --jobs, --launcher and overrides")
+        raise UserError("--rerender runs nothing: leave out --seeds, --row, --jobs, --launcher and overrides")
     return plan(options) if options.plan else make(options)
 
 
@@ -62,7 +64,7 @@ def plan(options: argparse.Namespace) -> int:
     if computed.kind(specification(CONF, "table", options.table)):
         print(f"table {options.table} is computed, it has no runs")
     else:
-        print(planned(options.table, CONF, overrides, seeds, size))
+        print(planned(options.table, CONF, overrides, seeds, size, options.row))
     return 0
 
 
@@ -86,7 +88,8 @@ def make(options: argparse.Namespace) -> int:
             folder = rerender(options.table, CONF, options.out, size)
             text = (folder / "table.md").read_text(encoding="utf-8")
         else:
-            results, _, folder = reproduce(options.table, CONF, options.out, launcher, overrides, seeds, size)
+            asked = (launcher, overrides, seeds, size, options.row)
+            results, _, folder = reproduce(options.table, CONF, options.out, *asked)
             text = markdown(results)
     print(text)
     if folder:

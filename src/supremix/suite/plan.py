@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -158,6 +159,17 @@ def _in_panels(row: Row, names: set[str]) -> Row:
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:
     """Return the table over other seeds; None keeps its own."""
     return spec if seeds is None else replace(spec, seeds=seeds)
+
+
+def with_rows(spec: Spec, names: list[str] | None) -> Spec:
+    """Return the table with these rows alone; None keeps all. UserError for a row that it does not have."""
+    known = [row.name for row in spec.rows]
+    for name in names or []:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            raise UserError(f"--row {name}: {spec.name} has no such row: {meant}there are {'; '.join(known)}")
+    return spec if names is None else replace(spec, rows=[row for row in spec.rows if row.name in names])
 
 
 TITLE = 48  # characters, so that the line fits 80 columns

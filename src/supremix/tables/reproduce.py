@@ -11,7 +11,7 @@ from supremix.suite import run
 from supremix.suite.keep import place, settings_of
 from supremix.suite.launchers import IN_PROCESS, Launcher
 from supremix.suite.listing import failed, listing
-from supremix.suite.plan import Cell, shown_plan, with_panels, with_seeds
+from supremix.suite.plan import Cell, shown_plan, with_panels, with_rows, with_seeds
 from supremix.suite.reading import load
 from supremix.suite.size import PAPER, Size
 from supremix.suite.spec import Spec, results_folder
@@ -30,6 +30,7 @@ def reproduce(
     overrides: list[str] | None = None,
     seeds: list[int] | None = None,
     size: Size = PAPER,
+    rows: list[str] | None = None,
 ) -> tuple[Results, list[Cell], Path | None]:
     """Run what a table lacks, and write the table.
 
@@ -44,6 +45,7 @@ def reproduce(
         overrides: in addition to the specification's.
         seeds: in place of the specification's.
         size: the paper's, or one of conf/size/.
+        rows: names of those whose runs are started; the others show what the store has. None is all.
 
     Returns:
         The results, the cells, and the folder, or None if the table there was kept.
@@ -53,7 +55,8 @@ def reproduce(
     """
     spec = _asked(name, conf, size, seeds, overrides or [])
     settings, overrides = settings_of(overrides or []), size.line(overrides or [])
-    cells, store, failed = run.run_missing(spec, conf, launcher, overrides)
+    ran, store, failed = run.run_missing(with_rows(spec, rows), conf, launcher, overrides)
+    cells = ran if rows is None else shown_plan(spec, conf, overrides)
     results, records = stored(spec, cells, store, settings)
     folder = place(out, spec.folder, files.why_kept(results, records, spec.folder))
     if folder:
@@ -62,7 +65,7 @@ def reproduce(
         line = [*own, *spec.overrides, *overrides]  # so that the user's win
         log_table(results, composed(conf, line).tracking)
     if failed:
-        raise UserError(f"{len(failed)} of {len(cells)} runs failed, shown as such; the first: {failed[0]}")
+        raise UserError(f"{len(failed)} of {len(ran)} runs failed, shown as such; the first: {failed[0]}")
     return results, cells, folder
 
 
@@ -84,9 +87,16 @@ def compute(
     return table, folder
 
 
-def planned(name: str, conf: Path, overrides: list[str], seeds: list[int] | None = None, size: Size = PAPER) -> str:
+def planned(
+    name: str,
+    conf: Path,
+    overrides: list[str],
+    seeds: list[int] | None = None,
+    size: Size = PAPER,
+    rows: list[str] | None = None,
+) -> str:
     """Return a listing of the table's finished and missing runs; run and prepare nothing."""
-    spec = _asked(name, conf, size, seeds, overrides)
+    spec = with_rows(_asked(name, conf, size, seeds, overrides), rows)
     overrides = size.line(overrides)
     return listing(spec.title, shown_plan(spec, conf, overrides), Store(composed(conf, overrides).paths.runs))
 
