@@ -122,7 +122,7 @@ def test_figures_take_their_epochs_and_numbers_of_rows_from_the_dataset():
 def test_the_plan_says_that_the_twins_are_made_by_themselves(tmp_path):
     said = planned("8", CONF, [f"paths.prepared={tmp_path}", f"paths.runs={tmp_path}"], [0], SMALL)
     for name in ("agedb_dir_small", "imdb_wiki_small"):
-        assert f"not there: {name}: made before the first run at SIZE=small" in said
+        assert f"\n{name}: made before the first run at SIZE=small" in said
     assert "6 runs: 0 finished, 0 begun, 6 missing" in said
 
 

@@ -285,8 +285,12 @@ def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_p
     assert {cell.run_id is None for cell in cells if cell.panel == "far"} == {True}
     plan_text = reproduce.planned("1", conf, overrides)
     assert "finished  near · Ridge · seed 0, 1" in plan_text
-    assert "missing   far · Ridge · seed 0, 1  (needs uci_airfoil, which is not there)" in plan_text
-    assert "not there: uci_airfoil: " in plan_text
+    assert "missing   far · Ridge · seed 0, 1  (waits for uci_airfoil)" in plan_text
+    assert "\nuci_airfoil: " in plan_text
+    assert "run `supremix prepare uci_airfoil" in plan_text
+    (tmp_path / "raw" / "uci_airfoil").mkdir(parents=True)
+    plan_text = reproduce.planned("1", conf, [*overrides, f"paths.data={tmp_path / 'raw'}"])
+    assert f"\nuci_airfoil: would be prepared from {tmp_path / 'raw'}" in plan_text
     assert "left: 4 of unknown length" in plan_text
 
 

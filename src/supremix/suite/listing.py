@@ -55,7 +55,7 @@ def listing(title: str, cells: list[Cell], store: Store) -> str:
     others = [cell for cell in cells if (record := records.get(str(cell.run_id))) and other_code(record)]
     lines += [f"made by other code: {len(others)}, which rerun=true runs anew"] if others else []
     hints = {cell.dataset: cell.hint for cell in cells if cell.hint}
-    return "\n".join(lines + [f"not there: {name}: {hint}" for name, hint in sorted(hints.items())])
+    return "\n".join(lines + [f"{name}: {hint}" for name, hint in sorted(hints.items())])
 
 
 def _row_lines(store: Store, row: list[Cell], known: Speeds) -> list[str]:
@@ -85,7 +85,7 @@ def _detail(store: Store, cell: Cell, its_state: str, known: Speeds) -> str:
     if its_state == "finished":
         return f"  ({failure(store, str(cell.run_id))})" if failed(store, cell) else ""
     if cell.run_id is None:
-        return f"  (needs {cell.dataset}, which is not there)"
+        return f"  (waits for {cell.dataset})"
     estimate = known.get((cell.dataset, cell.method))
     time = f"about {duration(estimate)} each" if estimate else "time unknown"
     return f"  ({time}; {failure(store, cell.run_id)})" if failed(store, cell) else f"  ({time})"

@@ -98,7 +98,14 @@ def planned(
     """Return a listing of the table's finished and missing runs; run and prepare nothing."""
     spec = with_rows(_asked(name, conf, size, seeds, overrides), rows)
     overrides = size.line(overrides)
-    return listing(spec.title, shown_plan(spec, conf, overrides), Store(composed(conf, overrides).paths.runs))
+    paths, preparation = composed(conf, overrides).paths, {panel.name: spec.preparation(panel) for panel in spec.panels}
+
+    def hinted(cell: Cell) -> Cell:
+        raw = Path(paths.data) / cell.dataset
+        at_hand = cell.hint and cell.dataset in preparation[cell.panel] and raw.is_dir()
+        return replace(cell, hint=f"would be prepared from {raw}") if at_hand else cell
+
+    return listing(spec.title, [*map(hinted, shown_plan(spec, conf, overrides))], Store(paths.runs))
 
 
 def _asked(name: str, conf: Path, size: Size, seeds: list[int] | None, overrides: list[str]) -> Spec:
