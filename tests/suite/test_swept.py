@@ -18,7 +18,7 @@ def record(config, metric="mae", value=1.0):
     ("configs", "keys"),
     [
         ([{"a": {"t": t, "same": t}, "w": w, "seed": t + w} for t in (1, 2) for w in (3, 4)], ["a.t", "w"]),
-        ([{"a": 1, "seed": 1}, {"a": 1, "seed": 2}], []),
+        ([{"a": 1, "seed": i, "estimator": {"random_state": i}} for i in (1, 2)], []),
         ([{"a": i % 2, "b": i // 2 % 2, "c": i // 4} for i in range(8)], ["a", "b", "c"]),
         ([{"a": None}, {}], ["a"]),
     ],

@@ -13,6 +13,8 @@ from supremix.store.records import Record
 
 Values = tuple[str, ...]
 ABSENT = "–"
+SEEDS = ("seed", "random_state")
+"""How names of seeds end; the second is scikit-learn's."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Swept:
 
     def best_over_seeds(self) -> str | None:
         """Return in words which settings have the best mean on validation; None unless seeds vary beside them."""
-        at = [place for place, key in enumerate(self.keys) if not key.endswith("seed")]
+        at = [place for place, key in enumerate(self.keys) if not key.endswith(SEEDS)]
         if len(at) in (0, len(self.keys)):
             return None
         of_settings: dict[Values, list[float]] = defaultdict(list)
@@ -86,7 +88,7 @@ def swept_among(records: Sequence[Record]) -> Swept:
 
 def settings_of(config: dict[str, Any]) -> dict[str, str]:
     """Return a config's settings but seeds: dotted key → value as an override has it."""
-    return {key: written(value) for key, value in flat(config).items() if not key.endswith("seed")}
+    return {key: written(value) for key, value in flat(config).items() if not key.endswith(SEEDS)}
 
 
 def in_order(values: Iterable[str]) -> list[str]:
