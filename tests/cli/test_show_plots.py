@@ -45,6 +45,10 @@ def test_show_plots_in_the_terminal_and_in_a_folder(tmp_path, capsys, method):
     said = capsys.readouterr().out
     assert "predicted over true label, 88 test rows" in said
     assert "mean absolute error by label" in said
+    assert "test best" in said.partition("predicted over true")[0]
+    assert "settings:" not in said
+    assert "  GM: geometric mean of the absolute errors" in said
+    assert ("  rank: effective rank" in said) == (method == "supremix")  # a reference has no features
     assert ("pretrain: training loss over epochs" in said) == (method == "supremix")
     pytest.importorskip("matplotlib", reason="pip install 'supremix[plots]'")
     assert main(["show", record["id"], "--plots", str(tmp_path / "pictures"), *store]) == 0

@@ -9,6 +9,7 @@ import pytest
 
 from scripts import readme_table
 from supremix.settings.compose import CONF
+from supremix.suite.terms import TERMS
 from tests.docs.own_files import ROWS, write_files
 from tests.docs.pages import REASONS, ROOT, run, sections
 
@@ -105,3 +106,8 @@ def test_the_site_builds_without_warnings_and_needs_no_network(tmp_path):
             page
         )
     assert "<math" in (tmp_path / "mathematics.html").read_text()
+
+
+def test_the_terms_are_those_of_terminal_and_report():
+    text = (ROOT / "docs/terms.md").read_text()
+    assert re.findall(r"^- \*\*(.+)\*\*: (.+)$", text, re.MULTILINE) == [*TERMS.items()]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from supremix.cli.show import described
+from supremix.cli.show import measured
 from supremix.errors import UserError
 from supremix.experiment.record import show
 from supremix.metrics.regression import HIGHER_IS_BETTER, LOWER_IS_BETTER
@@ -47,7 +47,7 @@ def test_predictions_that_are_all_equal_choose_the_last_epoch_and_the_run_says_s
     show(record, directory, "finished")
     assert f"best: epoch 2 of 2, highest val {metric}, undefined in every epoch; last: " in capsys.readouterr().out
     line = f"best: epoch 2 of 2, chosen by val {metric}, undefined in every epoch; last: the last epoch"
-    assert line in described(record, directory)
+    assert line in measured(record)
 
 
 def test_a_defined_metric_chooses_and_says_nothing(tmp_path, caplog):

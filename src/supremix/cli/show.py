@@ -1,4 +1,7 @@
-"""Print a finished run: metrics, how its epoch was chosen, data, code, settings, files; of two runs, what differs."""
+"""Print a finished run: metrics, how its epoch was chosen, data, code, settings, files; of two runs, what differs.
+
+With --plots, metrics and plots alone.
+"""
 
 import argparse
 from pathlib import Path
@@ -39,26 +42,35 @@ def run(options: argparse.Namespace) -> int:
     folder = find_run(store, options.run_name)
     record = read_record(folder)
     if options.other is None:
-        print("\n".join(described(record, folder)))
-        if options.plots is not None:
-            print("\n".join(plotted(record, folder, store, options.plots)))
+        plots = options.plots and plotted(record, folder, store, options.plots)
+        print("\n".join([*measured(record), *(plots or described(record, folder))]))
     else:
         print("\n".join(differences(record, read_record(find_run(store, options.other)))))
     return 0
 
 
-def described(record: dict[str, Any], folder: Path) -> list[str]:
-    """Return the lines on a run."""
-    from supremix.settings.repeat import flat
+def measured(record: dict[str, Any]) -> list[str]:
+    """Return the lines on what a run is, its metrics with a legend, and how its epoch was chosen."""
+    from supremix.suite.terms import legend
 
     head = " · ".join([record["dataset"], record["method"], record["protocol"], f"seed {record['seed']}"])
-    lines = [f"{record['id']}  {head}", *(["synthetic data"] if record["synthetic"] else []), "", *metrics(record)]
+    lines = [f"{record['id']}  {head}", *(["synthetic data"] if record["synthetic"] else []), ""]
+    numbers = metrics(record)
+    lines += [*numbers, "", *(f"  {line}" for line in legend("\n".join(numbers)))]
     if selection := record["selection"]:
         lines += [
             "",
             f"best: epoch {selection['best_epoch']} of {selection['epochs']}, chosen by {selection['split']} "
             f"{selection['metric']}{', undefined in every epoch' * ('undefined' in selection)}; last: the last epoch",
         ]
+    return lines
+
+
+def described(record: dict[str, Any], folder: Path) -> list[str]:
+    """Return the lines on a run's data, times, code, settings and files."""
+    from supremix.settings.repeat import flat
+
+    lines: list[str] = []
     for title in ("data", "seconds", "code", "environment"):
         lines += ["", f"{title}:", *(f"  {key}: {value}" for key, value in flat(record.get(title, {})).items())]
     lines += ["", "settings:", *(f"  {key}: {value}" for key, value in flat(record["config"]).items())]

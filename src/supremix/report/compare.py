@@ -181,7 +181,7 @@ def _page(compared: Compared, verdict: list[str], pictures: list[Path]) -> str:
             html.paragraph("Use it on new rows:"),
             html.code([f"supremix predict {model} NEW.csv -o predictions.csv", f"supremix show {model}"]),
         ]
-    return html.page(spec.title, parts)
+    return html.page(spec.title, [*parts, html.heading("Terms"), html.terms()])
 
 
 def rendered(results: Results, panel: Panel) -> list[str]:

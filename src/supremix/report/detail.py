@@ -17,10 +17,7 @@ BYTES_AT_MOST = 5_000_000
 """Of all runs together, so that the page stays below 8 MB."""
 ABOUT = (
     "Dashed lines: where predictions are right, the MAE of all test rows, the epoch that was chosen. Numbers above "
-    "bars count rows. Several targets are drawn together, each in its standard deviations. Predictions are best, of "
-    "the epoch chosen on validation; last, of the last epoch; ridge, of a ridge regression on the features. In metrics "
-    "gm is the geometric mean of absolute errors, slope that of errors against labels, and corrected errors are those "
-    "without the bias that validation rows show."
+    "bars count rows. Several targets are drawn together, each in its standard deviations."
 )
 STAGES = {"pretrain": "pre-training", "adapt": "adaptation"}
 

@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from supremix.suite.terms import TERMS
+
 STYLE, *SCRIPTS = (Path(__file__).with_name(name) for name in ("page.css", "table.js", "picks.js"))
 
 
@@ -53,6 +55,11 @@ def sections(parts_of: Mapping[str, Sequence[str]]) -> list[str]:
 def listed(texts: Sequence[str]) -> str:
     """Return plain texts as a list; nothing for none."""
     return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
+
+
+def terms() -> str:
+    """Return what the words of tables and metrics mean."""
+    return listed([f"{name}: {means}" for name, means in TERMS.items()])
 
 
 def paragraph(text: str) -> str:

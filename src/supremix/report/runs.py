@@ -58,6 +58,7 @@ def report(what: Path, store: Store, out: Path) -> list[str]:
                 "Error by shot and by label": errors(compared, store),
                 "Maps of the features": maps(compared),
                 "Each run": [html.paragraph(detail.ABOUT), *details.values()] if details else [],
+                "Terms": [html.terms()],
             }
         ),
         html.script(),
