@@ -17,7 +17,9 @@ from supremix.settings.compose import CONF, composed
 from supremix.settings.source import data_configs
 from supremix.suite import size
 from supremix.suite.launchers import named
+from supremix.suite.plan import Cell
 from supremix.suite.reading import load
+from supremix.suite.run import say_doubts
 from supremix.tables import files
 from supremix.tables.computed import kind
 from supremix.tables.render import markdown
@@ -88,6 +90,23 @@ def test_a_table_keeps_its_cells_and_says_what_it_is():
         (note,) = small.notes
         assert "conf/dataset/NAME_small.yaml" in note
         assert "paper" not in note
+
+
+def test_what_learnt_nothing_is_told_in_one_line(capsys):
+    def made(mae):
+        found = {"mae": mae}
+        record = {"metrics": {"val": {"best": found}}, "data": {"constant_mae": 5.0}, "config": {"dataset": {}}}
+        about = {"selection": {"metric": "mae"}, "dataset": "d", "method": "m", "seed": 0}
+        return Cell("", f"row {mae}", 0, []), record | about
+
+    table = load(CONF / "table" / "5.yaml")
+    for spec in (table, SMALL.spec(table)):
+        say_doubts(spec, [made(mae) for mae in (5.0, 1.0, 6.0)])
+    say_doubts(table, [made(1.0)])
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: nothing was learnt in 2 of 3 runs, and their run.log says more; the first: row 5.0 · seed 0",
+        size.REHEARSAL,
+    ]
 
 
 def test_every_dataset_has_a_small_twin_with_a_config_and_commands():

@@ -140,17 +140,22 @@ def execute(context: RunContext, run_id: str, started: float) -> None:
         context.tracker.finish(None, exit_code=1)
         raise
     for doubt in record.doubts(report):
-        log.warning("%s", doubt)
+        log.warning("%s", doubt, extra=_where(context))
     context.tracker.finish(record.mirrored(report) | {"record": str(store.run(run_id).absolute())})
 
 
 def announce(context: RunContext, run_id: str) -> None:
     """Say which run begins, on what device and how many rows, and where it can be watched."""
-    extra = FILE_ONLY if context.settings.trainer.progress == "off" else None
+    extra = _where(context)
     rows = "{train} rows to train on, {val} to validate, {test} to test".format(**context.data.sizes)
     log.info("run %s on %s: %s", run_id, context.fabric.device.type, rows, extra=extra)
     if watched := context.tracker.where():
         log.info("%s", watched, extra=extra)
+
+
+def _where(context: RunContext) -> dict[str, bool] | None:
+    """Return where lines on a run go: to its log alone where it is one of many, which are summed up."""
+    return FILE_ONLY if context.settings.trainer.progress == "off" else None
 
 
 def _found(report: Record) -> str:

@@ -91,4 +91,5 @@ PREPARE = only(_prepare, "give a command such as prepare uci_airfoil, a list of 
 GAIN = only(_gain, "give {row: …, metric: …, against: [a row, …]}")
 COMPARISONS = only(_pairs, "give a list of pairs of rows, such as [[SupReMix, SupCon]]")
 AGAINST = only(lambda value: isinstance(value, str), "give the name of a row")
+REMARK = only(lambda value: isinstance(value, str) and bool(value), "give a sentence, in quotes")
 NOTES = only(texts, "give a list of texts, in quotes where a colon is in them")

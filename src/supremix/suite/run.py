@@ -54,7 +54,21 @@ def run_missing(
         made = [record for _, record in read_finished(store, [cell])[0]]
         return bool(made) and not (cfg.rerun and other_code(made[0]))
 
-    return cells, store, [*unread, *(launch(jobs, conf, launcher, done) if jobs else [])]
+    failed = launch(jobs, conf, launcher, done) if jobs else []
+    say_doubts(spec, read_finished(store, jobs)[0])
+    return cells, store, [*unread, *failed]
+
+
+def say_doubts(spec: Spec, records: list[tuple[Cell, Record]]) -> None:
+    """Say in one line that some of the runs that were just made learnt nothing."""
+    from supremix.experiment.record import doubts
+
+    doubtful = [cell.label for cell, record in records if doubts(record)]
+    if doubtful and spec.size:
+        log.info("%s", spec.remark)
+    elif doubtful:
+        count = f"{len(doubtful)} of {len(records)}"
+        log.warning("nothing was learnt in %s runs, and their run.log says more; the first: %s", count, doubtful[0])
 
 
 def together(spec: Spec) -> list[str]:

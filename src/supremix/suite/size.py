@@ -11,6 +11,8 @@ from supremix.settings.compose import specification
 from supremix.suite.reading import reading
 from supremix.suite.spec import Spec
 
+REHEARSAL = "A rehearsal: small networks on synthetic data for few epochs go the whole way and learn little or nothing."
+
 
 @dataclass(frozen=True)
 class Size:
@@ -43,6 +45,7 @@ class Size:
             overrides=self.line(spec.overrides),
             panels=[replace(panel, prepare=None, overrides=self.line(panel.overrides)) for panel in spec.panels],
             rows=[replace(row, overrides=self.line(row.overrides), tuned=[]) for row in spec.rows],
+            remark=REHEARSAL,
             notes=[self.note],
         )
 

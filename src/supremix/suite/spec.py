@@ -75,6 +75,7 @@ class Spec:
     """A table. ``metrics`` maps variant/metric of a record to a heading; ``comparisons`` pairs rows by name,
     ``against`` names one that all others are set beside.
 
+    ``remark`` is a sentence under the table; ``notes`` stand in details.md.
     ``paper_key`` is the variant beside which the paper's values stand, ``digits`` the decimals of all metrics but
     correlations, ``unit`` that of the labels, ``prepare`` the commands that make the data ready where they can,
     ``prepare ukb``, or dataset → commands. ``size`` is none at the paper's size; any other (conf/size/) means
@@ -97,6 +98,7 @@ class Spec:
     gain: Annotated[Gain | None, fields.GAIN] = None
     comparisons: Annotated[list[tuple[str, str]], fields.COMPARISONS] = field(default_factory=list)
     against: Annotated[str | None, fields.AGAINST] = None
+    remark: Annotated[str | None, fields.REMARK] = None
     notes: Annotated[list[str], fields.NOTES] = field(default_factory=list)
     size: str = ""
 

@@ -44,14 +44,15 @@ def warnings(results: Results) -> list[str]:
 def under(results: Results, panel: Panel) -> list[str]:
     """Return the statements under a panel with a finished run.
 
-    Verdict, reductions, references that are better, networks that predict a constant.
+    Verdict, reductions, references that are better, networks that predict a constant, the remark.
     """
     if not _begun(results, panel):
         return []
     said, gain = gains.verdict(results, panel), results.spec.gain_of(panel)
     texts = [f"**Verdict** on the paper's order: {said}"] if said else []
     texts += [_gain(results, panel, gain)] if gain else []
-    return texts + _better_references(results, panel) + _constant(results, panel)
+    remark = [results.spec.remark] if results.spec.remark else []
+    return texts + _better_references(results, panel) + _constant(results, panel) + remark
 
 
 def details(results: Results, panel: Panel) -> list[str]:
