@@ -10,10 +10,10 @@ from supremix.runtime import log
 from tests.tracking.wandb_server import Server, serving
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def shown_lines() -> None:
     """Progress and warnings appear on stderr, as in the package's commands."""
-    log.show()
+    log.begin()
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,11 @@ def test_lines_are_plain_and_warnings_marked(capsys):
     LOGGER.warning("two\n lines")
     LOGGER.info("for the file", extra=FILE_ONLY)
     LOGGER.debug("for nobody")
-    assert capsys.readouterr() == ("", "epoch 3\nwarning: two lines\n")
+    LOGGER.info("epoch 3")
+    assert capsys.readouterr() == ("", "epoch 3\nwarning: two lines\n")  # each once
+    log.begin()
+    LOGGER.info("epoch 3")
+    assert capsys.readouterr().err == "epoch 3\n"
 
 
 def test_another_rank_shows_its_warnings_alone(capsys, monkeypatch):

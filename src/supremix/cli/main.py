@@ -84,12 +84,12 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
         others: what its parser does not know: overrides that stand after an option.
     """
     from supremix.errors import MISTAKES, mistake_in_path, one_line
-    from supremix.runtime.log import show
+    from supremix.runtime.log import begin
     from supremix.runtime.output import Unheard
     from supremix.settings.compose import own_configs
     from supremix.settings.overrides import check_overrides, spelt
 
-    show()
+    begin()
     try:
         takes_overrides = hasattr(options, "overrides")
         options.overrides = [*getattr(options, "overrides", []), *overrides_of(others)]

@@ -17,7 +17,7 @@ def entry_point() -> Iterator[None]:
     The exit code is 128 + the signal's number, 143 for SIGTERM. With several ranks, only the first that ends reports
     why; the others end because they lost it.
     """
-    log.show()
+    log.begin()
     ranks.check_environment()
     try:
         with stoppable():

@@ -21,11 +21,13 @@ RUN_LOG = "run.log"
 
 FILE_ONLY = {"file_only": True}
 """``extra`` of a line that goes to ``run.log`` and not to stderr."""
+_shown: set[str] = set()  # lines on stderr
 
 
 def show() -> None:
     """Show the package's lines on this process's stderr, with several ranks those of the first and all warnings.
 
+    A line that was shown is not shown again, so that what many runs say alike is said once, until the next `begin`.
     Entry points call it, in each process that they start; a second call does nothing.
     """
     without_unicode()
@@ -33,6 +35,12 @@ def show() -> None:
         PACKAGE.addHandler(_Stderr())
         PACKAGE.setLevel(logging.INFO)
         PACKAGE.propagate = False
+
+
+def begin() -> None:
+    """Show the lines of a command, which has shown none."""
+    show()
+    _shown.clear()
 
 
 @contextmanager
@@ -110,7 +118,10 @@ class _Stderr(logging.Handler):
         self.addFilter(lambda record: ranks.is_first() or record.levelno >= logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        Unheard(sys.stderr).write(f"{self.format(record)}\n")
+        line = self.format(record)
+        if line not in _shown:
+            _shown.add(line)
+            Unheard(sys.stderr).write(f"{line}\n")
 
 
 class _RunLog(logging.FileHandler):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from supremix.errors import UserError
-from supremix.runtime.log import show
+from supremix.runtime.log import begin
 from supremix.runtime.output import Unheard
 
 
@@ -43,7 +43,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 
 def exit_code(body: Callable[[], None]) -> int:
     """Run a command's body and return its exit code; a mistake of the user's is one line on stderr."""
-    show()
+    begin()
     try:
         body()
     except UserError as error:
