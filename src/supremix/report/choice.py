@@ -16,8 +16,12 @@ from supremix.tables.render import md_line
 from supremix.tables.results import Results
 from supremix.tables.statements import metric_of
 
+Above = dict[str, list[float | None]]
+"""Row → percent by which its error is above that of the lowest network, a number a table; None where it has none."""
+
 PAGE = "which_method.md"
 NEAR = 10  # percent
+FEWEST = 3  # tables, below which one table alone would choose
 HEAD = [
     "# Which method should I use",
     "",
@@ -38,7 +42,10 @@ def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
     if not tables:
         return None
     synthetic = ["**Synthetic data**: made by a generator.", ""] if any(one.synthetic for one in tables) else []
-    lines = [*HEAD, *synthetic, *_by_dataset(tables), "", *_by_method(tables), "", *(f"- {note}" for note in NOTES)]
+    above = {row: [_above(_networks(results), row) for results in tables] for row in _rows(tables)}
+    parts = [_by_dataset(tables), _by_method(tables, above), _left_out(tables, above)]
+    lines = [*HEAD, *synthetic, *(line for part in parts for line in [*part, ""] if part)]
+    lines += [f"- {note}" for note in NOTES]
     write_texts(out, {PAGE: "\n".join(lines) + "\n"})
     return out / PAGE
 
@@ -62,25 +69,41 @@ def _by_dataset(tables: list[Results]) -> list[str]:
     return lines
 
 
-def _by_method(tables: list[Results]) -> list[str]:
+def _by_method(tables: list[Results], above: Above) -> list[str]:
     """Return a line for each network: its error above that of the best network in each table, the steadiest first."""
-    rows = list(dict.fromkeys(name for results in tables for name in _networks(results)))
-    over = {row: [_above(_networks(results), row) for results in tables] for row in rows}
-
-    def order(row: str) -> tuple[int, float]:
-        known = [value for value in over[row] if value is not None]
-        return len(tables) - len(known), max(known)
-
     lines = ["## By method", "", "Error above that of the lowest network, in percent:", ""]
     lines += [*(f"{number}. {results.spec.title}" for number, results in enumerate(tables, 1)), ""]
     head = ["", "mean", "largest", f"within {NEAR} %", *(str(number) for number in range(1, len(tables) + 1))]
     lines += [md_line(head), md_line(["---", *["---:"] * (len(head) - 1)])]
-    for row in sorted(rows, key=order):
-        known = [value for value in over[row] if value is not None]
+    for row in _steadiest(above):
+        known = [value for value in above[row] if value is not None]
         near = f"{sum(value <= NEAR for value in known)} of {len(known)}"
-        each = [NOTHING if value is None else f"{value:.0f}" for value in over[row]]
+        each = [NOTHING if value is None else f"{value:.0f}" for value in above[row]]
         lines.append(md_line([row, f"{np.mean(known):.0f}", f"{max(known):.0f}", near, *each]))
     return lines
+
+
+def _left_out(tables: list[Results], above: Above) -> list[str]:
+    """Return a line for each table: the steadiest method of the other tables, and how it does on this one."""
+    if len(tables) < FEWEST:
+        return []
+    lines = ["## One method for all", "", "The steadiest on all other tables, judged on the one left out:", ""]
+    lines += [md_line(["left out", "chosen", "% above its lowest network"]), md_line(["---", "---", "---:"])]
+    for k, results in enumerate(tables):
+        others = {row: [*each[:k], *each[k + 1 :]] for row, each in above.items() if each[k] is not None}
+        chosen = _steadiest(others)[0]
+        lines.append(md_line([results.spec.title, chosen, f"{above[chosen][k]:.0f}"]))
+    return lines
+
+
+def _steadiest(above: Above) -> list[str]:
+    """Return the rows, those in most tables first, then by their largest error; rows of no table are left out."""
+    known = {row: [value for value in each if value is not None] for row, each in above.items()}
+    return sorted((row for row in known if known[row]), key=lambda row: (-len(known[row]), max(known[row])))
+
+
+def _rows(tables: list[Results]) -> list[str]:
+    return list(dict.fromkeys(name for results in tables for name in _networks(results)))
 
 
 def _networks(results: Results) -> dict[str, float | None]:
