@@ -5,6 +5,8 @@ SUPREMIX := $(VENV)/bin/supremix
 RUNS = $(if $(JOBS),--jobs $(JOBS)) $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(OVERRIDES)
 STAMP := $(VENV)/.installed
 OLDEST := .venv-oldest
+# A module's tests share a process, so that what they share is made once.
+WORKERS = -n $(or $(JOBS),auto) --dist loadscope
 AT_SIZE := $(if $(SIZE),--size $(SIZE))
 
 .DEFAULT_GOAL := help
@@ -50,10 +52,10 @@ rerun-cells: $(STAMP) ## Run three cells of the committed tables anew, drawn by 
 	$(PY) scripts/rerun_cells.py --seed $(or $(SEED),0)
 
 test: $(STAMP) ## Run the tests
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(or $(JOBS),auto)
+	OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS)
 
 test-oldest: $(OLDEST)/.installed ## Run the tests on the lowest versions that pyproject.toml allows, in .venv-oldest
-	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n $(or $(JOBS),auto)
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest $(WORKERS)
 
 $(OLDEST)/.installed: pyproject.toml $(STAMP)
 	$(VENV)/bin/uv venv --quiet --clear --python $(PY) $(OLDEST)
@@ -61,7 +63,7 @@ $(OLDEST)/.installed: pyproject.toml $(STAMP)
 	@touch $@
 
 test-long: $(STAMP) ## Run what make test leaves out: slow tests, and tests/long, which take minutes each (test-tables is one)
-	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow -n $(or $(JOBS),auto)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow $(WORKERS)
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests/long/*.py
 
 test-tables: $(STAMP) ## Run all sixteen tables and four figures at SIZE=small from an empty store, with a line on each

@@ -1,12 +1,11 @@
 """Every dataset, from raw files through every method and protocol that applies to it, to a test metric."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from supremix.cli.main import main
 from supremix.errors import UserError
 from supremix.experiment.run import run
 from supremix.settings.compose import CONF, composed
@@ -50,7 +49,7 @@ def folders(tmp_path_factory) -> Path:
             ["twin", name, "--size", "tiny", "--out", str(root / "raw"), "--workers", "1"],
             ["prepare", name, *(["--split", "tiny"] if name == "stsb_dir" else ["--name", f"{name}_tiny"]), *where],
         ):
-            subprocess.run([sys.executable, "-m", "supremix.cli", *command], check=True)
+            assert main(command) == 0
     return root
 
 
