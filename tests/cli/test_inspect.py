@@ -31,7 +31,7 @@ def test_a_file_is_shown_as_it_is_understood(houses, tmp_path, capsys):
         "labels of 58 usable rows:",
         "1 × left out: no label in 'sale price': line 6",
         "1 × left out: the label in 'sale price' is no number: line 11 ('on demand')",
-        "dataset.target_transform=log: the labels are skewed",
+        "dataset.target_transform=log: skewed labels",
         "dataset.drop=[area,tax]: area, tax nearly are the label",
         f"supremix train dataset=table dataset.path={houses} 'dataset.label='\"'\"'sale price'\"'\"''",
         "2 problems: ",

@@ -1,11 +1,14 @@
 """A sweep's jobs by number, and the table that it ends with."""
 
 import csv
+import re
 import sys
 
 import pytest
 
+from supremix.cli.ls import differing
 from supremix.store.folders import Store
+from supremix.suite.stored import Stored
 from supremix.train import cli
 from tests.running import SMALL
 
@@ -42,7 +45,10 @@ def test_a_sweep_numbers_its_jobs_and_ends_with_a_table_sorted_by_validation(tmp
     assert of_run == {}
     means = {m: sum(float(row["val mae"]) for row in found if row["method"] == m) / 2 for m in ("vanilla", "ridge")}
     best = min(means, key=means.get)
-    assert f"best mean on validation, over 2 seeds: method={best}: mae {means[best]:.4f}" in out
+    lines = out.splitlines()
+    start = lines.index("validation mae, mean ± standard deviation over seeds, the best first:")
+    assert re.fullmatch(rf"  {means[best]:.4f} ± \d+\.\d+  \(2\)  method={best}", lines[start + 1])
+    assert lines[start + 3].startswith(f"method={best} is the best; method=")
     assert out.splitlines()[-1].endswith("sweep.csv")
 
 
@@ -62,3 +68,14 @@ def test_a_higher_value_of_the_selecting_metric_comes_first(tmp_path, monkeypatc
     values = [float(row["val r2"]) for row in found]
     assert len(values) == 2
     assert values == sorted(values, reverse=True)
+
+
+def test_ls_says_in_which_settings_runs_of_a_kind_differ():
+    def run(name, method="supremix", **config):
+        facts = {"id": name, "dataset": "diabetes", "method": method, "protocol": "finetune", "config": config}
+        return Stored(name, "finished", facts)
+
+    runs = [run("a", t=0.1, seed=0), run("b", t=0.5, seed=1), run("c", "ridge"), Stored("d", "begun")]
+    assert differing(runs) == {"a": "t=0.1", "b": "t=0.5", "c": ""}
+    many = differing([run(str(i), **{key: i // 2**k % 2 for k, key in enumerate("pqrs")}) for i in range(16)])
+    assert many["15"] == "p=1 q=1 r=1 …"

@@ -6,6 +6,7 @@ import pytest
 
 import supremix
 from supremix.cli.main import main
+from supremix.runtime.terminal import shown
 from tests.inference.test_model import diabetes_rows
 from tests.running import run_small
 
@@ -30,8 +31,8 @@ def test_predict_writes_a_column_beside_the_rows_and_shows_the_error(folder, tmp
     assert [*table.columns] == [*pd.read_csv(place / "rows.csv").columns, "predicted_label"]
     np.testing.assert_allclose(table["predicted_label"], stored[f"test_{variant}"], rtol=1e-6)
     assert said.splitlines()[0] == f"{out}: 88 rows, column predicted_label"
-    assert "rows that the model was trained on flatter it" in said
-    assert f"88 rows with a label: mae {record['metrics']['test'][variant]['mae']:.4g}, " in said
+    assert "too low where these rows were trained on" in said
+    assert f"88 rows with a label: mae {shown(record['metrics']['test'][variant]['mae'])}, " in said
 
 
 def test_embed_writes_features_of_a_table_or_an_array(folder, tmp_path):

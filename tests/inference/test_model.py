@@ -14,6 +14,7 @@ from sklearn.datasets import load_diabetes
 import supremix
 from supremix.data.own import features
 from supremix.errors import UserError
+from supremix.runtime.terminal import shown
 from tests.cli.bad import arrays
 from tests.running import run_small
 
@@ -136,7 +137,8 @@ def test_a_saved_model_holds_no_code_and_is_the_same_model(finished, tmp_path):
         np.testing.assert_array_equal(again.predict(rows, head=head), model.predict(rows, head=head))
     card = (folder / "README.md").read_text()
     mae = json.loads((finished / "record.json").read_text())["metrics"]["test"]["best"]["mae"]
-    assert f"| test | trained | {mae:.4g} |" in card
+    assert f"| test | trained | {shown(mae)} |" in card
+    assert repr(model) == "Model(supremix of diabetes, seed 0: label; heads trained, ridge)"
     assert "license: other" in card
     with pytest.raises(UserError, match=f"^{folder}: something is there already"):
         model.save(folder)

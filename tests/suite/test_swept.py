@@ -5,10 +5,11 @@ import pytest
 from supremix.suite.swept import Swept, in_order, settings_of, swept_among
 
 
-def record(config, metric="mae", value=1.0):
+def record(config, metric="mae", value=1.0, seed=0):
     """What of a record tells a sweep."""
     return {
         "config": config,
+        "seed": seed,
         "selection": {"metric": metric},
         "metrics": {"val": {"best": {"mae": 1.0, metric: value}}},
     }
@@ -48,3 +49,32 @@ def test_runs_that_chose_by_different_metrics_are_ranked_by_mae():
 
 def test_numbers_stand_by_their_size():
     assert in_order(["10", "9", "null", "0.5", "9"]) == ["0.5", "9", "10", "null"]
+
+
+def points(values):
+    """Setting → seed → validation value, as points of a sweep over both."""
+    return [
+        ((name, str(seed)), record({}, "mae", value, seed))
+        for name, by_seed in values.items()
+        for seed, value in by_seed.items()
+    ]
+
+
+def test_settings_are_compared_on_the_seeds_that_all_have():
+    values = {"0.5": {0: 1.0, 1: 2.0}, "1": {0: 1.5, 1: 1.0, 2: 9.0}}
+    swept = Swept(["t", "seed"], points(values)).of_shared_seeds()
+    assert swept.over_seeds() == {"t=1": {0: 1.5, 1: 1.0}, "t=0.5": {0: 1.0, 1: 2.0}}
+    apart = points({"0.5": {0: 1.0}, "1": {1: 2.0}})
+    assert Swept(["t", "seed"], apart).of_shared_seeds().points == apart, "no seed is in all"
+
+
+@pytest.mark.parametrize(("others", "verdict"), [((2.0, 2.1, 2.2), "beyond"), ((0.5, 2.1, 2.2), "inside")])
+def test_the_best_over_seeds_is_told_with_its_distance_to_the_next(others, verdict):
+    values = {"1": dict(enumerate(others)), "0.5": dict(enumerate((1.0, 1.1, 1.25)))}
+    head, first, second, last = Swept(["t", "seed"], points(values)).best_over_seeds()
+    assert head.startswith("validation mae, mean ± standard deviation over seeds")
+    assert first == "  1.1167 ± 0.1258  (3)  t=0.5"
+    assert second.endswith("(3)  t=1")
+    assert last.startswith("t=0.5 is the best; t=1 differs by +")
+    assert last.endswith(f"paired over 3 seeds): {verdict} the noise")
+    assert Swept(["t"], [((name,), record({}, "mae", 1.0)) for name in ("1", "2")]).best_over_seeds() == []

@@ -283,7 +283,7 @@ def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_p
     reproduce.reproduce("1", conf, tmp_path / "out", IN_PROCESS, [*overrides, "tracking.job_type=mine"])
     assert tracked[-1].job_type == "mine"
     assert {cell.run_id is None for cell in cells if cell.panel == "far"} == {True}
-    plan_text = reproduce.planned("1", conf, overrides)
+    plan_text = reproduce.planned("1", conf, [*overrides, f"paths.data={tmp_path / 'raw'}"])
     assert "finished  near · Ridge · seed 0, 1" in plan_text
     assert "missing   far · Ridge · seed 0, 1  (waits for uci_airfoil)" in plan_text
     assert "\nuci_airfoil: " in plan_text

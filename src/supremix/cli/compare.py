@@ -4,6 +4,7 @@ Runs that the store holds are not run again, so that after an interruption the s
 """
 
 import argparse
+import shlex
 from pathlib import Path
 
 from supremix.cli import options as shared
@@ -24,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seeds", help="comma-separated (default: 0,1,2,3,4); each draws a split of its own")
     parser.add_argument("--methods", help="comma-separated, as in vanilla,c_mixup; the references stand beside them")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: results/compare_NAME)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder to write to (default: results/compare_NAME, and the methods)"
+    )
     shared.add_launcher(parser)
     shared.add_config_dir(parser)
     shared.add_overrides(parser)
@@ -34,22 +37,35 @@ def run(options: argparse.Namespace) -> int:
     """Compare; print what was understood of the file, the table, and the files. Returns the exit code."""
     from supremix.cli.inspect import as_configured, file_and_label
     from supremix.cli.inspection import described, inspect
-    from supremix.report.compare import compare
+    from supremix.report.compare import About, compare
     from supremix.runtime.entry import entry_point
+    from supremix.runtime.log import warnings_alone
     from supremix.settings.compose import CONF
     from supremix.settings.overrides import spelt
 
     launcher, options.overrides = shared.launcher_of(options)
     found = inspect(options.file, *as_configured(options))
-    print("\n".join(described(found, options.file)), flush=True)
+    understood = described(found, options.file)
+    print("\n".join(understood), flush=True)
     name = Path(options.file).stem
-    out = options.out or Path("results") / f"compare_{name}"
     line = [f"dataset={found.kind}", *map(spelt, file_and_label(options)), *options.overrides]
     title = f"{name}: {', '.join(options.label)}"
     if len(options.label) > 1:
         title += ", means over labels in standard deviations"
     methods = None if options.methods is None else [name.strip() for name in options.methods.split(",")]
-    with entry_point():
-        says = compare(title, CONF, out, launcher, line, shared.seeds_of(options.seeds), methods)
-    print("\n".join([(out / "table.md").read_text(encoding="utf-8"), *says, "", *map(str, sorted(out.iterdir()))]))
+    about = About(name, title, understood, command_of(options))
+    with entry_point(), warnings_alone("supremix.data"):  # the file is described above
+        text, folder = compare(about, CONF, options.out, launcher, line, shared.seeds_of(options.seeds), methods)
+    print(text)
+    if folder:
+        print(f"\n{folder / 'report.html'}\n{folder / 'table.md'}\n{len([*folder.iterdir()]) - 2} more in {folder}")
     return 0
+
+
+def command_of(options: argparse.Namespace) -> str:
+    """Return the command that makes the page again."""
+    words = ["supremix", "compare", options.file]
+    words += [word for label in options.label for word in ("--label", label)]
+    given = {"--seeds": options.seeds, "--methods": options.methods, "--config-dir": options.config_dir}
+    words += [str(word) for pair in given.items() if pair[1] for word in pair]
+    return shlex.join([*words, *options.overrides])

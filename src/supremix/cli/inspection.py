@@ -19,6 +19,7 @@ from supremix.data.own.signals import ENDINGS as SIGNALS
 from supremix.data.own.texts import WORDS_AT_LEAST, word_count
 from supremix.data.own.values import numbers_of
 from supremix.data.own.volumes import ENDINGS as VOLUMES
+from supremix.runtime.terminal import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,7 @@ def inspect(path: str, layout: Layout, plan: Plan) -> Inspection:
     found.facts.append(compared_by(rows.label, rows.labels, rows.y, plan)[2])
     if plan.target_transform == "none" and rows.y.ndim == 1 and skewed(rows.y):
         name = "log" if rows.y.min() >= 0 else "quantile"
-        found.settings[f"dataset.target_transform={name}"] = "the labels are skewed, and errors of large ones dominate"
+        found.settings[f"dataset.target_transform={name}"] = "skewed labels: keep it where it validates better"
     return found
 
 
@@ -107,7 +108,7 @@ def modality(rows: Rows) -> tuple[str, str]:
 def histogram(y_N: np.ndarray) -> list[str]:
     """Return the labels' histogram as lines of bars."""
     count_K, edge_K1 = np.histogram(y_N, bins=min(BARS, max(len(np.unique(y_N)), 2)))
-    names = [f"{low:.4g} – {high:.4g}" for low, high in pairwise(edge_K1)]
+    names = [f"{shown(low)} – {shown(high)}" for low, high in pairwise(edge_K1)]
     wide = max(map(len, names))
     return [
         f"{name:>{wide}} {_bar(count / count_K.max())} {count:,}" for name, count in zip(names, count_K, strict=True)
@@ -116,9 +117,9 @@ def histogram(y_N: np.ndarray) -> list[str]:
 
 def table_lines(columns: Sequence[tuple[str, ...]]) -> list[str]:
     """Return rows of cells as aligned lines, those beyond a screen counted."""
-    shown = [("column", "kind", "missing", "different", "examples"), *columns[:COLUMNS_SHOWN]]
-    widths = [max(len(line[at]) for line in shown) for at in range(4)]
-    lines = ["  ".join([*(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=False)), line[4]]) for line in shown]
+    rows = [("column", "kind", "missing", "different", "examples"), *columns[:COLUMNS_SHOWN]]
+    widths = [max(len(line[at]) for line in rows) for at in range(4)]
+    lines = ["  ".join([*(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=False)), line[4]]) for line in rows]
     more = len(columns) - COLUMNS_SHOWN
     return [*lines, f"… and {more:,} more columns"] if more > 0 else lines
 
@@ -145,9 +146,14 @@ def _columns(frame: "pd.DataFrame", kinds: Kinds, roles: dict[str, str]) -> list
         cells = frame[name]
         kind = "numbers" if name in kinds.numbers else "dates" if name in kinds.dates else "category"
         kind = roles[name] or unused.get(name, kind)
-        examples = ", ".join(str(value)[:16] for value in cells.dropna().unique()[:3])
+        examples = ", ".join(_example(value)[:16] for value in cells.dropna().unique()[:3])
         lines.append((str(name)[:40], kind, f"{cells.isna().sum():,}", f"{cells.nunique():,}", examples))
     return lines
+
+
+def _example(value: Any) -> str:
+    """Return a cell as text; a whole number beside a missing one is a float in pandas."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _given_away(rows: Rows, kinds: Kinds, labels: dict[str, np.ndarray]) -> dict[str, str]:

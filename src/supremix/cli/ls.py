@@ -1,13 +1,14 @@
 """List the runs of a store: what they are, how far they are, their error on the test set.
 
-The run that was finished last stands last. A table at a terminal, lines with tabs between the columns in a pipe.
+The run that was finished last stands last. The note says in which settings runs differ, or why one failed. A table at a
+terminal, lines with tabs between the columns in a pipe.
 """
 
 import argparse
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from supremix.cli import options as shared
 from supremix.runtime.terminal import shown
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from supremix.suite.stored import Stored
 
 COLUMNS = ("id", "dataset", "method", "protocol", "seed", "test MAE", "state", "note")
+SETTINGS_SHOWN = 3
 FILTERS = ("dataset", "method", "protocol", "seed", "state")
 EXAMPLES = """\
   supremix ls                                        all runs of the store
@@ -39,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
     store = Store(options.store)
     runs = [one for one in stored_runs(store) if matches(one, wanted)]
     runs.sort(key=lambda one: when(store.run(one.id)))
-    lines = [columns(one) for one in runs]
+    told_apart = differing(runs)
+    lines = [columns(one, told_apart.get(one.id, "")) for one in runs]
     if sys.stdout.isatty():
         show(lines)
         print(f"{len(lines)} runs in {options.store}")
@@ -69,12 +72,29 @@ def matches(run: "Stored", wanted: dict[str, str]) -> bool:
     return all(str({"state": run.state, **run.record}.get(key, "")) == value for key, value in wanted.items())
 
 
-def columns(run: "Stored") -> tuple[str, ...]:
+def differing(runs: list["Stored"]) -> dict[str, str]:
+    """Return id → the settings in which a run differs from others of its dataset, method and protocol."""
+    from supremix.suite.swept import ABSENT, swept_among
+
+    kinds: dict[tuple[str, ...], list[Any]] = {}
+    for one in runs:
+        if "config" in one.record:
+            kinds.setdefault(tuple(one.record[key] for key in FILTERS[:3]), []).append(one.record)
+    found = {}
+    for swept in map(swept_among, kinds.values()):
+        for values, record in swept.points:
+            assert record is not None
+            pairs = [f"{key}={value}" for key, value in zip(swept.keys, values, strict=True) if value != ABSENT]
+            found[record["id"]] = " ".join(pairs[:SETTINGS_SHOWN] + ["…"] * (len(pairs) > SETTINGS_SHOWN))
+    return found
+
+
+def columns(run: "Stored", settings: str) -> tuple[str, ...]:
     """Return a run's values, in the order of COLUMNS."""
     facts = [str(run.record.get(key, "")) for key in ("dataset", "method", "protocol", "seed")]
     variants = run.record.get("metrics", {}).get("test", {})
     mae = (variants.get("best") or variants.get("last") or {}).get("mae")
-    return run.id, *facts, "" if mae is None else shown(mae), run.state, run.note
+    return run.id, *facts, "" if mae is None else shown(mae), run.state, run.note or settings
 
 
 def show(lines: list[tuple[str, ...]]) -> None:
@@ -85,7 +105,7 @@ def show(lines: list[tuple[str, ...]]) -> None:
 
     table = Table(box=None, header_style="bold")
     for name in COLUMNS:
-        table.add_column(name, justify="right" if name in ("seed", "test MAE") else "left", no_wrap=name == "id")
+        table.add_column(name, justify="right" if name in ("seed", "test MAE") else "left", no_wrap=name != "note")
     for line in lines:
         table.add_row(*map(Text, line))
     Console().print(table)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supremix.cli import options as shared
+from supremix.runtime.terminal import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,9 +69,9 @@ def _error(model: "Model", rows: Any, prediction_N: "np.ndarray") -> str:
         known_N = np.isfinite(y_N)
         if known_N.any():
             values = regression_metrics(y_N[known_N], of_label_N[known_N])
-            shown = ", ".join(f"{name} {values[name]:.4g}" for name in METRICS)
+            numbers = ", ".join(f"{name} {shown(values[name])}" for name in METRICS)
             what = "a label" if len(model.intake.labels) == 1 else label
-            lines.append(f"{known_N.sum()} rows with {what}: {shown}")
+            lines.append(f"{known_N.sum()} rows with {what}: {numbers}")
     if lines:
-        lines.append("rows that the model was trained on flatter it; `supremix show RUN` has its error on test rows")
+        lines.append("too low where these rows were trained on; `supremix show RUN` has the error on test rows")
     return "\n".join(lines)

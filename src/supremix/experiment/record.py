@@ -268,8 +268,11 @@ def show(report: Record, directory: Path, status: str) -> None:
         extreme = "lowest" if selection["metric"] in LOWER_IS_BETTER else "highest"
         chosen = "best: epoch {best_epoch} of {epochs}, {extreme} {split} {metric}".format(**selection, extreme=extreme)
         chosen += ", undefined in every epoch" if selection.get("undefined") else ""
-        say(f"  {chosen}; last: last epoch")
+        longer = selection["best_epoch"] == selection["epochs"] and not selection.get("undefined")
+        say(f"  {chosen}{', so that more epochs may do better' * longer}; last: last epoch")
     say(f"  record: {directory / 'record.json'}")
+    if selection and "columns" in report["data"]:  # a file of the user's
+        say(f"  new rows: supremix predict {directory} NEW.csv -o predictions.csv")
 
 
 def _cells(values: dict[str, Any], ending: str = "") -> str:

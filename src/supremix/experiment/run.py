@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from supremix.data.dataset import Data
-from supremix.experiment.stages import RunContext, encoder_run_config, learn, reference
+from supremix.experiment.stages import RunContext, encoder_run_config, learn, reference, where_to
 from supremix.runtime import ranks
 from supremix.runtime.imports import put_off_compiler
 from supremix.runtime.log import FILE_ONLY, kept
@@ -140,22 +140,17 @@ def execute(context: RunContext, run_id: str, started: float) -> None:
         context.tracker.finish(None, exit_code=1)
         raise
     for doubt in record.doubts(report):
-        log.warning("%s", doubt, extra=_where(context))
+        log.warning("%s", doubt, extra=where_to(context.settings))
     context.tracker.finish(record.mirrored(report) | {"record": str(store.run(run_id).absolute())})
 
 
 def announce(context: RunContext, run_id: str) -> None:
     """Say which run begins, on what device and how many rows, and where it can be watched."""
-    extra = _where(context)
+    extra = where_to(context.settings)
     rows = "{train} rows to train on, {val} to validate, {test} to test".format(**context.data.sizes)
     log.info("run %s on %s: %s", run_id, context.fabric.device.type, rows, extra=extra)
     if watched := context.tracker.where():
         log.info("%s", watched, extra=extra)
-
-
-def _where(context: RunContext) -> dict[str, bool] | None:
-    """Return where lines on a run go: to its log alone where it is one of many, which are summed up."""
-    return FILE_ONLY if context.settings.trainer.progress == "off" else None
 
 
 def _found(report: Record) -> str:

@@ -17,6 +17,7 @@ from torch import nn
 from supremix.data.dataset import Data
 from supremix.errors import UserError
 from supremix.runtime.imports import import_sklearn
+from supremix.runtime.log import FILE_ONLY
 from supremix.runtime.seeding import initialising
 from supremix.settings import identity
 from supremix.settings.build import build, mixing, regression_loss, regulariser
@@ -57,6 +58,11 @@ class RunContext:
     work: Path  # the claimed run's folder for checkpoints
     encoder_run: Path | None  # with method.source: the finished run whose encoder is taken
     encoder_context: "RunContext | None" = None  # with transfer: the same on the dataset that the encoder comes from
+
+
+def where_to(settings: Settings) -> dict[str, bool] | None:
+    """Return where lines on a run go: to its log alone where it is one of many, which are summed up."""
+    return FILE_ONLY if settings.trainer.progress == "off" else None
 
 
 def reference(context: RunContext) -> "Outcome":
@@ -173,7 +179,7 @@ def pretrained(context: RunContext, backbone: Any, criterion: nn.Module) -> Reco
     encoder = read_record(directory)
     other = other_code(encoder)
     made = f"{other}: rerun=true makes it anew" if other else "not trained again"
-    log.info("pre-trained encoder: %s (stored, %s)", directory, made)
+    log.info("pre-trained encoder: %s (stored, %s)", directory, made, extra=where_to(context.settings))
     files.load_weights(backbone, directory / "backbone.safetensors", encoder["weights"])
     report = mirror(context, "pretrain")
     for row in files.read_history(directory):

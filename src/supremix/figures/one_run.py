@@ -11,6 +11,7 @@ from supremix.figures.canvas import STYLES, save
 from supremix.metrics.by_label import error_by_label
 
 SIZE = (4.6, 3.8)
+STAGES = {"pretrain": "pre-training", "adapt": "adaptation to labels"}
 History = Sequence[dict[str, float]]
 
 
@@ -61,16 +62,18 @@ def predicted(y_N: np.ndarray, prediction_N: np.ndarray, label: str, variant: st
 
 
 def error_over_labels(y_N: np.ndarray, prediction_N: np.ndarray, label: str) -> Picture:
-    """Draw the mean absolute error over ranges of the label, with the number of rows above each."""
+    """Draw the mean absolute error over ranges of the label, with the number of rows in each bar."""
     picture = Picture(figsize=SIZE, layout="constrained")
     axis = picture.subplots()
     for part in error_by_label(y_N, prediction_N):
         middle, width = (part.low + part.high) / 2, part.high - part.low
         axis.bar(middle, part.mae, 0.9 * width, color=STYLES[0]["color"])
-        axis.annotate(str(part.rows), (middle, part.mae), ha="center", va="bottom", fontsize=7)
+        axis.annotate(
+            str(part.rows), (middle, 0), (0, 2), textcoords="offset points", color="white", ha="center", fontsize=7
+        )
     axis.axhline(np.abs(prediction_N - y_N).mean(), color=STYLES[1]["color"], linestyle="--", label="all test rows")
     axis.set_xlabel(f"{label}, true")
-    axis.set_ylabel("mean absolute error")
+    axis.set_ylabel("mean absolute error; in the bars: test rows")
     axis.legend(fontsize=8)
     return picture
 
@@ -88,11 +91,11 @@ def curves(stages: Mapping[str, History], best_epoch: int) -> Picture:
         axis.plot(epochs, [row["loss"] for row in history], **STYLES[0] | {"marker": ""}, label="training loss")
         axis.set_xlabel("epoch")
         axis.set_ylabel("training loss")
-        axis.set_title(name, fontsize=10)
+        axis.set_title(STAGES.get(name, name), fontsize=10)
         if "val" in history[0]:
             other = axis.twinx()
             other.plot(epochs, [row["val"] for row in history], **STYLES[1] | {"marker": ""}, label="validation")
-            other.set_ylabel("validation value, lower is better")
+            other.set_ylabel("validation value that chose the epoch, lower is better")
             axis.axvline(best_epoch, color="0.6", linewidth=1)
     picture.legend(*_named_once(picture), fontsize=8, loc="outside lower center", ncols=2)
     return picture

@@ -3,6 +3,7 @@
 from typing import Any
 
 from supremix.metrics.regression import METRICS
+from supremix.runtime.terminal import shown
 
 CARD = """\
 ---
@@ -85,6 +86,6 @@ def _metrics(metrics: dict[str, Any]) -> str:
         for variant, name in heads.items():
             if variant in variants:
                 values = variants[variant]
-                cells = ("–" if values.get(metric) is None else f"{values[metric]:.4g}" for metric in METRICS)
+                cells = ("–" if values.get(metric) is None else shown(values[metric]) for metric in METRICS)
                 lines.append(f"| {split} | {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

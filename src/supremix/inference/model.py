@@ -33,7 +33,7 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 """Files of a saved model."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A trained network with all that stands before and behind it.
 
@@ -51,6 +51,13 @@ class Model:
     intake: Intake
     state: State
     about: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Say what it is, in a line."""
+        run, labels = self.about["run"], ", ".join(self.intake.labels)
+        return (
+            f"Model({run['method']} of {run['dataset']}, seed {run['seed']}: {labels}; heads {', '.join(self.heads)})"
+        )
 
     def predict(self, rows: Any, head: str = "trained") -> np.ndarray:
         """Predict the labels of rows, in their units.

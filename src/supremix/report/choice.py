@@ -52,7 +52,15 @@ def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
 
 def _by_dataset(tables: list[Results]) -> list[str]:
     """Return a line for each table: its best reference, Vanilla, best network, and best row of ours."""
-    head = ["table", "lowest reference", "Vanilla", "lowest network", "− Vanilla", "lowest of ours", "− best other"]
+    head = [
+        "table",
+        "lowest reference",
+        "Vanilla",
+        "lowest network",
+        "less Vanilla",
+        "lowest of ours",
+        "less the best other",
+    ]
     lines = ["## By dataset", "", md_line(head), md_line(["---"] * len(head))]
     for results in tables:
         panel, found = results.spec.panels[0], differences(results, results.spec.panels[0])
@@ -71,7 +79,7 @@ def _by_dataset(tables: list[Results]) -> list[str]:
 
 def _by_method(tables: list[Results], above: Above) -> list[str]:
     """Return a line for each network: its error above that of the best network in each table, the steadiest first."""
-    lines = ["## By method", "", "Error above that of the lowest network, in percent:", ""]
+    lines = ["## By method", "", "Error above that of the lowest network, in percent; the smallest largest first:", ""]
     lines += [*(f"{number}. {results.spec.title}" for number, results in enumerate(tables, 1)), ""]
     head = ["", "mean", "largest", f"within {NEAR} %", *(str(number) for number in range(1, len(tables) + 1))]
     lines += [md_line(head), md_line(["---", *["---:"] * (len(head) - 1)])]

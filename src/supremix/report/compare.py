@@ -3,24 +3,28 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
 
 from supremix.errors import UserError, needs, writing_to
+from supremix.metrics.seeds import paired
 from supremix.report import html
+from supremix.runtime.terminal import shown
 from supremix.settings.compose import composed, specification
 from supremix.store.folders import Store
 from supremix.suite import run
 from supremix.suite.codes import made_by
 from supremix.suite.features import test_features
-from supremix.suite.keep import settings_of
+from supremix.suite.keep import place, settings_of
 from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell, with_seeds
 from supremix.suite.reading import load
 from supremix.suite.spec import Panel, Row, Spec
 from supremix.suite.stored import outcome
 from supremix.tables import cells, files, statements
+from supremix.tables.render import markdown
 from supremix.tables.reproduce import stored
 from supremix.tables.results import Results
 
@@ -36,49 +40,66 @@ PICTURES = {
 
 
 @dataclass(frozen=True)
+class About:
+    """What a page says of its data.
+
+    Attributes:
+        name: of the dataset, and of the folder.
+        title: of table and page.
+        understood: lines on the file.
+        command: that makes the page.
+    """
+
+    name: str
+    title: str
+    understood: list[str]
+    command: str
+
+
+@dataclass(frozen=True)
 class Compared:
     """A comparison.
 
     Attributes:
         results: of the table.
-        validation: row → mean validation MAE over the seeds, the lowest first; rows with a missing run are left out.
+        validation: row → seed → validation MAE, the lowest mean first; rows with a missing run are left out.
         best: cell and record of the first seed of the network with the lowest; None where no network is finished.
         store: of the runs.
     """
 
     results: Results
-    validation: dict[str, float]
+    validation: dict[str, dict[int, float]]
     best: tuple[Cell, dict[str, Any]] | None
     store: Store
 
 
 def compare(
-    title: str,
+    about: About,
     conf: Path,
-    out: Path,
+    out: Path | None,
     launcher: Launcher,
     overrides: list[str],
     seeds: list[int] | None = None,
     methods: list[str] | None = None,
-) -> list[str]:
-    """Run what the comparison lacks, and write it.
+) -> tuple[str, Path | None]:
+    """Run what the comparison lacks, and write it: table.md, .csv and .tex, pictures, report.html.
 
     Args:
-        title: of table and page.
+        about: what page and table say of the data.
         conf: the config folder.
-        out: folder to write to: table.md, .csv and .tex, pictures, report.html.
+        out: folder to write to; None takes a folder of ``results/`` unless it holds more.
         launcher: what starts the runs.
         overrides: that name the dataset, and more of the user's.
         seeds, methods: in place of the specification's; its references stay.
 
     Returns:
-        What the comparison says.
+        The table and what the comparison says, Markdown; the folder, or None where the one in ``results/`` was kept.
 
     Raises:
         UserError: runs failed; raised after the rest is written.
     """
     needs("matplotlib", "plots")
-    spec = replace(with_seeds(load(specification(conf, "table", "_compare")), seeds), title=title)
+    spec = replace(with_seeds(load(specification(conf, "table", "_compare")), seeds), title=about.title)
     spec = spec if methods is None else of_methods(spec, methods, conf, overrides)
     planned, store, failed = run.run_missing(spec, conf, launcher, overrides)
     results, records = stored(spec, planned, store, settings_of(overrides))
@@ -91,13 +112,17 @@ def compare(
     best = next((pair for pair in records if pair[0].row == name and pair[0].seed == spec.seeds[0]), None)
     compared = Compared(results, validation, best, store)
     verdict = _verdict(compared)
-    files.write(results, records, out)
-    with writing_to(out, "make space, or name another folder with --out"):
-        pictures = _draw(compared, out)
-        (out / "report.html").write_text(_page(compared, verdict, pictures), encoding="utf-8")
+    default = Path("results") / "_".join(["compare", about.name, *(methods or [])])
+    folder = place(out, default, files.why_kept(results, records, default))
+    if folder:
+        files.write(results, records, folder)
+        with writing_to(folder, "make space, or name another folder with --out"):
+            pictures = _draw(compared, folder)
+            (folder / "report.html").write_text(_page(compared, about, verdict, pictures), encoding="utf-8")
     if failed:
-        raise UserError(f"{len(failed)} of {len(planned)} runs failed, shown as such in {out}; the first: {failed[0]}")
-    return verdict
+        where = f", shown as such in {folder}" if folder else ""
+        raise UserError(f"{len(failed)} of {len(planned)} runs failed{where}; the first: {failed[0]}")
+    return "\n".join([markdown(results), *verdict]), folder
 
 
 def of_methods(spec: Spec, methods: list[str], conf: Path, overrides: list[str]) -> Spec:
@@ -119,26 +144,32 @@ def of_methods(spec: Spec, methods: list[str], conf: Path, overrides: list[str])
     return replace(spec, rows=[*kept, *more], comparisons=[*spec.comparisons, *pairs])
 
 
-def _validation(spec: Spec, records: list[files.CellRecord]) -> dict[str, float]:
-    maes: dict[str, list[float]] = {}
+def _validation(spec: Spec, records: list[files.CellRecord]) -> dict[str, dict[int, float]]:
+    maes: dict[str, dict[int, float]] = {}
     for cell, record in records:
         mae = record["metrics"]["val"]["best"]["mae"]
-        maes.setdefault(cell.row, []).append(np.inf if mae is None else mae)
-    means = {row: float(np.mean(values)) for row, values in maes.items() if len(values) == len(spec.seeds)}
-    return dict(sorted(means.items(), key=lambda pair: pair[1]))
+        maes.setdefault(cell.row, {})[cell.seed] = np.inf if mae is None else mae
+    whole = [(row, by_seed) for row, by_seed in maes.items() if len(by_seed) == len(spec.seeds)]
+    return dict(sorted(whole, key=lambda pair: mean(pair[1].values())))
 
 
 def _verdict(compared: Compared) -> list[str]:
-    """Say which network is the best by validation, and how it and the references compare."""
+    """Say which network is the best by validation, and how it and the references compare there."""
     if compared.best is None:
         return ["No network has finished all of its runs."]
     validation, name = compared.validation, compared.best[0].row
-    kinds = {row.name: row.kind for row in compared.results.spec.rows}
+    spec = compared.results.spec
+    kinds = {row.name: row.kind for row in spec.rows}
     references = [row for row in validation if kinds[row] == "reference"]
-    texts = [f"Best network by validation MAE: {name}, {validation[name]:.4g}."]
+    over = f", mean over {len(spec.seeds)} seeds" if len(spec.seeds) > 1 else ""
+    texts = [f"Best network by validation MAE{over}: {name}, {shown(mean(validation[name].values()))}."]
     for reference in dict.fromkeys([*references[:1], *(row for row in references if row == RIDGE)]):
-        side = "below" if validation[name] < validation[reference] else "not below"
-        texts.append(f"It is {side} {reference} in validation MAE, {validation[reference]:.4g}.")
+        side = "lower" if mean(validation[name].values()) < mean(validation[reference].values()) else "not lower"
+        text = f"That is {side} than {reference}, {shown(mean(validation[reference].values()))}"
+        if apart := paired(validation[name], validation[reference]):
+            noise = "inside the noise: take the simpler one" if apart.noise else "beyond the noise"
+            text += f"; the difference, {apart.mean:+.4g} [{apart.low:+.4g}, {apart.high:+.4g}], is {noise}"
+        texts.append(f"{text}.")
     return texts
 
 
@@ -153,17 +184,17 @@ def _draw(compared: Compared, out: Path) -> list[Path]:
     cell, record = compared.best
     folder = compared.store.run(str(cell.run_id))
     drawn = one_run.draw(record, *outcome(record, folder, compared.store), out)
-    shown = record["data"].get("targets", [record["data"].get("label", "label")])[0]
-    picture, _ = tsne([test_features(cell.label, folder)], shown, 1)
+    label = record["data"].get("targets", [record["data"].get("label", "label")])[0]
+    picture, _ = tsne([test_features(cell.label, folder)], label, 1)
     save(picture, out / "map", record["synthetic"])
     return [*drawn, out / "map.png"]
 
 
-def _page(compared: Compared, verdict: list[str], pictures: list[Path]) -> str:
+def _page(compared: Compared, about: About, verdict: list[str], pictures: list[Path]) -> str:
     results = compared.results
     spec, (panel,) = results.spec, results.spec.panels
     digits = spec.digits_of(panel)
-    maes = [[row, f"{mae:.{digits}f}"] for row, mae in compared.validation.items()]
+    maes = [[row, f"{mean(by_seed.values()):.{digits}f}"] for row, by_seed in compared.validation.items()]
     parts = [
         *map(html.paragraph, [*verdict, *map(plain, statements.warnings(results))]),
         html.heading("Test rows"),
@@ -181,7 +212,9 @@ def _page(compared: Compared, verdict: list[str], pictures: list[Path]) -> str:
             html.paragraph("Use it on new rows:"),
             html.code([f"supremix predict {model} NEW.csv -o predictions.csv", f"supremix show {model}"]),
         ]
-    return html.page(spec.title, [*parts, html.heading("Terms"), html.terms()])
+    parts += [html.folded("What was understood of the file", [html.code(about.understood)])]
+    parts += [html.paragraph("This page again:"), html.code([about.command])]
+    return html.page(spec.title, [*parts, html.heading("Terms"), html.terms("\n".join(parts))])
 
 
 def rendered(results: Results, panel: Panel) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from supremix.suite.terms import TERMS
+from supremix.suite.terms import legend
 
 STYLE, *SCRIPTS = (Path(__file__).with_name(name) for name in ("page.css", "table.js", "picks.js"))
 
@@ -57,9 +57,9 @@ def listed(texts: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
 
 
-def terms() -> str:
-    """Return what the words of tables and metrics mean."""
-    return listed([f"{name}: {means}" for name, means in TERMS.items()])
+def terms(text: str) -> str:
+    """Return what the words of tables and metrics mean that are in a text."""
+    return listed(legend(text))
 
 
 def paragraph(text: str) -> str:

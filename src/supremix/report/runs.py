@@ -48,21 +48,15 @@ def report(what: Path, store: Store, out: Path) -> list[str]:
     if len(details) < len(gathered.runs):
         left.append(f"{len(details)} of {len(gathered.runs)} runs are shown in detail, the first of the table")
     compared = groups(gathered.runs)
-    parts = [
-        *map(html.paragraph, left),
-        *html.sections(
-            _tables(gathered)
-            | {
-                f"{len(gathered.runs)} finished runs": _table(gathered.runs, details),
-                "Swept settings": sweeps(gathered.runs),
-                "Error by shot and by label": errors(compared, store),
-                "Maps of the features": maps(compared),
-                "Each run": [html.paragraph(detail.ABOUT), *details.values()] if details else [],
-                "Terms": [html.terms()],
-            }
-        ),
-        html.script(),
-    ]
+    sections = _tables(gathered) | {
+        f"{len(gathered.runs)} finished runs": _table(gathered.runs, details),
+        "Swept settings": sweeps(gathered.runs),
+        "Error by shot and by label": errors(compared, store),
+        "Maps of the features": maps(compared),
+        "Each run": [html.paragraph(detail.ABOUT), *details.values()] if details else [],
+    }
+    used = html.terms("\n".join(part for section in sections.values() for part in section))
+    parts = [*map(html.paragraph, left), *html.sections(sections | {"Terms": [used]}), html.script()]
     with writing_to(out.parent, "make space, or name another file with -o"):
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(html.page(f"supremix: {what.name or what.absolute().name}", parts), encoding="utf-8")

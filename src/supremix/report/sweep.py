@@ -14,7 +14,7 @@ from supremix.suite.swept import Swept, Values, in_order, swept_among
 
 MAPPED_AT_MOST = 3
 """Swept settings of which each pair has a map; more have the picture of parallel axes alone."""
-SHADES = "Means over seeds{}. Bold is the best, and darker is better; a number in brackets counts runs, where several."
+SHADES = "Means over {}. Bold is the best, and darker is better; a number in brackets counts runs, where several."
 
 
 def sweeps(runs: Sequence[Run]) -> list[str]:
@@ -26,7 +26,7 @@ def sweeps(runs: Sequence[Run]) -> list[str]:
     parts = []
     for name, alike in groupby(sorted(runs, key=kind), key=kind):
         records = [run.record for run in alike if "config" in run.record]
-        swept = swept_among(records)
+        swept = swept_among(records).of_shared_seeds()
         if means := means_of(swept, range(len(swept.keys))):
             parts += [html.subheading(" · ".join(name)), *_shown(swept, means)] if swept.keys else []
     return parts
@@ -40,8 +40,18 @@ def _shown(swept: Swept, means: dict[Values, tuple[float, int]]) -> list[str]:
     if count > MAPPED_AT_MOST:
         return parts
     pairs: list[tuple[int, ...]] = [*combinations(range(count), 2)] or [(0,)]
-    others = " and the other settings" if count > 2 else ""
-    return [*parts, html.paragraph(SHADES.format(others)), *(_map(swept, pair) for pair in pairs)]
+    return [*parts, html.paragraph(SHADES.format(_averaged(swept))), *(_map(swept, pair) for pair in pairs)]
+
+
+def _averaged(swept: Swept) -> str:
+    """Say over what the means of maps are."""
+    seeds: dict[Values, set[int]] = defaultdict(set)
+    for values, record in swept.points:
+        seeds[values].update([] if record is None else [record["seed"]])
+    same = len({frozenset(some) for some in seeds.values()}) == 1
+    shared = ", ".join(map(str, sorted(seeds[swept.points[0][0]])))
+    which = f"the seeds that all have ({shared})" if same else "seeds, which differ between settings"
+    return f"{which} and the other settings" if len(swept.keys) > 2 else which
 
 
 def means_of(swept: Swept, at: Sequence[int]) -> dict[Values, tuple[float, int]]:

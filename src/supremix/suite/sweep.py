@@ -118,8 +118,8 @@ def _sum_up() -> None:
     with writing_to(file, "set paths.runs to a folder that can be written"), file.open("w", newline="") as stream:
         csv.writer(stream).writerows([header, *lines])
     show_table(header, lines)
-    if best := swept.best_over_seeds():
-        say(best)
+    for text in swept.best_over_seeds():
+        say(text)
     say(f"sweep: {file}")
     if mistakes := _mistakes(_folder):
         raise UserError(f"{len(mistakes)} of {len(lines)} jobs failed: {mistakes[0]}")

@@ -4,9 +4,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import mean, stdev
 from typing import Any
 
 from supremix.metrics.regression import cost
+from supremix.metrics.seeds import paired
 from supremix.runtime.terminal import shown
 from supremix.settings.repeat import flat, written
 from supremix.store.records import Record
@@ -45,23 +47,56 @@ class Swept:
 
         return sorted(self.points, key=rank)
 
-    def best_over_seeds(self) -> str | None:
-        """Return in words which settings have the best mean on validation; None unless seeds vary beside them."""
-        at = [place for place, key in enumerate(self.keys) if not key.endswith(SEEDS)]
-        if len(at) in (0, len(self.keys)):
-            return None
-        of_settings: dict[Values, list[float]] = defaultdict(list)
+    def of_shared_seeds(self) -> "Swept":
+        """Return the runs of the seeds that all settings have, whose means compare; all runs where there is none."""
+        seeds: dict[Values, set[int]] = defaultdict(set)
+        for values, record in self.points:
+            if record is not None:
+                seeds[self.settings(values)].add(record["seed"])
+        common = set.intersection(*seeds.values()) if seeds else set()
+        return Swept(
+            self.keys, [one for one in self.points if one[1] is None or one[1]["seed"] in common or not common]
+        )
+
+    def settings(self, values: Values) -> Values:
+        """Return the values of a point's settings but seeds."""
+        return tuple(value for key, value in zip(self.keys, values, strict=True) if not key.endswith(SEEDS))
+
+    def over_seeds(self) -> dict[str, dict[int, float]]:
+        """Return settings in words → seed → validation metric, the best mean first; those with the most seeds alone.
+
+        Nothing unless seeds vary beside settings.
+        """
+        keys = self.settings(tuple(self.keys))
+        if len(keys) in (0, len(self.keys)):
+            return {}
+        found: dict[str, dict[int, float]] = defaultdict(dict)
         for values, record in self.points:
             value = None if record is None else self.value(record, "val")
-            of_settings[tuple(values[k] for k in at)].append(math.nan if value is None else value)
-        means = {values: sum(found) / len(found) for values, found in of_settings.items()}
-        means = {values: mean for values, mean in means.items() if math.isfinite(mean)}
-        if not means:
-            return None
-        values = min(means, key=lambda one: cost(self.metric, means[one]))
-        line = " ".join(f"{self.keys[k]}={value}" for k, value in zip(at, values, strict=True))
-        seeds = len(of_settings[values])
-        return f"best mean on validation, over {seeds} seeds: {line}: {self.metric} {shown(means[values])}"
+            if record is not None and value is not None and math.isfinite(value):
+                named = zip(keys, self.settings(values), strict=True)
+                found[" ".join(f"{key}={text}" for key, text in named)][record["seed"]] = value
+        most = max(map(len, found.values()), default=0)
+        whole = [(words, by_seed) for words, by_seed in found.items() if len(by_seed) == most]
+        return dict(sorted(whole, key=lambda pair: cost(self.metric, mean(pair[1].values()))))
+
+    def best_over_seeds(self) -> list[str]:
+        """Say what the means over the seeds are, and whether the best is told apart from the next."""
+        found = self.over_seeds()
+        if not found:
+            return []
+        lines = [f"validation {self.metric}, mean ± standard deviation over seeds, the best first:"]
+        for words, by_seed in found.items():
+            spread = f" ± {shown(stdev(by_seed.values()))}" if len(by_seed) > 1 else ""
+            lines.append(f"  {shown(mean(by_seed.values()))}{spread}  ({len(by_seed)})  {words}")
+        best, *others = found
+        if others and (apart := paired(found[others[0]], found[best])):
+            verdict = "inside the noise" if apart.noise else "beyond the noise"
+            lines.append(
+                f"{best} is the best; {others[0]} differs by {apart.mean:+.4g} [{apart.low:+.4g}, {apart.high:+.4g}] "
+                f"(95 %, paired over {apart.n} seeds): {verdict}"
+            )
+        return lines
 
     def value(self, record: Record, split: str) -> float | None:
         """Return the metric of a run on a split; None where it is undefined."""

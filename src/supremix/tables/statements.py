@@ -10,6 +10,8 @@ from supremix.tables import gains
 from supremix.tables.cells import MISSING, digits_of, signed
 from supremix.tables.results import Results
 
+FEW = 5  # seeds, below which a bootstrap has hardly anything to draw from
+
 
 def selection_rule(results: Results) -> str:
     """Return how each number was chosen, for the table's header."""
@@ -146,7 +148,8 @@ def _intervals(results: Results, panel: Panel) -> list[str]:
         if summary and summary.complete and summary.interval:
             low, high = summary.interval
             listed.append(f"{row.name} [{low:.{digits}f}, {high:.{digits}f}]")
-    what = f"95 % bootstrap intervals of the mean over seeds, {metric_of(results, panel)}"
+    few = ", of so few little more than the lowest and the highest" if len(results.spec.seeds) < FEW else ""
+    what = f"95 % bootstrap intervals of the mean over seeds{few}, {metric_of(results, panel)}"
     return [f"{what}: {'; '.join(listed)}"] if listed else []
 
 

@@ -10,11 +10,14 @@ from typing import TextIO, cast
 from supremix.runtime import ranks
 from supremix.runtime.log import FILE_ONLY
 from supremix.runtime.output import Unheard
+from supremix.runtime.terminal import shown
 from supremix.training.loop import EpochRow, Report
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 2.0
+SHOWN = ("loss", "val")
+"""What of an epoch's row is shown; all of it is in history.csv."""
 
 
 @contextmanager
@@ -46,7 +49,7 @@ def _both(first: Report, second: Report) -> Report:
 
 
 def _describe(row: EpochRow) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in row.items())
+    return "  ".join(f"{name} {shown(row[name])}" for name in SHOWN if name in row)
 
 
 @contextmanager
@@ -69,15 +72,17 @@ def _bar(stage: str, epochs: int) -> Iterator[Report]:
 
 
 def _lines(stage: str, epochs: int, to_stderr: bool, clock: Callable[[], float] = time.monotonic) -> Report:
-    started = shown = clock()
+    started = last = clock()
 
     def show(epoch: int, row: EpochRow) -> None:
-        nonlocal shown
+        nonlocal started, last
         now = clock()
-        if epoch == epochs or now - shown >= SECONDS_BETWEEN_LINES:
-            shown = now
-            left = (now - started) / epoch * (epochs - epoch)
-            line = f"{stage} epoch {epoch}/{epochs}  {_describe(row)}  {left:.0f} s left"
+        if epoch == epochs or now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            left = f"  {(now - started) / (epoch - 1) * (epochs - epoch):.0f} s left" if 1 < epoch < epochs else ""
+            line = f"{stage} epoch {epoch}/{epochs}  {_describe(row)}{left}"
             log.info("%s", line, extra=None if to_stderr else FILE_ONLY)
+        if epoch == 1:
+            started = now  # the first epoch loads and compiles, and tells nothing of the others
 
     return show
