@@ -10,7 +10,7 @@ import torch
 
 from supremix.data.own import stored
 from supremix.data.own.assemble import Plan
-from supremix.data.own.images import load_images
+from supremix.data.own.images import _auto_pixels, load_images
 from supremix.data.own.layout import Layout
 from supremix.data.own.signals import load_signals
 from supremix.data.own.texts import load_texts
@@ -114,6 +114,16 @@ def test_rows_are_read_again_as_training_read_them(kind, tmp_path):
     assert torch.isfinite(torch.as_tensor(data.flatten(data.val.fetch(np.arange(len(data.val)))))).all()
     with pytest.raises(UserError, match="the rows have no column"):
         stored.restored(stored.state_of(data)).reader.read(frame.drop(columns=column))
+
+
+@pytest.mark.parametrize(("sides", "expected"), [([20, 28, 30], 32), ([40, 48, 500], 48), ([300], 64), ([], 64)])
+def test_images_keep_the_side_that_most_have_within_limits(tmp_path, sides, expected):
+    from PIL import Image
+
+    for side in sides:
+        Image.new("L", (side + 9, side)).save(tmp_path / f"{side}.png")
+    (tmp_path / "broken.png").write_bytes(b"none")
+    assert _auto_pixels([tmp_path / "broken.png", *(tmp_path / f"{side}.png" for side in sides)]) == expected
 
 
 @pytest.mark.parametrize("kind", [images, volumes, signals])

@@ -1,6 +1,7 @@
 """A user's images as data: a table with a column of paths. B rows, S pixels a side."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,8 @@ from supremix.errors import UserError, needs
 from supremix.runtime.registered import registered
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+
+SMALLEST, LARGEST, LOOKED_AT = 32, 64, 100  # pixels a side, images
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def load_images(
     layout: Layout,
     plan: Plan,
     input: str | None,
-    pixels: int,
+    pixels: int | str,
     views: Augment | None,
     padding: int,
     flip: float,
@@ -64,12 +67,12 @@ def load_images(
         folder: where decoded images are kept.
         layout, plan: as for a table.
         input: column of paths, which count from the table's folder; None finds it.
-        pixels: S.
+        pixels: S; "auto": the median shorter side of the images, from 32 to 64.
         views: random views in pre-training; None for none.
         padding, flip: of random shifts and mirror images where labels train the backbone; 0 for none.
     """
-    if not 8 <= pixels <= 1024 or not 0 <= padding < pixels:
-        raise UserError(f"{name}: dataset.pixels={pixels}, padding={padding}: use 8 to 1024, and a padding below it")
+    if pixels != "auto" and not (isinstance(pixels, int) and 8 <= pixels <= 1024):
+        raise UserError(f"{name}: dataset.pixels={pixels}: use auto, or 8 to 1024")
     needs("PIL", "images")
     rows = read_rows(path, layout)
     column = files.path_column(rows, input, ENDINGS)
@@ -78,16 +81,17 @@ def load_images(
             f"{path}: no column holds paths of images ({', '.join(ENDINGS[:3])}, …): name it by dataset.input"
         )
     rows, paths = files.with_files(rows, column)
-    settings = {"images": pixels}
-    found = files.decoded(
-        Path(folder), paths, partial(make_images, pixels=pixels), settings, "uint8", "decoding images"
-    )
+    side = pixels if isinstance(pixels, int) else _auto_pixels(paths)
+    if not 0 <= padding < side:
+        raise UserError(f"{name}: dataset.load.padding={padding} of images of {side} pixels a side: use less, or 0")
+    make = partial(make_images, pixels=side)
+    found = files.decoded(Path(folder), paths, make, {"images": side}, "uint8", "decoding images")
     rows, at_N = files.without_failures(rows, found.results, "image")
     inputs = Inputs(
         fetch=lambda index_B: as_batch(found.pieces.gather(at_N[index_B])),
-        reader=ImageReader(column, pixels),
+        reader=ImageReader(column, side),
         input_spec={},
-        facts=[f"images by the paths in {column!r}, resized to {pixels}×{pixels} pixels"],
+        facts=[f"images by the paths in {column!r}, resized to {side}×{side} pixels"],
         others={
             "to_input": normalised,
             "flatten": flat,
@@ -98,6 +102,17 @@ def load_images(
         on_disk=True,
     )
     return assembled(name, rows, divided(rows, plan), inputs, plan)
+
+
+def _auto_pixels(paths: Sequence[Path]) -> int:
+    """Return a side that enlarges no more images than it must and that a processor trains on in minutes."""
+    from PIL import Image
+
+    sides = []
+    for path in paths[:LOOKED_AT]:
+        with suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(path) as image:
+            sides.append(min(image.size))
+    return int(np.clip(np.median(sides), SMALLEST, LARGEST)) if sides else LARGEST
 
 
 def make_images(items: Sequence[Sequence[str]], pixels: int) -> tuple[np.ndarray, list[dict[str, Any]]]:
