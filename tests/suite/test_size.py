@@ -93,16 +93,16 @@ def test_a_table_keeps_its_cells_and_says_what_it_is():
 
 
 def test_what_learnt_nothing_is_told_in_one_line(capsys):
-    def made(mae):
+    def made(mae, row=None):
         found = {"mae": mae}
         record = {"metrics": {"val": {"best": found}}, "data": {"constant_mae": 5.0}, "config": {"dataset": {}}}
         about = {"selection": {"metric": "mae"}, "dataset": "d", "method": "m", "seed": 0}
-        return Cell("", f"row {mae}", 0, []), record | about
+        return Cell("", row or f"row {mae}", 0, []), record | about
 
     table = load(CONF / "table" / "5.yaml")
     for spec in (table, SMALL.spec(table)):
         say_doubts(spec, [made(mae) for mae in (5.0, 1.0, 6.0)])
-    say_doubts(table, [made(1.0)])
+    say_doubts(table, [made(1.0), made(9.0, "Random encoder")])
     assert capsys.readouterr().err.splitlines() == [
         "warning: nothing was learnt in 2 of 3 runs, and their run.log says more; the first: row 5.0 · seed 0",
         size.REHEARSAL,

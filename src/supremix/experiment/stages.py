@@ -179,7 +179,8 @@ def pretrained(context: RunContext, backbone: Any, criterion: nn.Module) -> Reco
     encoder = read_record(directory)
     other = other_code(encoder)
     made = f"{other}: rerun=true makes it anew" if other else "not trained again"
-    log.info("pre-trained encoder: %s (stored, %s)", directory, made, extra=where_to(context.settings))
+    extra = None if other else where_to(context.settings)
+    log.info("pre-trained encoder: %s (stored, %s)", directory, made, extra=extra)
     files.load_weights(backbone, directory / "backbone.safetensors", encoder["weights"])
     report = mirror(context, "pretrain")
     for row in files.read_history(directory):

@@ -63,8 +63,8 @@ def say_doubts(spec: Spec, records: list[tuple[Cell, Record]]) -> None:
     """Say in one line that some of the runs that were just made learnt nothing."""
     from supremix.experiment.record import doubts
 
-    networks = {row.name for row in spec.rows if row.kind != "reference"}  # a random encoder is not meant to learn
-    doubtful = [cell.label for cell, record in records if cell.row in networks and doubts(record)]
+    references = {row.name for row in spec.rows if row.kind == "reference"}  # a random encoder is not meant to learn
+    doubtful = [cell.label for cell, record in records if cell.row not in references and doubts(record)]
     if doubtful and spec.size:
         log.info("%s", spec.remark)
     elif doubtful:
