@@ -178,6 +178,18 @@ def test_a_checkpoint_that_cannot_be_read_just_now_is_kept(tmp_path, monkeypatch
     assert checkpoints.load()["x"] == 1
 
 
+def test_a_save_that_fails_leaves_no_open_view_of_its_buffer(tmp_path, monkeypatch):
+    def full(*files):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hashlib, "sha256", full)
+        with pytest.raises(UserError, match="No space left") as error:
+            Checkpoints(tmp_path, "adapt", 0).save(1, 1, {})
+    (buffer,) = [entry.frame.f_locals["buffer"] for entry in error.traceback if "buffer" in entry.frame.f_locals]
+    buffer.close()  # BufferError while a view is open
+
+
 def test_a_lock_of_a_killed_process_blocks_nobody(tmp_path, capfd):
     cfg, folder = interrupted(tmp_path)
     assert "process" in (folder / "lock").read_text()

@@ -55,13 +55,13 @@ class Checkpoints:
         buffer = io.BytesIO()
         path = self.folder / f"{self.stage}-epoch-{epoch:06d}-step-{step:09d}.ckpt"
         torch.save(state | {"format": FORMAT, "of": _place(path)}, buffer)
-        content = buffer.getbuffer()
         scratch = path.with_suffix(".tmp")
         good = self.newest() or f"the beginning of {self.stage}"
         try:
             with writing_to(path, f"make space, then run again: it goes on from {good}"):
                 self.folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
-                with scratch.open("wb") as file:
+                # Closed at once: Python 3.12.1 crashes where a traceback keeps an open view (cpython issue 111049).
+                with scratch.open("wb") as file, buffer.getbuffer() as content:
                     file.write(hashlib.sha256(content).digest())
                     file.write(content)
                 put(scratch, path)
