@@ -104,6 +104,8 @@ def test_the_page_stands_alone_and_says_which_network_is_the_best_by_validation(
     side = "lower" if mae[best] < mae[RIDGE] else "not lower"
     assert f"That is {side} than {RIDGE}, {shown(mae[RIDGE])}." in text
     assert "80 rows of 3 columns" in text
+    assert "<li>ridge: " in text
+    assert "<li>GM: " not in text, "a term that no table has, but the characters of a picture"
     assert "supremix compare houses.csv --label &#x27;price &amp; tax&#x27; --seeds 0" in text
     (run,) = re.findall(r"supremix predict \S*/(\w+) NEW.csv", text)
     assert run in {record["id"] for record in records(folder) if record["cell"]["row"] == best}

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure as Picture
 
 from supremix.figures.canvas import STYLES, save
 from supremix.metrics.by_label import error_by_label
+from supremix.suite.stored import STAGES
 
 SIZE = (4.6, 3.8)
-STAGES = {"pretrain": "pre-training", "adapt": "adaptation to labels"}
 History = Sequence[dict[str, float]]
 
 

@@ -42,7 +42,9 @@ def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
     if not tables:
         return None
     synthetic = ["**Synthetic data**: made by a generator.", ""] if any(one.synthetic for one in tables) else []
-    above = {row: [_above(_networks(results), row) for results in tables] for row in _rows(tables)}
+    networks = [_networks(results) for results in tables]
+    rows = dict.fromkeys(name for means in networks for name in means)
+    above = {row: [_above(means, row) for means in networks] for row in rows}
     parts = [_by_dataset(tables), _by_method(tables, above), _left_out(tables, above)]
     lines = [*HEAD, *synthetic, *(line for part in parts for line in [*part, ""] if part)]
     lines += [f"- {note}" for note in NOTES]
@@ -108,10 +110,6 @@ def _steadiest(above: Above) -> list[str]:
     """Return the rows, those in most tables first, then by their largest error; rows of no table are left out."""
     known = {row: [value for value in each if value is not None] for row, each in above.items()}
     return sorted((row for row in known if known[row]), key=lambda row: (-len(known[row]), max(known[row])))
-
-
-def _rows(tables: list[Results]) -> list[str]:
-    return list(dict.fromkeys(name for results in tables for name in _networks(results)))
 
 
 def _networks(results: Results) -> dict[str, float | None]:

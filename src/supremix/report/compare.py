@@ -162,10 +162,11 @@ def _verdict(compared: Compared) -> list[str]:
     kinds = {row.name: row.kind for row in spec.rows}
     references = [row for row in validation if kinds[row] == "reference"]
     over = f", mean over {len(spec.seeds)} seeds" if len(spec.seeds) > 1 else ""
-    texts = [f"Best network by validation MAE{over}: {name}, {shown(mean(validation[name].values()))}."]
+    means = {row: mean(by_seed.values()) for row, by_seed in validation.items()}
+    texts = [f"Best network by validation MAE{over}: {name}, {shown(means[name])}."]
     for reference in dict.fromkeys([*references[:1], *(row for row in references if row == RIDGE)]):
-        side = "lower" if mean(validation[name].values()) < mean(validation[reference].values()) else "not lower"
-        text = f"That is {side} than {reference}, {shown(mean(validation[reference].values()))}"
+        side = "lower" if means[name] < means[reference] else "not lower"
+        text = f"That is {side} than {reference}, {shown(means[reference])}"
         if apart := paired(validation[name], validation[reference]):
             noise = "inside the noise: take the simpler one" if apart.noise else "beyond the noise"
             text += f"; the difference, {apart.mean:+.4g} [{apart.low:+.4g}, {apart.high:+.4g}], is {noise}"
@@ -214,7 +215,7 @@ def _page(compared: Compared, about: About, verdict: list[str], pictures: list[P
         ]
     parts += [html.folded("What was understood of the file", [html.code(about.understood)])]
     parts += [html.paragraph("This page again:"), html.code([about.command])]
-    return html.page(spec.title, [*parts, html.heading("Terms"), html.terms("\n".join(parts))])
+    return html.page(spec.title, [*parts, html.heading("Terms"), html.terms(parts)])
 
 
 def rendered(results: Results, panel: Panel) -> list[str]:

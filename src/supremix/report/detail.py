@@ -9,7 +9,7 @@ from supremix.report.by_label import label_of, of_run, shots_of
 from supremix.report.gather import SPLITS, Run
 from supremix.settings.repeat import flat
 from supremix.store.folders import Store
-from supremix.suite.stored import outcome
+from supremix.suite.stored import STAGES, outcome
 from supremix.training.imbalance.shots import SHOTS
 
 AT_MOST = 200
@@ -19,7 +19,6 @@ ABOUT = (
     "Dashed lines: where predictions are right, the MAE of all test rows, the epoch that was chosen. Numbers above "
     "bars count rows. Several targets are drawn together, each in its standard deviations."
 )
-STAGES = {"pretrain": "pre-training", "adapt": "adaptation"}
 
 
 def details(runs: Sequence[Run], store: Store) -> dict[str, str]:

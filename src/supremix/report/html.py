@@ -1,6 +1,7 @@
 """Parts of a page of HTML that needs no other file and no network."""
 
 import base64
+import re
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -57,9 +58,9 @@ def listed(texts: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
 
 
-def terms(text: str) -> str:
-    """Return what the words of tables and metrics mean that are in a text."""
-    return listed(legend(text))
+def terms(parts: Sequence[str]) -> str:
+    """Return what the words of tables and metrics mean that are in the text of parts, markup and pictures aside."""
+    return listed(legend(re.sub(r"<[^>]*>", " ", "\n".join(parts))))
 
 
 def paragraph(text: str) -> str:

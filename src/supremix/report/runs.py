@@ -55,7 +55,7 @@ def report(what: Path, store: Store, out: Path) -> list[str]:
         "Maps of the features": maps(compared),
         "Each run": [html.paragraph(detail.ABOUT), *details.values()] if details else [],
     }
-    used = html.terms("\n".join(part for section in sections.values() for part in section))
+    used = html.terms([part for section in sections.values() for part in section])
     parts = [*map(html.paragraph, left), *html.sections(sections | {"Terms": [used]}), html.script()]
     with writing_to(out.parent, "make space, or name another file with -o"):
         out.parent.mkdir(parents=True, exist_ok=True)

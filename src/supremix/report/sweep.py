@@ -45,12 +45,13 @@ def _shown(swept: Swept, means: dict[Values, tuple[float, int]]) -> list[str]:
 
 def _averaged(swept: Swept) -> str:
     """Say over what the means of maps are."""
-    seeds: dict[Values, set[int]] = defaultdict(set)
-    for values, record in swept.points:
-        seeds[values].update([] if record is None else [record["seed"]])
-    same = len({frozenset(some) for some in seeds.values()}) == 1
-    shared = ", ".join(map(str, sorted(seeds[swept.points[0][0]])))
-    which = f"the seeds that all have ({shared})" if same else "seeds, which differ between settings"
+    first, *others = swept.seeds().values()
+    same = all(some == first for some in others)
+    which = (
+        f"the seeds that all have ({', '.join(map(str, sorted(first)))})"
+        if same
+        else "seeds, which differ between settings"
+    )
     return f"{which} and the other settings" if len(swept.keys) > 2 else which
 
 

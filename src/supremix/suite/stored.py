@@ -13,6 +13,8 @@ from supremix.store.files import load_arrays, read_history, reading
 from supremix.store.folders import Store, begun, finished
 from supremix.store.records import Record, read_record
 
+STAGES = {"pretrain": "pre-training", "adapt": "adaptation"}
+"""Name of a stage's history → what people read."""
 PARTIAL, FAILED = ".partial", ".failed.json"
 
 

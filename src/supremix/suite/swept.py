@@ -49,14 +49,19 @@ class Swept:
 
     def of_shared_seeds(self) -> "Swept":
         """Return the runs of the seeds that all settings have, whose means compare; all runs where there is none."""
-        seeds: dict[Values, set[int]] = defaultdict(set)
+        seeds = self.seeds().values()
+        common = set.intersection(*seeds) if seeds else set()
+        if not common:
+            return self
+        return Swept(self.keys, [one for one in self.points if one[1] is None or one[1]["seed"] in common])
+
+    def seeds(self) -> dict[Values, set[int]]:
+        """Return settings → the seeds of their finished runs."""
+        found: dict[Values, set[int]] = defaultdict(set)
         for values, record in self.points:
             if record is not None:
-                seeds[self.settings(values)].add(record["seed"])
-        common = set.intersection(*seeds.values()) if seeds else set()
-        return Swept(
-            self.keys, [one for one in self.points if one[1] is None or one[1]["seed"] in common or not common]
-        )
+                found[self.settings(values)].add(record["seed"])
+        return found
 
     def settings(self, values: Values) -> Values:
         """Return the values of a point's settings but seeds."""

@@ -83,7 +83,9 @@ def load_images(
     rows, paths = files.with_files(rows, column)
     side = pixels if isinstance(pixels, int) else _auto_pixels(paths)
     if not 0 <= padding < side:
-        raise UserError(f"{name}: dataset.load.padding={padding} of images of {side} pixels a side: use less, or 0")
+        raise UserError(
+            f"{name}: dataset.load.padding={padding} of images of {side} pixels a side: use 0 to {side - 1}"
+        )
     make = partial(make_images, pixels=side)
     found = files.decoded(Path(folder), paths, make, {"images": side}, "uint8", "decoding images")
     rows, at_N = files.without_failures(rows, found.results, "image")
