@@ -112,7 +112,7 @@ class Training:
         """Return the first batch as training makes it: inputs on the device, labels on the host."""
         data = self.data
         augment = data.contrastive_views if self.views > 1 else None
-        y_N = labels_of(data, self.method)
+        y_N = labels_of(data, self.method.labels)
         items = Items(data.train, y_N, data.to_input, augment, self.views, labels_on=torch.device("cpu"))
         return next(batches_of(items, self.batch, Stream(0, "pretrain"), self.device)(1))
 

@@ -138,6 +138,9 @@ def test_methods_are_chosen_and_one_of_the_users_own_stands_among_them(folder, m
     assert "mine, fine-tuned − Vanilla" in (folder / "mine/report.html").read_text()
     assert main(command("--methods", "mine,linear,yours", *own)) == 1
     assert "Could not find 'method/yours'" in capsys.readouterr().err
+    (folder / "configs/method/Ridge.yaml").write_text("defaults: [supcon, _self_]\nname: Ridge\n")
+    assert main(command("--methods", "Ridge", *own)) == 1
+    assert "--methods Ridge: a row of the comparison has this name" in capsys.readouterr().err
 
 
 def test_over_seeds_the_best_has_its_distance_to_the_references_and_less_than_is_there_replaces_nothing(

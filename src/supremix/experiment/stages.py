@@ -125,21 +125,28 @@ def regression_objects(context: RunContext, width: int) -> dict[str, Any]:
         context: of the run.
         width: of the features.
     """
+    from supremix.training.batches import Stream
+    from supremix.training.preflight import Seen, check_positives
     from supremix.training.regression import Regulariser
 
-    regression, terms = context.settings.method.regression, {}
+    settings, terms = context.settings, {}
+    regression, stage, stream = settings.method.regression, settings.adapt, Stream(settings.seed, "adapt")
     if regression is None:
         return {}
+    views = regression.views or 1
     for name, term in (regression.regularisers or {}).items():
-        with initialising(context.settings.seed, "init", "projection", name):
+        with initialising(settings.seed, "init", "projection", name):
             key = f"method.regression.regularisers.{name}.projection"
             head = build(key, term.projection, in_features=width) if term.projection else nn.Identity()
         terms[name] = Regulariser(regulariser(name, term, context.data), term.weight, term.labels, head)
+        rows = views if context.data.training_views is not None else 1
+        seen = Seen(stream, term.labels, stage.batch_size, stage.epochs, views=rows, regulariser=name)
+        check_positives(terms[name].loss, context.data, seen, bins_key(settings))
     return {
         "loss": regression_loss(regression.loss, context.data),
         "regularisers": terms,
         "mixing": mixing(regression.mixing, context.data),
-        "views": regression.views or 1,
+        "views": views,
     }
 
 
@@ -194,12 +201,13 @@ def train_encoder(context: RunContext, backbone: Any, criterion: nn.Module, pret
     from supremix.training import pretrain
     from supremix.training.curves import representation_curve
     from supremix.training.loop import Hooks
-    from supremix.training.preflight import check_positives
+    from supremix.training.preflight import check_positives, in_pretraining
     from supremix.training.progress import stage_progress
 
     settings, method = context.settings, context.settings.contrastive
     transferred = "" if context.cfg.transfer is None else "transfer."
-    check_positives(criterion, context.data, method, settings.seed, f"{transferred}{bins_key(settings)}")
+    seen = in_pretraining(context.data, method, settings.seed)
+    check_positives(criterion, context.data, seen, f"{transferred}{bins_key(settings)}")
     projection: nn.Module = nn.Identity()
     if method.projection_head:
         with initialising(settings.seed, "init", "projection"):

@@ -5,6 +5,9 @@ k in the gradient of anchor i, Y_ik that of the anchor in the gradient of row k.
 so that the shares p and q of a Mix-pos, over its norm, are computed once for them. The inner loops are short, over
 arrays that are cut out first: that is what becomes vector instructions.
 
+All stands in one file, since numba's cache on disk knows the age of a function's own file alone: of a changed function
+in another file, one that calls it would keep the old form.
+
 Shapes: N rows in label order, D features; B rows below and C rows above an anchor, P and Q those of several anchors.
 """
 

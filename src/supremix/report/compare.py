@@ -128,7 +128,8 @@ def compare(
 def of_methods(spec: Spec, methods: list[str], conf: Path, overrides: list[str]) -> Spec:
     """Return the comparison of these methods with the references.
 
-    A method that is not in it gets a row, an encoder one a protocol, beside every other network.
+    A method that is not in it gets a row, an encoder one a protocol, beside every other network. UserError where a row
+    is called as one is.
     """
     known = {row.name: row.overrides[0].removeprefix("method=") for row in spec.rows}
     kept = [row for row in spec.rows if row.kind == "reference" or known[row.name] in methods]
@@ -136,6 +137,8 @@ def of_methods(spec: Spec, methods: list[str], conf: Path, overrides: list[str])
     for name in dict.fromkeys(methods):
         if name in known.values():
             continue
+        if name in known:
+            raise UserError(f"--methods {name}: a row of the comparison has this name: give the file another")
         method = composed(conf, [*overrides, f"method={name}"]).method
         kind = "baseline" if method.estimator is None else "reference"
         ways = {name: []} if method.loss is None else {f"{name}, {how}": [way] for how, way in PROTOCOLS.items()}

@@ -1,10 +1,10 @@
-"""Tell before pre-training, from the labels alone, whether a contrastive loss finds positives in its batches."""
+"""Tell before a training, from the labels alone, whether a contrastive loss finds positives in its batches."""
 
 import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from supremix.training.settings import MethodSettings
 log = logging.getLogger(__name__)
 
 BATCHES = 32
-"""Batches that are looked at: the first of pre-training."""
+"""Batches that are looked at: the first of the training."""
 
 FEW = 0.2
 """Share of anchors with a positive below which a warning is given."""
@@ -29,6 +29,33 @@ ENOUGH = 0.5
 
 BINS_PER_WINDOW = 5
 """Width of a suggested window, in bins: that of the paper for ages."""
+
+
+class Seen(NamedTuple):
+    """Which batches a loss sees.
+
+    Args:
+        stream: of the training.
+        labels: "binned" or "raw".
+        batch_size, epochs, sampler: of the training.
+        views: of each row in a batch.
+        regulariser: the loss's name where it is one; None in pre-training.
+    """
+
+    stream: Stream
+    labels: str
+    batch_size: int
+    epochs: int
+    sampler: str = "shuffled"
+    views: int = 1
+    regulariser: str | None = None
+
+
+def in_pretraining(data: Data, method: MethodSettings, seed: int) -> Seen:
+    """Return which batches the loss of pre-training sees."""
+    stage = method.pretrain
+    views = stage.views if data.contrastive_views is not None else 1
+    return Seen(Stream(seed, "pretrain"), method.labels, stage.batch_size, stage.epochs, stage.sampler, views)
 
 
 @dataclass(frozen=True)
@@ -44,70 +71,70 @@ class Positives:
     mix_pos: float | None
 
 
-def check_positives(criterion: Any, data: Data, method: MethodSettings, seed: int, bins_key: str) -> None:
+def check_positives(criterion: Any, data: Data, seen: Seen, bins_key: str) -> None:
     """Raise UserError where no anchor has a positive, so that nothing would be learnt; warn where few have one.
 
     A loss without ``count_positives`` is passed over. Nothing is drawn from a generator that training uses.
 
     Args:
         criterion: the loss.
-        data: the dataset of the pre-training.
-        method: its settings.
-        seed: of the run; with it the batches are those that training will see.
+        data: the dataset of the training.
+        seen: its batches.
         bins_key: of the width of bins, in messages.
     """
     if not hasattr(criterion, "count_positives"):
         return
     data = data.compared()
-    views = method.pretrain.views if data.contrastive_views is not None else 1
 
     def batches(data: Data) -> list[np.ndarray]:
-        label_N = labels_of(data, method)
-        places = first_batches(label_N, method, Stream(seed, "pretrain"))
-        return [np.concatenate([label_N[index_B]] * views) for index_B in places]
+        label_N = labels_of(data, seen.labels)
+        return [np.concatenate([label_N[index_B]] * seen.views) for index_B in first_batches(label_N, seen)]
 
     first = batches(data)
     found = count(criterion, first)
-    anchors = f"the anchors of {len(first)} batches of {method.pretrain.batch_size} rows"
+    term = "" if seen.regulariser is None else f"the regulariser {seen.regulariser}: "
+    anchors = f"the anchors of {len(first)} batches of {seen.batch_size} rows"
     mixed = "" if found.mix_pos is None else f"; {found.mix_pos:.3g} Mix-pos an anchor"
-    log.info("%s", f"{found.share:.3g} of {anchors} have a positive{mixed}", extra=FILE_ONLY)
+    log.info("%s", f"{term}{found.share:.3g} of {anchors} have a positive{mixed}", extra=FILE_ONLY)
     if found.share >= FEW and found.mix_pos != 0:
         return
     vectors = data.train.y.ndim == 2  # which have no bins
-    narrow = found.share < FEW and method.labels == "binned" and not vectors
+    narrow = found.share < FEW and seen.labels == "binned" and not vectors
     wider = wider_bins(criterion, data, batches) if narrow else None
     values = ["dataset.label_unit=pca"] * vectors if wider is None else [f"{bins_key}={wider.bin_size:g}"]
     if found.mix_pos is not None:
-        values.append(f"method.window={window_of(batches(wider or data), (wider or data).bin_size or 0.0):g}")
-    way_out = (
-        f"set {' and '.join(values)}" if values else "change the labels, method.loss or method.pretrain.batch_size"
-    )
-    bins = "without bins" if data.bin_size is None or method.labels == "raw" else f"in bins of {data.bin_size:g}"
+        window = "method.window" if seen.regulariser is None else "dataset.recipe.window"
+        values.append(f"{window}={window_of(batches(wider or data), (wider or data).bin_size or 0.0):g}")
+    keys = "method.loss or method.pretrain.batch_size"
+    if seen.regulariser is not None:
+        keys = f"method.regression.regularisers.{seen.regulariser} or protocol.batch_size"
+    way_out = f"set {' and '.join(values)}" if values else f"change the labels, {keys}"
+    bins = "without bins" if data.bin_size is None or seen.labels == "raw" else f"in bins of {data.bin_size:g}"
     labels = f"labels from {data.train.y.min():g} to {data.train.y.max():g} {bins}"
     if found.share == 0:
-        raise UserError(f"none of {anchors} has a positive, so pre-training would learn nothing ({labels}): {way_out}")
+        nothing = "pre-training would learn nothing" if seen.regulariser is None else "it would add nothing"
+        raise UserError(f"{term}none of {anchors} has a positive, so {nothing} ({labels}): {way_out}")
     few = (
         f"only {found.share:.2g} of {anchors} have a positive"
         if found.share < FEW
         else f"none of {anchors} has a Mix-pos"
     )
     if ranks.is_first():
-        log.warning("%s (%s): %s", few, labels, way_out)
+        log.warning("%s%s (%s): %s", term, few, labels, way_out)
 
 
-def labels_of(data: Data, method: MethodSettings) -> np.ndarray:
-    """Return the training labels as the loss sees them, (N,) or (N, T)."""
+def labels_of(data: Data, labels: str) -> np.ndarray:
+    """Return the training labels as a loss sees them, "binned" or "raw", (N,) or (N, T)."""
     data = data.compared()
-    return data.train.y if method.labels == "raw" else data.contrast_labels(data.train.y)
+    return data.train.y if labels == "raw" else data.contrast_labels(data.train.y)
 
 
-def first_batches(label_N: np.ndarray, method: MethodSettings, stream: Stream) -> list[np.ndarray]:
-    """Return the row numbers of the first batches of pre-training on labels (N,), as `batches_of` has them."""
-    size, sampler = method.pretrain.batch_size, method.pretrain.sampler
-    epochs = range(1, min(method.pretrain.epochs, -(-BATCHES * size // len(label_N))) + 1)
-    return [index_B.numpy() for epoch in epochs for index_B in epoch_rows(label_N, size, stream, epoch, sampler)][
-        :BATCHES
-    ]
+def first_batches(label_N: np.ndarray, seen: Seen) -> list[np.ndarray]:
+    """Return the row numbers of the first batches on labels (N,), as `batches_of` has them."""
+    stream, size = seen.stream, seen.batch_size
+    epochs = range(1, min(seen.epochs, -(-BATCHES * size // len(label_N))) + 1)
+    drawn = (index_B for epoch in epochs for index_B in epoch_rows(label_N, size, stream, epoch, seen.sampler))
+    return [index_B.numpy() for index_B in drawn][:BATCHES]
 
 
 def count(criterion: Any, batches: list[np.ndarray]) -> Positives:

@@ -67,7 +67,7 @@ def pretrain(
     augment = data.contrastive_views if settings.views > 1 else None
     items = Items(
         data.train,
-        labels_of(data, method),
+        labels_of(data, method.labels),
         data.to_input,
         augment,
         settings.views,
