@@ -136,10 +136,20 @@ def test_mixup_trains_to_less_overfitting_than_vanilla(result, method):
     assert rises[method] < rises["vanilla"]
 
 
-def test_huber_is_between_l1_and_mse_where_it_must_be(result):
-    """With a huge delta it is half the MSE, to the bit of a power of two; with Adam, whose steps know no scale, MSE."""
-    huber = result("method=huber", "method.regression.loss.delta=1e6")
-    mse = result("method=vanilla", "protocol.loss=mse")
-    gap = max(np.abs(a["test_best"] - b["test_best"]).max() for (_, a), (_, b) in zip(huber, mse, strict=True))
-    print(f"\nHuber with delta 1e6 against MSE: predictions differ by {gap:.2g} at most")
-    assert gap < 1.0
+def test_huber_with_a_huge_delta_is_mse(result):
+    """It is half the MSE, and Adam's steps know no scale but for ε; of few epochs, since more magnify rounding."""
+    few = "dataset.recipe.vanilla.epochs=5"
+    huber, mse, l1 = (
+        result(*line, few)
+        for line in (
+            ("method=huber", "method.regression.loss.delta=1e6"),
+            ("method=vanilla", "protocol.loss=mse"),
+            ("method=vanilla",),
+        )
+    )
+
+    def gap(runs):
+        return max(np.abs(a["test_last"] - b["test_last"]).max() for (_, a), (_, b) in zip(runs, mse, strict=True))
+
+    print(f"\nHuber with delta 1e6 against MSE: predictions differ by {gap(huber):.2g}, those of L1 by {gap(l1):.2g}")
+    assert gap(huber) < 1e-2 < 1 < gap(l1)
