@@ -83,13 +83,22 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize(
     ("overrides", "stages"),
     [
-        (["method=supremix", *READ, *DROPOUT], ["pretrain", "pretrain", "adapt", "adapt"]),
-        (["method=supcon", "method.pretrain.sampler=paired", *DROPOUT], ["pretrain", "pretrain"]),
-        (["method=supremix", "protocol=finetune", *DROPOUT], ["adapt"]),
-        (["method=vanilla", *DROPOUT], ["adapt", "adapt"]),
-        (RUNNING, ["adapt", "adapt"]),
+        pytest.param(
+            ["method=supremix", *READ, *DROPOUT],
+            ["pretrain", "pretrain", "adapt", "adapt"],
+            marks=pytest.mark.slow,
+            id="probe",
+        ),
+        pytest.param(
+            ["method=supcon", "method.pretrain.sampler=paired", *DROPOUT],
+            ["pretrain", "pretrain"],
+            marks=pytest.mark.slow,
+            id="paired",
+        ),
+        pytest.param(["method=supremix", "protocol=finetune", *DROPOUT], ["adapt"], id="finetune"),
+        pytest.param(["method=vanilla", *DROPOUT], ["adapt", "adapt"], marks=pytest.mark.slow, id="vanilla"),
+        pytest.param(RUNNING, ["adapt", "adapt"], id="running-statistics"),
     ],
-    ids=["probe", "paired", "finetune", "vanilla", "running-statistics"],
 )
 def test_killed_at_random_steps_it_ends_with_the_same_bits(tmp_path, undisturbed, overrides, stages):
     expected = undisturbed(*overrides)
@@ -202,6 +211,7 @@ def test_a_short_run_writes_no_checkpoint(tmp_path, monkeypatch):
     experiment.run(config(tmp_path))
 
 
+@pytest.mark.slow
 def test_eight_processes_finish_every_run_once(tmp_path, undisturbed):
     sweep = [("method=supremix",), ("method=supremix", "protocol=finetune"), ("method=vanilla",)]
     expected = {}
