@@ -341,6 +341,10 @@ def test_a_fuller_table_or_one_of_other_settings_is_kept_in_its_folder_and_the_n
     assert "| Ridge | 1 | " in said.out
     assert str(own) not in said.out
     assert f"{own} is left as it is: it holds 4 runs as specified; this has 2 runs as specified; --out" in said.err
+    for row in ("Ridge", "Linear"):
+        here, there = said.err.partition(f"{row} · near · seed 0: MAE ")[2].partition("\n")[0].split(" here, ")
+        assert there == f"{here} in {own}"
+    assert "seed 1: MAE" not in said.err
     scaled = [*run, "dataset.scaling=raw", "trainer.threads=1"]
     assert main(["table", *scaled]) == 0
     assert "this has 4 runs with `dataset.scaling=raw`; --out FOLDER" in capfd.readouterr().err

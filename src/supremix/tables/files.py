@@ -8,6 +8,7 @@ from typing import Any
 
 from supremix.errors import UserError, writing_to
 from supremix.runtime.disk import replacing
+from supremix.runtime.terminal import shown
 from supremix.settings.compose import specification
 from supremix.store.records import wrong_metric, wrong_value
 from supremix.suite.keep import kept
@@ -59,6 +60,23 @@ def write(results: Results, records: Iterable[CellRecord], folder: Path) -> None
 def why_kept(results: Results, records: list[CellRecord], folder: Path) -> str | None:
     """Return why the table in a folder is not to be replaced by this one; None if it may be."""
     return kept(folder / "table.md", finished_cells(folder), len(records), results.settings)
+
+
+def beside(records: list[CellRecord], spec: Spec, folder: Path) -> list[str]:
+    """Return a line on each cell that the table in a folder has too: its first metric here and there."""
+    try:
+        standing = {(cell.panel, cell.row, cell.seed): record for cell, record in read(spec, folder)[1]}
+    except UserError:  # rendering that table says what is wrong with it
+        return []
+    headings, lines = {panel.name: next(iter(spec.metrics_of(panel).items())) for panel in spec.panels}, []
+    for cell, record in records:
+        column, heading = headings[cell.panel]
+        variant, metric = column.split("/")
+        found = [record, standing.get((cell.panel, cell.row, cell.seed), {"metrics": {"test": {}}})]
+        here, there = (of["metrics"]["test"].get(variant, {}).get(metric) for of in found)
+        if here is not None and there is not None:
+            lines.append(f"{cell.label}: {heading} {shown(here)} here, {shown(there)} in {folder}")
+    return lines
 
 
 def write_texts(folder: Path, texts: Mapping[str, str | bytes]) -> None:

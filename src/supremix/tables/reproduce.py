@@ -21,6 +21,9 @@ from supremix.tables.wandb import TABLE_JOB, log_table
 
 log = logging.getLogger(__name__)
 
+TOLD = 8
+"""Cells that are set beside those of a table that is kept."""
+
 
 def reproduce(
     name: str,
@@ -59,6 +62,11 @@ def reproduce(
     cells = ran if rows is None else shown_plan(spec, conf, overrides)
     results, records = stored(spec, cells, store, settings)
     folder = place(out, spec.folder, files.why_kept(results, records, spec.folder))
+    if folder is None and not settings:
+        told = files.beside(records, spec, spec.folder)
+        more = [f"and {len(told) - TOLD} more cells that both have"] if len(told) > TOLD else []
+        for text in [*told[:TOLD], *more]:
+            log.info("%s", text)
     if folder:
         files.write(results, records, folder)
         own = [f"tracking.group={spec.label}", f"tracking.job_type={TABLE_JOB}"]
