@@ -46,7 +46,9 @@ def driver_seconds(x_NF: torch.Tensor, y_N: np.ndarray) -> float:
     """Seconds of EPOCHS epochs through the driver's pre-training."""
     split = Split(np.arange(ROWS).astype(str), y_N, lambda index_B: x_NF[torch.as_tensor(index_B)])
     data = Data("bench", split, split, split, 1.0, TargetScale(0.0, 1.0), {}, "", True)
-    stage = SimpleNamespace(views=1, epochs=EPOCHS, batch_size=BATCH, clip=None, histograms=None)
+    stage = SimpleNamespace(
+        views=1, epochs=EPOCHS, batch_size=BATCH, sampler="shuffled", clip=None, histograms=None, microbatch=None
+    )
     method: Any = SimpleNamespace(labels="binned", embed="items", pretrain=stage)
     optimizer = partial(torch.optim.Adam, lr=1e-3, fused=True)
     fabric = Fabric(accelerator="cpu", devices=1)

@@ -7,6 +7,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from torch import nn
 
+from scripts.bench import bench_step
 from supremix.data.dataset import Data, Split, TargetScale
 from supremix.errors import UserError
 from supremix.models.mlp import MLP
@@ -313,3 +314,10 @@ def test_pairs_depend_on_seed_stage_and_epoch_and_have_the_ids_of_their_rows():
     assert usual not in (seen(Stream(1, "t"), 1), seen(Stream(0, "u"), 1), seen(Stream(0, "t"), 2))
     ids = [name for step in (1, 2, 3, 4) for name in batch_ids(items, 16, Stream(0, "t"))(1, step)]
     assert [int(name.partition("-")[2]) // 5 for name in ids] == usual
+
+
+def test_the_bench_of_a_step_runs(monkeypatch):
+    monkeypatch.setattr(bench_step, "EPOCHS", 1)
+    measured = bench_step.measure_step(rounds=1)
+    assert measured["ratio"] == measured["driver_seconds"] / measured["bare_seconds"]
+    assert "driver" in bench_step.table(measured)
