@@ -86,7 +86,10 @@ def test_a_run_on_images_names_the_extra(tmp_path):
     places = [f"paths.prepared={tmp_path / 'prepared'}", f"paths.runs={tmp_path / 'runs'}", "tracking=none"]
     done = without_extras(DRIVER, tmp_path, *FACES, "method=random", "trainer.accelerator=cpu", *places)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1:] == ["error: torchvision is not installed: pip install 'supremix[images]'"]
+    begins, *said = done.stderr.splitlines()
+    assert begins.startswith("run ")
+    assert begins.endswith(" on cpu: 8 rows to train on, 2 to validate, 2 to test")
+    assert said == ["error: torchvision is not installed: pip install 'supremix[images]'"]
 
 
 @pytest.mark.parametrize(

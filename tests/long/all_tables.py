@@ -106,6 +106,7 @@ def test_a_table_runs_start_to_finish(place, told, number):
     assert len(records) == cells
     assert all(record["synthetic"] for record in records)
     check_latex((folder / "table.tex").read_text())
+    assert "\nsynthetic data & " in (folder / "table.tex").read_text()
     assert "Synthetic data, not to be compared." in (folder / "table.tex").read_text()
 
 

@@ -12,9 +12,16 @@ from supremix.data.dataset import Data, Split, TargetScale
 from supremix.errors import UserError
 from supremix.losses import SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
 from supremix.training.batches import Items, Stream, batches_of
-from supremix.training.preflight import BATCHES, Seen, check_positives, first_batches, in_pretraining, labels_of
+from supremix.training.preflight import (
+    BATCHES,
+    check_positives,
+    first_batches,
+    in_adaptation,
+    in_pretraining,
+    labels_of,
+)
 from tests.running import run_small
-from tests.stages import method
+from tests.stages import method, protocol
 
 PRICES = np.random.default_rng(0).lognormal(12, 0.4, 1500).round(2)
 BINS = "dataset.load.bin_size"
@@ -208,18 +215,18 @@ def test_a_loss_that_does_not_count_its_positives_trains_and_is_recorded(tmp_pat
 def test_a_regulariser_that_finds_no_positive_is_an_error_that_names_it(caplog):
     """SupReMix without Mix-pos on labels that never repeat: its value would be 0 in every batch."""
 
-    def seen(labels):
-        return Seen(Stream(0, "adapt"), labels, 32, 2, regulariser="supremix")
+    def check_term(loss, toy, labels):
+        seen = in_adaptation(toy, protocol(batch_size=32, epochs=2), "supremix", labels, 1, 0)
+        check_positives(loss, toy, seen, BINS)
 
-    loss = SupReMixLoss(0.5, 5.0, mix_pos=False)
     with pytest.raises(UserError) as error:
-        check_positives(loss, data(PRICES, 1.0), seen("raw"), BINS)
+        check_term(SupReMixLoss(0.5, 5.0, mix_pos=False), data(PRICES, 1.0), "raw")
     assert re.match(
         r"the regulariser supremix: none of the anchors of 32 batches of 32 rows has a positive, so it would add "
         r"nothing \(.*\): change the labels, method\.regression\.regularisers\.supremix or protocol\.batch_size$",
         str(error.value),
     )
-    check_positives(SupReMixLoss(0.5, 0.5), data(AGES, 1.0), seen("binned"), BINS)
+    check_term(SupReMixLoss(0.5, 0.5), data(AGES, 1.0), "binned")
     (message,) = warnings(caplog)
     assert message.endswith(": set dataset.recipe.window=5")
 

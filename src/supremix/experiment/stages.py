@@ -125,12 +125,10 @@ def regression_objects(context: RunContext, width: int) -> dict[str, Any]:
         context: of the run.
         width: of the features.
     """
-    from supremix.training.batches import Stream
-    from supremix.training.preflight import Seen, check_positives
+    from supremix.training.preflight import check_positives, in_adaptation
     from supremix.training.regression import Regulariser
 
-    settings, terms = context.settings, {}
-    regression, stage, stream = settings.method.regression, settings.adapt, Stream(settings.seed, "adapt")
+    settings, regression, terms = context.settings, context.settings.method.regression, {}
     if regression is None:
         return {}
     views = regression.views or 1
@@ -139,8 +137,7 @@ def regression_objects(context: RunContext, width: int) -> dict[str, Any]:
             key = f"method.regression.regularisers.{name}.projection"
             head = build(key, term.projection, in_features=width) if term.projection else nn.Identity()
         terms[name] = Regulariser(regulariser(name, term, context.data), term.weight, term.labels, head)
-        rows = views if context.data.training_views is not None else 1
-        seen = Seen(stream, term.labels, stage.batch_size, stage.epochs, views=rows, regulariser=name)
+        seen = in_adaptation(context.data, settings.adapt, name, term.labels, views, settings.seed)
         check_positives(terms[name].loss, context.data, seen, bins_key(settings))
     return {
         "loss": regression_loss(regression.loss, context.data),

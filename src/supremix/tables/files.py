@@ -1,7 +1,8 @@
 """Write a rendered table with its records to a folder, read it, and render it again from these records."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from supremix.suite.spec import Spec
 from supremix.tables import differences, outcomes
 from supremix.tables.latex import latex
 from supremix.tables.render import DETAILS, as_csv, details, markdown
-from supremix.tables.results import Results, collect
+from supremix.tables.results import Results, collect, value_of
 
 Record = dict[str, Any]
 CellRecord = tuple[Cell, Record]
@@ -65,15 +66,13 @@ def why_kept(results: Results, records: list[CellRecord], folder: Path) -> str |
 def beside(records: list[CellRecord], spec: Spec, folder: Path) -> list[str]:
     """Return a line on each cell that the table in a folder has too: its first metric here and there."""
     try:
-        standing = {(cell.panel, cell.row, cell.seed): record for cell, record in read(spec, folder)[1]}
-    except UserError:  # rendering that table says what is wrong with it
-        return []
-    headings, lines = {panel.name: next(iter(spec.metrics_of(panel).items())) for panel in spec.panels}, []
+        standing = {(cell.panel, cell.row, cell.seed): record for cell, record in read_records(folder)}
+    except UserError as error:
+        return [str(error)]
+    columns, lines = {panel.name: next(iter(spec.metrics_of(panel).items())) for panel in spec.panels}, []
     for cell, record in records:
-        column, heading = headings[cell.panel]
-        variant, metric = column.split("/")
-        found = [record, standing.get((cell.panel, cell.row, cell.seed), {"metrics": {"test": {}}})]
-        here, there = (of["metrics"]["test"].get(variant, {}).get(metric) for of in found)
+        (column, heading), other = columns[cell.panel], standing.get((cell.panel, cell.row, cell.seed))
+        here, there = value_of(record, column), None if other is None else value_of(other, column)
         if here is not None and there is not None:
             lines.append(f"{cell.label}: {heading} {shown(here)} here, {shown(there)} in {folder}")
     return lines
@@ -109,16 +108,29 @@ def rerender(name: str, conf: Path, out: Path | None, size: Size = PAPER) -> Pat
 
 def read(spec: Spec, folder: Path) -> tuple[Results, list[CellRecord]]:
     """Read the results and records in a rendered table's folder, with the seeds planned when it was written."""
-    try:
-        records = [_read_line(json.loads(line)) for line in (folder / RECORDS).read_text(encoding="utf-8").splitlines()]
+    records = read_records(folder)
+    with readable(folder):
         state = _checked(json.loads((folder / STATE).read_text(encoding="utf-8"))) if (folder / STATE).exists() else {}
         failed = {(panel, row, int(seed)) for panel, row, seed in state.get("failed", [])}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{folder}: no readable records ({error}); run the table first") from None
     spec = with_seeds(spec, state.get("seeds") or sorted({*spec.seeds, *(cell.seed for cell, _ in records)}))
     results = collect(spec, records, failed, state.get("unprepared"), state.get("settings"))
     places = [outcomes.place_of(cell) for cell, _ in records]
     return replace(results, outcomes=outcomes.unpacked(folder / outcomes.PREDICTIONS, places)), records
+
+
+def read_records(folder: Path) -> list[CellRecord]:
+    """Read the records in a rendered table's folder; UserError where they are none."""
+    with readable(folder):
+        return [_read_line(json.loads(line)) for line in (folder / RECORDS).read_text(encoding="utf-8").splitlines()]
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """Turn what reading a damaged file of a rendered table raises into UserError."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{folder}: no readable records ({error}); run the table first") from None
 
 
 def _read_line(record: Record) -> CellRecord:

@@ -79,6 +79,12 @@ class Results:
         return None if self.synthetic else self.spec.paper_value(panel, row, column)
 
 
+def value_of(record: dict[str, Any], column: str) -> float | None:
+    """Return what a record measured on test rows for a column, such as best/mae; None without it."""
+    variant, metric = column.split("/")
+    return measured_on_test(record).get(variant, {}).get(metric)
+
+
 def collect(
     spec: Spec,
     records: list[tuple[Cell, dict[str, Any]]],
@@ -110,8 +116,7 @@ def collect(
         if best.get("pearson") is None and best.get("r2") is not None:  # undefined, though labels differ
             constant.add((cell.panel, cell.row, cell.seed))
         for column in spec.metrics_of(panel):
-            variant, metric = column.split("/")
-            value = measured_on_test(record).get(variant, {}).get(metric)
+            value = value_of(record, column)
             if value is not None and math.isfinite(value):
                 values.setdefault((cell.panel, cell.row, column), {})[cell.seed] = value
     codes = codes_of((cell, record) for cell, record in records if (cell.panel, cell.row) in panels)

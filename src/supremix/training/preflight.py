@@ -14,7 +14,7 @@ from supremix.errors import UserError
 from supremix.runtime import ranks
 from supremix.runtime.log import FILE_ONLY
 from supremix.training.batches import Stream, epoch_rows
-from supremix.training.settings import MethodSettings
+from supremix.training.settings import AdaptSettings, MethodSettings
 
 log = logging.getLogger(__name__)
 
@@ -31,31 +31,42 @@ BINS_PER_WINDOW = 5
 """Width of a suggested window, in bins: that of the paper for ages."""
 
 
-class Seen(NamedTuple):
-    """Which batches a loss sees.
+class Words(NamedTuple):
+    """How messages speak of a loss: who it is, what comes of no positives, and the keys of its window and the rest."""
 
-    Args:
-        stream: of the training.
-        labels: "binned" or "raw".
-        batch_size, epochs, sampler: of the training.
-        views: of each row in a batch.
-        regulariser: the loss's name where it is one; None in pre-training.
-    """
+    who: str
+    nothing: str
+    window: str
+    others: str
+
+
+class Seen(NamedTuple):
+    """Which batches a loss sees: the training's stream, labels ("binned" or "raw"), sizes, and views of each row."""
 
     stream: Stream
     labels: str
     batch_size: int
     epochs: int
-    sampler: str = "shuffled"
-    views: int = 1
-    regulariser: str | None = None
+    sampler: str
+    views: int
+    words: Words
 
 
 def in_pretraining(data: Data, method: MethodSettings, seed: int) -> Seen:
     """Return which batches the loss of pre-training sees."""
     stage = method.pretrain
     views = stage.views if data.contrastive_views is not None else 1
-    return Seen(Stream(seed, "pretrain"), method.labels, stage.batch_size, stage.epochs, stage.sampler, views)
+    others = "method.loss or method.pretrain.batch_size"
+    words = Words("", "pre-training would learn nothing", "method.window", others)
+    return Seen(Stream(seed, "pretrain"), method.labels, stage.batch_size, stage.epochs, stage.sampler, views, words)
+
+
+def in_adaptation(data: Data, settings: AdaptSettings, name: str, labels: str, views: int, seed: int) -> Seen:
+    """Return which batches the loss of the regulariser of that name sees."""
+    views = views if data.training_views is not None else 1
+    others = f"method.regression.regularisers.{name} or protocol.batch_size"
+    words = Words(f"the regulariser {name}: ", "it would add nothing", "dataset.recipe.window", others)
+    return Seen(Stream(seed, "adapt"), labels, settings.batch_size, settings.epochs, "shuffled", views, words)
 
 
 @dataclass(frozen=True)
@@ -90,12 +101,11 @@ def check_positives(criterion: Any, data: Data, seen: Seen, bins_key: str) -> No
         label_N = labels_of(data, seen.labels)
         return [np.concatenate([label_N[index_B]] * seen.views) for index_B in first_batches(label_N, seen)]
 
-    first = batches(data)
+    first, words = batches(data), seen.words
     found = count(criterion, first)
-    term = "" if seen.regulariser is None else f"the regulariser {seen.regulariser}: "
     anchors = f"the anchors of {len(first)} batches of {seen.batch_size} rows"
     mixed = "" if found.mix_pos is None else f"; {found.mix_pos:.3g} Mix-pos an anchor"
-    log.info("%s", f"{term}{found.share:.3g} of {anchors} have a positive{mixed}", extra=FILE_ONLY)
+    log.info("%s", f"{words.who}{found.share:.3g} of {anchors} have a positive{mixed}", extra=FILE_ONLY)
     if found.share >= FEW and found.mix_pos != 0:
         return
     vectors = data.train.y.ndim == 2  # which have no bins
@@ -103,24 +113,19 @@ def check_positives(criterion: Any, data: Data, seen: Seen, bins_key: str) -> No
     wider = wider_bins(criterion, data, batches) if narrow else None
     values = ["dataset.label_unit=pca"] * vectors if wider is None else [f"{bins_key}={wider.bin_size:g}"]
     if found.mix_pos is not None:
-        window = "method.window" if seen.regulariser is None else "dataset.recipe.window"
-        values.append(f"{window}={window_of(batches(wider or data), (wider or data).bin_size or 0.0):g}")
-    keys = "method.loss or method.pretrain.batch_size"
-    if seen.regulariser is not None:
-        keys = f"method.regression.regularisers.{seen.regulariser} or protocol.batch_size"
-    way_out = f"set {' and '.join(values)}" if values else f"change the labels, {keys}"
+        values.append(f"{words.window}={window_of(batches(wider or data), (wider or data).bin_size or 0.0):g}")
+    way_out = f"set {' and '.join(values)}" if values else f"change the labels, {words.others}"
     bins = "without bins" if data.bin_size is None or seen.labels == "raw" else f"in bins of {data.bin_size:g}"
     labels = f"labels from {data.train.y.min():g} to {data.train.y.max():g} {bins}"
     if found.share == 0:
-        nothing = "pre-training would learn nothing" if seen.regulariser is None else "it would add nothing"
-        raise UserError(f"{term}none of {anchors} has a positive, so {nothing} ({labels}): {way_out}")
+        raise UserError(f"{words.who}none of {anchors} has a positive, so {words.nothing} ({labels}): {way_out}")
     few = (
         f"only {found.share:.2g} of {anchors} have a positive"
         if found.share < FEW
         else f"none of {anchors} has a Mix-pos"
     )
     if ranks.is_first():
-        log.warning("%s%s (%s): %s", term, few, labels, way_out)
+        log.warning("%s%s (%s): %s", words.who, few, labels, way_out)
 
 
 def labels_of(data: Data, labels: str) -> np.ndarray:
