@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml
 	$(PY) -m pip install --quiet --editable '.[all,dev,docs]'
 	@touch $@
 
-quickstart: $(STAMP) ## Four methods on scikit-learn's diabetes data: a table and a t-SNE picture, no download
+quickstart: $(STAMP) ## Five methods on scikit-learn's diabetes data: a table and a t-SNE picture, no download
 	$(SUPREMIX) table quickstart --out outputs/quickstart $(RUNS)
 	$(SUPREMIX) figure quickstart --out outputs/quickstart $(RUNS)
 

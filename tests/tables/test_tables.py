@@ -164,7 +164,7 @@ def test_a_table_runs_only_what_is_missing_and_renders_again_from_its_records(tm
     written = {cell.run_id: (store.run(cell.run_id) / "DONE").stat().st_mtime_ns for cell in cells}
     capfd.readouterr()
     small_table(tmp_path, seeds=(0, 1))
-    assert "7 of 14 runs finished" in capfd.readouterr().err
+    assert "8 of 16 runs finished" in capfd.readouterr().err
     assert all((store.run(run_id) / "DONE").stat().st_mtime_ns == at for run_id, at in written.items())
     names = *files.NAMES, PREDICTIONS
     before = {name: (folder / name).read_bytes() for name in names}
@@ -194,7 +194,7 @@ def test_runs_of_other_code_are_counted_marked_and_with_rerun_run_anew_alone(tmp
     record = json.loads((old / "record.json").read_text())
     write_json(old / "record.json", record | {"code": {"version": "0.0.1", "digest": "0" * 16}})
     said = reproduce.planned("quickstart", CONF, [*SMALL, f"paths.runs={store.root}"], [0])
-    assert said.endswith("7 runs: 7 finished, 0 begun, 0 missing\nmade by other code: 1, which rerun=true runs anew")
+    assert said.endswith("8 runs: 8 finished, 0 begun, 0 missing\nmade by other code: 1, which rerun=true runs anew")
     small_table(tmp_path)
     assert "1 of them made by other code: rerun=true runs them anew" in capfd.readouterr().err
     text = (folder / "table.md").read_text()
@@ -214,7 +214,7 @@ def test_failed_runs_are_named_and_the_rest_stands(tmp_path):
     broken = conf / "method" / "supcr.yaml"
     broken.write_text(broken.read_text().replace("temperature: 2.0", "temperature: -1"))
     overrides = [*SMALL, f"paths.runs={tmp_path / 'runs'}"]
-    with pytest.raises(UserError, match=r"1 of 7 runs failed.*SupCR · seed 0: .*temperature"):
+    with pytest.raises(UserError, match=r"1 of 8 runs failed.*SupCR · seed 0: .*temperature"):
         reproduce.reproduce("quickstart", conf, tmp_path / "out", named("joblib", 1), overrides, [0])
     text = (tmp_path / "out" / "table.md").read_text()
     assert "| SupCR | 0 of 1 | failed" in text
@@ -222,7 +222,7 @@ def test_failed_runs_are_named_and_the_rest_stands(tmp_path):
     assert "| SupReMix | 1 |" in text
     said = reproduce.planned("quickstart", conf, overrides, [0])
     assert "missing   SupCR · seed 0  (time unknown; failed: method.loss: temperature must be" in said
-    assert "7 runs: 6 finished, 0 begun, 1 missing (1 failed)" in said
+    assert "8 runs: 7 finished, 0 begun, 1 missing (1 failed)" in said
     before = (tmp_path / "out" / "table.md").read_text()
     files.rerender("quickstart", conf, tmp_path / "out")
     assert (tmp_path / "out" / "table.md").read_text() == before
@@ -485,5 +485,5 @@ def test_a_terminal_shows_that_runs_are_composed_and_nothing_of_it_stays(tmp_pat
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     reproduce.planned("quickstart", CONF, [f"paths.runs={tmp_path}"], [0])
     said = capsys.readouterr().err
-    assert ("composing 7 runs of Quick start: diabetes progression" in said) == terminal
+    assert ("composing 8 runs of Quick start: diabetes progression" in said) == terminal
     assert said.endswith("\x1b[2K") if terminal else said == ""  # which clears the line
