@@ -44,11 +44,10 @@ def test_a_row_takes_what_was_best_on_validation_and_the_table_says_so(conf, tmp
     assert tuned(conf, tmp_path) == found  # goes on, with nothing left to run
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/DONE")} == done
     spec = load(conf / "table" / "t.yaml")
-    assert [row.tuned for row in spec.rows] == [found["vanilla"]["overrides"], []]
-    assert spec.notes[-1] == f"Tuned on validation, all others as they come: vanilla: {spec.rows[0].tuned[0]}"
+    assert [row.tuned for row in spec.rows] == [found["vanilla"]["overrides"], None]
     assert spec.rows[0].tuned[0] in plan(spec, conf, [])[0].overrides
     small = Size(name="small", prepare={"diabetes_small": []}).spec(spec)
-    assert [row.tuned for row in small.rows] == [[], []]
+    assert [row.tuned for row in small.rows] == [None, None]
 
 
 def test_its_own_settings_stay_where_they_are_better(conf, tmp_path):
@@ -58,7 +57,7 @@ def test_its_own_settings_stay_where_they_are_better(conf, tmp_path):
     found = tuned(conf, tmp_path)["vanilla"]
     assert found["overrides"] == []
     assert found["validation"]["own settings"] < found["validation"]["tuned"]
-    assert "vanilla: its own settings" in load(conf / "table" / "t.yaml").notes[-1]
+    assert [row.tuned for row in load(conf / "table" / "t.yaml").rows] == [[], None]
 
 
 def test_every_space_belongs_to_a_row_of_the_extended_tables_and_composes():

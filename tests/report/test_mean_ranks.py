@@ -90,9 +90,9 @@ def test_the_choice_is_by_dataset_and_by_method(tmp_path):
         assert part in ames
     by_method = [line for line in lines if line.startswith(("| Vanilla |", "| C-Mixup |", f"| {ours} |"))]
     assert by_method == [
-        f"| {ours} | 2 | 5 | 2 of 2 | 5 | 0 |",
-        "| Vanilla | 100 | 100 | 0 of 2 | 100 | 100 |",
-        "| C-Mixup | 0 | 0 | 1 of 1 | 0 | – |",
+        f"| {ours} | 2.5 | 5.0 | 2 of 2 | 5.0 | 0.0 |",
+        "| Vanilla | 100.0 | 100.0 | 0 of 2 | 100.0 | 100.0 |",
+        "| C-Mixup | 0.0 | 0.0 | 1 of 1 | 0.0 | – |",
     ]
 
 
@@ -106,7 +106,7 @@ def test_one_method_is_chosen_without_the_table_that_judges_it(tmp_path):
     start = lines.index("| left out | chosen | % above its lowest network |") + 2
     found = [tuple(cell.strip() for cell in line.split("|")[2:4]) for line in lines[start : start + 3]]
     # Largest errors of the other two tables, in percent. Ames: 200, 30, 100; diabetes: 200, 30, 0; Tecator: 0, 20, 100
-    assert found == [("Huber", "20"), ("SRL", "100"), ("Vanilla", "200")]
+    assert found == [("Huber", "20.0"), ("SRL", "100.0"), ("Vanilla", "200.0")]
 
 
 def test_every_extended_table_has_the_rows_that_are_ranked():

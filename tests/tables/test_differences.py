@@ -12,11 +12,11 @@ from supremix.errors import UserError
 from supremix.metrics import resampling, seeds
 from supremix.metrics.regression import regression_metrics
 from supremix.store.folders import Store
-from supremix.suite.plan import Cell
+from supremix.suite.plan import Cell, with_seeds
 from supremix.suite.spec import Panel, Row, Spec
 from supremix.tables import differences, files, outcomes
 from supremix.tables.latex import latex
-from supremix.tables.render import markdown
+from supremix.tables.render import details, markdown
 from supremix.tables.results import collect
 from tests.tables.test_rendering import record
 
@@ -101,6 +101,43 @@ def test_splits_of_their_own_have_no_interval_over_rows_and_a_warning():
     assert "over test rows" not in text
     assert "Each seed draws its own split" in text
     assert "Each seed draws its own split" not in markdown(made()[0])
+
+
+def test_rows_are_resampled_where_all_seeds_have_predictions_of_the_column():
+    results, _ = made()
+    whole = differences.differences(results, SPEC.panels[0])
+    assert whole.rows.keys() == MAE.keys()
+    kept = {place: outcome for place, outcome in results.outcomes.items() if place != ("", "Ours", 1)}
+    found = differences.differences(replace(results, outcomes=kept), SPEC.panels[0])
+    assert found.rows.keys() == MAE.keys() - {"Ours"}, "its mean is over fewer seeds"
+    assert found.beside["Vanilla"]["Ours"].rows is None
+    of_ridge = replace(SPEC, metrics={"ridge/mae": "MAE"}, paper_key="ridge")
+    assert not differences.differences(replace(results, spec=of_ridge), SPEC.panels[0]).rows
+
+
+@pytest.mark.parametrize(("test_sets", "own"), [(1, 0), (3, 1)])
+def test_tuned_rows_are_those_whose_runs_have_the_settings(test_sets, own):
+    results, records = made(test_sets)
+    rows = [replace(row, tuned={"Vanilla": ["lr=1"], "Ours": []}.get(row.name)) for row in SPEC.rows]
+    spec = replace(SPEC, rows=rows)
+    before = replace(collect(spec, records), outcomes=results.outcomes)
+    assert "Tuned on validation: Ours. All others" in markdown(before)
+    assert "Settings were tuned for Vanilla, which these runs do not have." in markdown(before)
+    with_it = [(replace(cell, overrides=["lr=1"]), record) for cell, record in records]
+    after = replace(collect(spec, with_it), outcomes=results.outcomes)
+    assert "Tuned on validation: Vanilla; Ours. All others" in markdown(after)
+    assert "which these runs do not have" not in markdown(after)
+    assert markdown(after).count("The search drew splits of its own") == own
+    assert "Tuned on validation: Vanilla: lr=1; Ours: its own settings" in details(after)
+    assert "Tuned" not in markdown(made()[0])
+
+
+def test_fewer_seeds_than_planned_are_told():
+    spec = with_seeds(replace(SPEC, seeds=[0, 1, 2, 3, 4]), [0, 1, 2])
+    results = replace(made()[0], spec=spec)
+    assert "over 3 of 5 planned seeds." in markdown(results)
+    assert "over 3 of 5 planned seeds;" in latex(results)
+    assert "over 3 seeds." in markdown(made()[0])
 
 
 @pytest.mark.parametrize("metric", resampling.MEASURES)

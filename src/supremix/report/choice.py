@@ -15,6 +15,7 @@ from supremix.tables.gains import best
 from supremix.tables.render import md_line
 from supremix.tables.results import Results
 from supremix.tables.statements import metric_of
+from supremix.tables.tuned import in_tables
 
 Above = dict[str, list[float | None]]
 """Row → percent by which its error is above that of the lowest network, a number a table; None where it has none."""
@@ -47,7 +48,7 @@ def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
     above = {row: [_above(means, row) for means in networks] for row in rows}
     parts = [_by_dataset(tables), _by_method(tables, above), _left_out(tables, above)]
     lines = [*HEAD, *synthetic, *(line for part in parts for line in [*part, ""] if part)]
-    lines += [f"- {note}" for note in NOTES]
+    lines += [f"- {note}" for note in (*NOTES, *in_tables(tables))]
     write_texts(out, {PAGE: "\n".join(lines) + "\n"})
     return out / PAGE
 
@@ -88,8 +89,8 @@ def _by_method(tables: list[Results], above: Above) -> list[str]:
     for row in _steadiest(above):
         known = [value for value in above[row] if value is not None]
         near = f"{sum(value <= NEAR for value in known)} of {len(known)}"
-        each = [NOTHING if value is None else f"{value:.0f}" for value in above[row]]
-        lines.append(md_line([row, f"{np.mean(known):.0f}", f"{max(known):.0f}", near, *each]))
+        each = [NOTHING if value is None else f"{value:.1f}" for value in above[row]]
+        lines.append(md_line([row, f"{np.mean(known):.1f}", f"{max(known):.1f}", near, *each]))
     return lines
 
 
@@ -102,7 +103,7 @@ def _left_out(tables: list[Results], above: Above) -> list[str]:
     for k, results in enumerate(tables):
         others = {row: [*each[:k], *each[k + 1 :]] for row, each in above.items() if each[k] is not None}
         chosen = _steadiest(others)[0]
-        lines.append(md_line([results.spec.title, chosen, f"{above[chosen][k]:.0f}"]))
+        lines.append(md_line([results.spec.title, chosen, f"{above[chosen][k]:.1f}"]))
     return lines
 
 

@@ -9,7 +9,8 @@ from supremix.report.gather import Run
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one task that differ by their seeds alone: those of a name with the best validation MAE.
+    """Runs of one task that differ by their seeds alone: those of a name with the most runs, and of these with the
+    best validation MAE: the mean of few runs is low by luck.
 
     Attributes:
         name: of each run.
@@ -28,7 +29,8 @@ def groups(runs: Sequence[Run]) -> dict[str, list[Group]]:
         of_name.setdefault(run.settings, []).append(run)
     found: dict[str, list[Group]] = {}
     for (task, name), of_name in together.items():
-        found.setdefault(task, []).append(Group(name, min(of_name.values(), key=_mean)))
+        chosen = min(of_name.values(), key=lambda some: (-len(some), _mean(some)))
+        found.setdefault(task, []).append(Group(name, chosen))
     return {task: sorted(some, key=lambda group: _mean(group.runs)) for task, some in found.items()}
 
 

@@ -15,6 +15,7 @@ from supremix.suite.size import PAPER, Size
 from supremix.tables import files
 from supremix.tables.render import md_line
 from supremix.tables.results import Results
+from supremix.tables.tuned import in_tables
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Ranked:
         error_DK: their errors, a line a table, in the order of ``rows``.
         rank_K: their mean ranks.
         synthetic: whether a table's data is synthetic.
+        tuned: a line on the rows that were tuned, where there are any.
     """
 
     rows: list[str]
@@ -34,6 +36,7 @@ class Ranked:
     error_DK: np.ndarray
     rank_K: np.ndarray
     synthetic: bool
+    tuned: list[str]
 
     @property
     def difference(self) -> float | None:
@@ -85,7 +88,8 @@ def rank(rows: list[str], tables: list[Results], error_DK: np.ndarray) -> Ranked
     order_K = np.argsort(rank_K, kind="stable")
     titles = [f"[{results.spec.title}](../{results.spec.name}/table.md)" for results in tables]
     synthetic = any(results.synthetic for results in tables)
-    return Ranked([rows[k] for k in order_K], titles, error_DK[:, order_K], rank_K[order_K], synthetic)
+    of_order = [rows[k] for k in order_K], titles, error_DK[:, order_K], rank_K[order_K]
+    return Ranked(*of_order, synthetic, in_tables(tables))
 
 
 def page(title: str, ranked: Ranked, left_out: list[str]) -> str:
@@ -122,7 +126,7 @@ def says(ranked: Ranked, left_out: list[str]) -> list[str]:
         )
     if left_out:
         texts.append(f"Left out, since a row of it is not finished: {'; '.join(left_out)}")
-    return texts
+    return texts + ranked.tuned
 
 
 def picture(ranked: Ranked, difference: float) -> Any:

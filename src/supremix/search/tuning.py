@@ -21,7 +21,7 @@ SPACES = "_tuning.yaml"
 HEADER = """\
 # Settings of rows of the table {name}, which reads them from here: supremix search --table {name}
 # Each row had {trials} trials on seeds {seeds}; what was chosen, its own settings or a trial's, has the best mean
-# validation value. The test set had no part in it.
+# validation value. Test rows of these seeds had no part in it; where seeds draw splits, a table's test rows had.
 """
 
 

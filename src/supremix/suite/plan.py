@@ -58,7 +58,7 @@ def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
     for override in overrides:
         if key_of(override) == "seed":
             raise UserError(f"{override}: every run of a table has a seed of its own: use --seeds")
-    lines = [[*spec.overrides, *panel.overrides, *row.overrides, *row.tuned, *overrides] for panel, row in spec.cells()]
+    lines = [[*spec.overrides, *panel.overrides, *row.line, *overrides] for panel, row in spec.cells()]
     cfgs = [composed(conf, line) for line in lines]
     _check_added(overrides, cfgs)
     cells: list[Cell] = []
@@ -158,7 +158,7 @@ def _in_panels(row: Row, names: set[str]) -> Row:
 
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:
     """Return the table over other seeds; None keeps its own."""
-    return spec if seeds is None else replace(spec, seeds=seeds)
+    return spec if seeds is None else replace(spec, seeds=seeds, planned=len(spec.seeds))
 
 
 def with_rows(spec: Spec, names: list[str] | None) -> Spec:

@@ -69,15 +69,13 @@ def based(path: Path, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def tuned(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Return a table's content with the settings that were tuned for its rows, and a note that names them."""
+    """Return a table's content with the settings that were tuned for its rows."""
     file = path.parent / TUNED / path.name
     if not file.is_file():
         return content
     found = {name: row["overrides"] for name, row in read_yaml(file).items()}
-    rows = [row | {"tuned": found.get(row["name"], [])} for row in content["rows"]]
-    listed = "; ".join(f"{name}: {' '.join(overrides) or 'its own settings'}" for name, overrides in found.items())
-    notes = [*content.get("notes", []), f"Tuned on validation, all others as they come: {listed}"]
-    return content | {"rows": rows, "notes": notes}
+    rows = [row | ({"tuned": found[row["name"]]} if row["name"] in found else {}) for row in content["rows"]]
+    return content | {"rows": rows}
 
 
 def built(raw: dict[str, Any]) -> Spec:

@@ -44,7 +44,7 @@ class Size:
             prepare=self.prepare,
             overrides=self.line(spec.overrides),
             panels=[replace(panel, prepare=None, overrides=self.line(panel.overrides)) for panel in spec.panels],
-            rows=[replace(row, overrides=self.line(row.overrides), tuned=[]) for row in spec.rows],
+            rows=[replace(row, overrides=self.line(row.overrides), tuned=None) for row in spec.rows],
             remark=REHEARSAL,
             notes=[self.note],
         )

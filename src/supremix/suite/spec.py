@@ -52,7 +52,7 @@ class Panel:
 class Row:
     """A row: a name, the overrides that make it, and the paper's values: by metric, or by panel and metric.
 
-    ``tuned`` are overrides that a search on validation found for it, after its own.
+    ``tuned`` are overrides that a search on validation found for it, after its own; none where its own are best.
     """
 
     __pydantic_config__ = FORBID
@@ -62,7 +62,12 @@ class Row:
     overrides: Annotated[list[str], *fields.OVERRIDES]
     panels: Annotated[list[str] | None, fields.PANELS_OF_ROW] = None  # None: in every panel
     paper: Annotated[dict[str, Any], fields.PAPER] = field(default_factory=dict)
-    tuned: Annotated[list[str], *fields.OVERRIDES] = field(default_factory=list)
+    tuned: Annotated[list[str] | None, fields.OVERRIDES] = None  # None: not tuned
+
+    @property
+    def line(self) -> list[str]:
+        """Return the overrides that make it, those that were tuned after its own."""
+        return [*self.overrides, *(self.tuned or [])]
 
     def paper_in(self, panel: Panel) -> dict[str, float]:
         """Return the paper's values of this row in a panel, by metric."""
@@ -79,7 +84,7 @@ class Spec:
     ``paper_key`` is the variant beside which the paper's values stand, ``digits`` the decimals of all metrics but
     correlations, ``unit`` that of the labels, ``prepare`` the commands that make the data ready where they can,
     ``prepare ukb``, or dataset → commands. ``size`` is none at the paper's size; any other (conf/size/) means
-    synthetic data.
+    synthetic data. ``planned`` is how many seeds the file has, where others were asked for.
     """
 
     __pydantic_config__ = FORBID
@@ -101,6 +106,7 @@ class Spec:
     remark: Annotated[str | None, fields.REMARK] = None
     notes: Annotated[list[str], fields.NOTES] = field(default_factory=list)
     size: str = ""
+    planned: int = 0
 
     @property
     def folder(self) -> Path:

@@ -68,7 +68,9 @@ class Swept:
         return tuple(value for key, value in zip(self.keys, values, strict=True) if not key.endswith(SEEDS))
 
     def over_seeds(self) -> dict[str, dict[int, float]]:
-        """Return settings in words → seed → validation metric, the best mean first; those with the most seeds alone.
+        """Return settings in words → seed → validation metric, the best mean first.
+
+        Of the settings with the most seeds alone, and of those the seeds that all have, where there are such.
 
         Nothing unless seeds vary beside settings.
         """
@@ -82,8 +84,10 @@ class Swept:
                 named = zip(keys, self.settings(values), strict=True)
                 found[" ".join(f"{key}={text}" for key, text in named)][record["seed"]] = value
         most = max(map(len, found.values()), default=0)
-        whole = [(words, by_seed) for words, by_seed in found.items() if len(by_seed) == most]
-        return dict(sorted(whole, key=lambda pair: cost(self.metric, mean(pair[1].values()))))
+        whole = {words: by_seed for words, by_seed in found.items() if len(by_seed) == most}
+        if common := set.intersection(*map(set, whole.values())) if whole else set():
+            whole = {words: {seed: by_seed[seed] for seed in sorted(common)} for words, by_seed in whole.items()}
+        return dict(sorted(whole.items(), key=lambda pair: cost(self.metric, mean(pair[1].values()))))
 
     def best_over_seeds(self) -> list[str]:
         """Say what the means over the seeds are, and whether the best is told apart from the next."""

@@ -11,11 +11,12 @@ from supremix.metrics.seeds import Paired, holm, paired
 from supremix.suite.spec import Panel
 from supremix.tables.cells import NOTHING, csv_text, digits_of, signed
 from supremix.tables.gains import best
-from supremix.tables.outcomes import errors_on_one_test_set
+from supremix.tables.outcomes import errors_on_one_test_set, own_splits
 from supremix.tables.results import Results
 from supremix.tables.statements import metric_of
 
 BEST = "best other network"
+OF_PREDICTIONS = "best"  # the variant whose predictions are kept
 DECIDED = 0.05
 COLUMNS = (
     "table", "panel", "row", "beside", "other", "difference", "ci_low", "ci_high", "lower", "n", "p", "p_holm",
@@ -68,10 +69,11 @@ def _of_panels(results: Results) -> dict[str, Differences]:
 
 def _compared(results: Results, panel: Panel) -> Differences:
     column, against = results.spec.gain_column(panel), str(results.spec.against)
-    metric = column.split("/")[1]
-    errors = errors_on_one_test_set(results.outcomes, panel.name) if metric in MEASURES else {}
-    over_rows = {row: resampled(metric, error_SN) for row, error_SN in errors.items()}
+    variant, metric = column.split("/")
+    by_rows = variant == OF_PREDICTIONS and metric in MEASURES
+    errors = errors_on_one_test_set(results.outcomes, panel.name) if by_rows else {}
     done = [row.name for row in results.spec.rows_of(panel) if results.mean(panel, row.name, column) is not None]
+    over_rows = {row: resampled(metric, errors[row]) for row in done if row in errors}
     others = {
         against: {name: against for name in done if name != against and against in done},
         BEST: {name: other for name in done if (other := best(results.rivals(panel, name)))},
@@ -80,8 +82,8 @@ def _compared(results: Results, panel: Panel) -> Differences:
         what: _corrected([_difference(results, panel, *pair, over_rows) for pair in pairs.items()])
         for what, pairs in others.items()
     }
-    own_splits = not errors and any(place[0] == panel.name for place in results.outcomes)
-    return Differences(beside, {row: interval(values_R) for row, values_R in over_rows.items()}, own_splits)
+    each = {row: interval(values_R) for row, values_R in over_rows.items()}
+    return Differences(beside, each, own_splits(results.outcomes, panel.name))
 
 
 def asked(results: Results, panel: Panel) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from supremix.tables import cells, differences, statements
+from supremix.tables import cells, differences, statements, tuned
 from supremix.tables.results import Results
 
 COMMANDS = {
@@ -38,13 +38,13 @@ def latex(results: Results) -> str:
             header, lines = differences.grid(results, panel)
             caption = " ".join([f"{titled(spec.title)}.", *differences.legend(results, panel)])
             out += ["", *table(caption, f"{label}-differences", f"l{'r' * (len(header) - 1)}", header, lines)]
-    return "\n".join([*out, *comments(spec.notes)]) + "\n"
+    return "\n".join([*out, *comments([*tuned.tuning(results), *spec.notes, *tuned.settings(results)])]) + "\n"
 
 
 def short_rule(results: Results) -> str:
     """Return what a caption says of the numbers."""
-    seeds, synthetic = len(results.spec.seeds), " Synthetic data, not to be compared." * results.synthetic
-    return f"Mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)}; bold: the best.{synthetic}"
+    synthetic = " Synthetic data, not to be compared." * results.synthetic
+    return f"Mean ± standard deviation over {statements.seeds_of(results)}; bold: the best.{synthetic}"
 
 
 def table(caption: str, label: str, alignment: str, header: list[str], lines: list[list[str]]) -> list[str]:

@@ -71,11 +71,20 @@ def unpacked(path: Path, places: list[Place]) -> Outcomes:
 
 
 def errors_on_one_test_set(outcomes: Outcomes, panel: str) -> dict[str, np.ndarray]:
-    """Return a panel's errors, row → (seeds, N) in label units, where all its runs share one test set; else nothing."""
-    of_panel = {place: outcome for place, outcome in outcomes.items() if place[0] == panel}
-    if len({y_N.tobytes() for y_N, _ in of_panel.values()}) != 1:
+    """Return a panel's errors, row → (seeds, N) in label units, where all its runs share one test set; else nothing.
+
+    A row without the predictions of a seed that others have is left out.
+    """
+    if own_splits(outcomes, panel):
         return {}
+    of_panel = {place: outcome for place, outcome in outcomes.items() if place[0] == panel}
     rows: dict[str, list[np.ndarray]] = {}
     for (_, row, _), (y_N, best_N) in sorted(of_panel.items(), key=lambda item: item[0]):
         rows.setdefault(row, []).append(best_N - y_N)
-    return {row: np.stack(errors) for row, errors in rows.items()}
+    seeds = {seed for _, _, seed in of_panel}
+    return {row: np.stack(errors) for row, errors in rows.items() if len(errors) == len(seeds)}
+
+
+def own_splits(outcomes: Outcomes, panel: str) -> bool:
+    """Return whether a panel's runs are known to have test sets of their own."""
+    return len({y_N.tobytes() for place, (y_N, _) in outcomes.items() if place[0] == panel}) > 1

@@ -1,7 +1,7 @@
 """Render a table's results as Markdown and CSV; missing values show as missing."""
 
 from supremix.suite.codes import made_by
-from supremix.tables import cells, differences, statements
+from supremix.tables import cells, differences, statements, tuned
 from supremix.tables.results import Results
 
 DETAILS = "details.md"
@@ -29,7 +29,7 @@ def markdown(results: Results) -> str:
             header, grid = differences.grid(results, panel)
             lines += [md_line(header), md_line(["---"] + ["---:"] * (len(header) - 1)), *map(md_line, grid), ""]
             lines += [*(f"- {text}" for text in differences.legend(results, panel)), ""]
-    lines += [f"- {text}" for text in made_by(results.codes)]
+    lines += [f"- {text}" for text in (*tuned.tuning(results), *made_by(results.codes))]
     lines += [f"- [Paired differences, intervals, notes]({DETAILS})"] * bool(details(results))
     return "\n".join(lines).rstrip() + "\n"
 
@@ -38,7 +38,7 @@ def details(results: Results) -> str:
     """Return in Markdown what is behind the statements of a table; an empty text where nothing is."""
     panels = {panel.name: statements.details(results, panel) for panel in results.spec.panels}
     lines: list[str] = []
-    for heading, texts in (*panels.items(), ("Notes", results.spec.notes)):
+    for heading, texts in (*panels.items(), ("Notes", [*results.spec.notes, *tuned.settings(results)])):
         if texts:
             lines += [*([f"## {heading}", ""] if heading else []), *(f"- {text}" for text in texts), ""]
     return "\n".join([f"# {results.spec.title}: details", "", *lines]).rstrip() + "\n" if lines else ""

@@ -33,6 +33,7 @@ class Results:
         selected_by: metrics whose validation value chose the epoch of a run.
         outcomes: test labels and predictions of the runs of which they are at hand.
         constant: cells whose test predictions are all equal.
+        untuned: rows of which a run lacks the settings that were tuned for them.
     """
 
     spec: Spec
@@ -46,6 +47,7 @@ class Results:
     selected_by: set[str] = field(default_factory=set)
     outcomes: Outcomes = field(default_factory=dict)
     constant: set[Place] = field(default_factory=set)
+    untuned: set[str] = field(default_factory=set)
 
     def of(self, panel: Panel, row_name: str, column: str) -> dict[int, float]:
         """Return the values by seed; empty if no run is finished or the row has no such metric."""
@@ -105,11 +107,15 @@ def collect(
     runs: dict[tuple[str, str], set[int]] = {}
     selected_by: set[str] = set()
     constant: set[Place] = set()
+    untuned: set[str] = set()
     panels = {(panel.name, row.name): panel for panel, row in spec.cells()}
+    tuned = {row.name: {*(row.tuned or [])} for row in spec.rows}
     for cell, record in records:
         if (panel := panels.get((cell.panel, cell.row))) is None:
             continue
         runs.setdefault((cell.panel, cell.row), set()).add(cell.seed)
+        if not tuned[cell.row] <= {*cell.overrides}:
+            untuned.add(cell.row)
         if selection := record.get("selection"):
             selected_by.add(selection["metric"])
         best = measured_on_test(record).get("best", {})
@@ -122,4 +128,5 @@ def collect(
     codes = codes_of((cell, record) for cell, record in records if (cell.panel, cell.row) in panels)
     synthetic = bool(spec.size) or any(record["synthetic"] for _, record in records)
     absent = failed or set(), unprepared or {}
-    return Results(spec, values, runs, synthetic, *absent, settings or [], codes, selected_by, constant=constant)
+    how = {"selected_by": selected_by, "constant": constant, "untuned": untuned}
+    return Results(spec, values, runs, synthetic, *absent, settings or [], codes, **how)

@@ -15,15 +15,22 @@ FEW = 5  # seeds, below which a bootstrap has hardly anything to draw from
 
 def selection_rule(results: Results) -> str:
     """Return how each number was chosen, for the table's header."""
-    count, highest = len(results.spec.seeds), results.selected_by & set(HIGHER_IS_BETTER)
+    highest = results.selected_by & set(HIGHER_IS_BETTER)
     chosen = f"highest validation {' or '.join(sorted(highest))}" if highest else "lowest validation error"
     if highest and highest < results.selected_by:
         chosen = "best validation value"
     difference = " Δ is the difference to the paper's value." if any(row.paper for row in results.spec.rows) else ""
+    seeds = seeds_of(results)
     return (
-        f"Mean ± standard deviation (ddof 1) over {count} seed{'s' * (count > 1)}. The epoch is the one with the "
+        f"Mean ± standard deviation (ddof 1) over {seeds}. The epoch is the one with the "
         f"{chosen}; the test set is read once, at the end.{difference}"
     )
+
+
+def seeds_of(results: Results) -> str:
+    """Return how many seeds the table has, and of how many planned ones where they are fewer."""
+    count, planned = len(results.spec.seeds), results.spec.planned
+    return f"{count} of {planned} planned seeds" if count < planned else f"{count} seed{'s' * (count > 1)}"
 
 
 def warnings(results: Results) -> list[str]:
