@@ -11,7 +11,7 @@ from supremix.data.rows import inside, training_subset, with_label_noise
 from supremix.data.transforms import fit_transform
 from supremix.errors import UserError
 from supremix.metrics.regression import METRICS, regression_metrics
-from supremix.settings.build import loaded_data
+from supremix.settings.build import loaded_data, regulariser
 from supremix.settings.check import settings_of
 from tests.running import config, run_small
 
@@ -166,6 +166,9 @@ def test_labels_of_a_prepared_dataset_may_be_compared_by_rank(tmp_path):
     assert (seen_N.min() < 10, seen_N.max() > 90, ranks.contrast_range) == (True, True, 100)
     assert (np.diff(seen_N[np.argsort(ranks.train.y)]) >= 0).all()
     assert plain.contrast_labels(plain.train.y).max() > 300
+    settings = settings_of(config(tmp_path, "method=srl", "dataset.label_unit=rank"))
+    srl = regulariser("srl", settings.method.regression.regularisers["srl"], ranks)
+    assert srl.bin_size == ranks.geometry.ranks.bin_size, "labels that it sees are percent"
     _, record = run_small(tmp_path, "method=supremix", "dataset.label_unit=rank", "method.window=auto")
     assert record["metrics"]["test"]["best"]["mae"] > 0
 

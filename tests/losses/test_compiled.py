@@ -16,6 +16,7 @@ from supremix.losses.windows import find_windows
 from tests.reference.agreement import draws, embeddings, value_and_gradient
 
 pytest.importorskip("numba")
+TYPES = (torch.float32, torch.float64)
 
 
 @pytest.fixture
@@ -64,6 +65,15 @@ def test_threads_change_no_bit(monkeypatch, similarity):
     for value, gradient_ND in found[1:]:
         assert torch.equal(value, found[0][0])
         assert torch.equal(gradient_ND, found[0][1])
+
+
+def test_labels_that_are_one_in_float32_are_two():
+    y_N = torch.from_numpy(np.random.default_rng(0).integers(0, 30, 90)).double()
+    y_N[0], loss = -1e8, SupReMixLoss(0.5, 3.0)
+    found = [value_and_gradient(lambda z: loss(z, y_N, draws(90).to(z.dtype)), embeddings(90, dtype=t)) for t in TYPES]
+    (value, gradient_ND), (exact, exact_ND) = found
+    torch.testing.assert_close(value.double(), exact, rtol=1e-5, atol=0)
+    torch.testing.assert_close(gradient_ND.double(), exact_ND, rtol=1e-4, atol=1e-5 * exact_ND.abs().max().item())
 
 
 def test_loops_that_others_call_are_inlined():

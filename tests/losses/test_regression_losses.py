@@ -107,8 +107,6 @@ def test_balanced_mse_stays_finite(far, noise):
 @pytest.mark.parametrize("size", [0.0, 1e3])
 def test_large_outputs_stay_finite(name, size):
     output_NK = outputs_of(name, torch.float32) * size
-    if name == "gaussian":
-        output_NK[:, 1].clamp_(-1e3, 80)  # a variance of e⁸⁰
     value, gradient_NK = value_and_gradient(lambda z: LOSSES[name]()(z, TARGETS), output_NK)
     assert value.isfinite()
     assert gradient_NK.isfinite().all()

@@ -492,6 +492,9 @@ def test_recipe_of_the_paper():
             "mse",
             "mse",
         )
+    for epochs in ([], ["protocol.epochs=200"]):
+        protocol = composed("dataset=stsb_dir", *epochs).protocol
+        assert protocol.scheduler.T_max == protocol.epochs, "the rate would rise again, or stop half-way"
     full = composed("dataset=stsb_dir_full").dataset
     assert (full.vector_width, full.recipe.backbone.layers, full.recipe.backbone.hidden) == (300, 2, 1500)
     assert full.recipe.vanilla.lr == 1e-4

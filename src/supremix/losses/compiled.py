@@ -143,9 +143,8 @@ def value_and_gradient(
     weights_2N, bounds_4N = np.array(anchor_weights(windows, loss)), np.array(windows[3:])
     if not loss.mix_pos:
         bounds_4N[0], bounds_4N[3] = bounds_4N[1], bounds_4N[2]
-    label_N = (windows.label_N - windows.label_N[0]).astype(array_dtype)
     lam = np.empty((0, 0), array_dtype) if lam_NN is None else lam_NN.detach().to(dtype).contiguous().numpy()
-    rows = loops.Rows(between_NN.numpy(), *numbers_3N, label_N, bounds_4N, lam, weights_2N)
+    rows = loops.Rows(between_NN.numpy(), *numbers_3N, windows.label_N, bounds_4N, lam, weights_2N)
     how = loops.How(l2, renormalise and not l2, loss.weight, 1 / loss.temperature, bound)
     x_NN, y_NN, value_N = np.empty((n, n), array_dtype), np.empty((n, n), array_dtype), np.empty(n)
 

@@ -33,7 +33,7 @@ class Rows(NamedTuple):
         rho_N: norms of what mixtures are made of; 1 for distances.
         inverse_N: the factor from a derivative by a unit row to one by its embedding; 1 for distances.
         sigma_N: the same for what mixtures are made of; 0 where they are detached.
-        label_N: labels above the lowest.
+        label_N: labels, float64: in float32 two that differ could be one.
         bounds_4N: windows as in `Windows`; empty ones without Mix-pos.
         lam_NN: λ of anchor and negative; without rows where there are no Mix-neg.
         weights_2N: `anchor_weights`, float64.
@@ -158,17 +158,19 @@ def mix_pos_shares(rows, how, i, p_BC, q_BC, h_BC):
     T = p_BC.dtype.type
     zero, one, noise, few, lost = T(0), T(1), T(8 * np.finfo(p_BC.dtype).eps), T(1 / 64), T(0)
     low, high, end, label_i = rows.bounds_4N[0, i], rows.bounds_4N[2, i], rows.bounds_4N[3, i], rows.label_N[i]
-    rho_C, label_C = rows.rho_N[high:end], rows.label_N[high:end]
+    rho_C, up_C = rows.rho_N[high:end], np.empty(end - high, p_BC.dtype)
+    for k in range(len(up_C)):
+        up_C[k] = rows.label_N[high + k] - label_i
     p_BC[:], q_BC[:] = zero, zero
     for j in range(len(p_BC)):
         down, rho_j, between_C = (
-            label_i - rows.label_N[low + j],
+            T(label_i - rows.label_N[low + j]),
             rows.rho_N[low + j],
             rows.between_NN[low + j, high:end],
         )
         p_C, q_C, h_C = p_BC[j], q_BC[j], h_BC[j]
         for k in range(len(rho_C)):
-            up = label_C[k] - label_i
+            up = up_C[k]
             r = one / (up + down)
             if how.renormalise:
                 own, other = up * rho_j, down * rho_C[k]
@@ -270,7 +272,7 @@ def supremix(first, last, rows, how, value_N, x_NN, y_NN, back_PQ, diagonal_N):
     Returns:
         How many norms of mixtures cancel so far that float32 loses digits.
     """
-    n, dtype, T, bounds = len(rows.label_N), rows.label_N.dtype, rows.label_N.dtype.type, rows.bounds_4N
+    n, dtype, T, bounds = len(rows.label_N), rows.between_NN.dtype, rows.between_NN.dtype.type, rows.bounds_4N
     zero, one, rate, lost = T(0), T(1), T(how.rate), T(0)
     floor = T(1e-25 if np.finfo(dtype).eps > 1e-10 else 1e-250)
     b, c = 1, 1
@@ -304,7 +306,7 @@ def supremix(first, last, rows, how, value_N, x_NN, y_NN, back_PQ, diagonal_N):
                 present_M[j * padded(c) + k] = one if k < c else zero
         lost += mix_pos_shares(rows, how, i, p_BC, q_BC, h_BC)
         for k in range(n):
-            gap_N[k] = abs(rows.label_N[k] - label) if how.weight else zero
+            gap_N[k] = T(abs(rows.label_N[k] - label)) if how.weight else zero
             weight_s_N[k] = one + gap_N[k]
         while i < last and rows.label_N[i] == label:
             share, pull = rows.weights_2N[0, i], rows.weights_2N[1, i]

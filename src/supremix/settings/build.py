@@ -196,7 +196,9 @@ def _derived(node: Mapping[str, Any], data: Data, labels: str) -> dict[str, Any]
     seen_N = data.train.y if labels == "raw" else data.contrast_labels(data.train.y)
     low, high = float(seen_N.min()), float(seen_N.max())
     span = high - low if seen_N.ndim == 1 else float(np.linalg.norm(np.ptp(seen_N, axis=0)))
-    known = {"low": low, "high": high, "bin_size": data.bin_size or (high - low) / BINS_WITHOUT_SIZE}
+    ranks = data.geometry.ranks if data.geometry is not None and labels == "binned" else None
+    width = data.bin_size if ranks is None else ranks.bin_size
+    known = {"low": low, "high": high, "bin_size": width or (high - low) / BINS_WITHOUT_SIZE}
     derived |= {name: value for name, value in known.items() if node.get(name) == "train"}
     for name, value in node.items():
         if isinstance(value, str) and (part := PART_OF_RANGE.fullmatch(value)):

@@ -11,8 +11,12 @@ from supremix.metrics.regression import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from supremix.metrics.rounding import is_constant
 from supremix.runtime import ranks
 from supremix.settings.fields import sentence
-from supremix.settings.schema import Contrastive, NoTraining, Regression, Settings
+from supremix.settings.schema import Adapt, Contrastive, NoTraining, Regression, Settings
 from supremix.settings.source import data_configs, resolved
+
+RANDOM = "random"
+"""The method that probes a backbone which nothing trained."""
+NONLINEAR = "supremix.losses.RankSimLoss"
 
 
 def settings_of(cfg: DictConfig) -> Settings:
@@ -108,10 +112,19 @@ def _check_together(settings: Settings) -> None:
         raise UserError(
             f"protocol={protocol.name} trains nothing, but method={method.name} needs training: choose another"
         )
-    elif method.name == "vanilla" and not protocol.train_backbone:
-        raise UserError("method=vanilla trains its backbone: use protocol=end_to_end, or method=random for a probe")
+    elif _probes_a_random_encoder(settings, protocol):
+        raise UserError(
+            f"method={method.name} trains its backbone, which protocol={protocol.name} keeps at random weights: use "
+            "protocol=end_to_end, or method=random for a probe"
+        )
     elif method.regression is not None:
         _check_regression(settings, method.regression)
+
+
+def _probes_a_random_encoder(settings: Settings, protocol: Adapt) -> bool:
+    """Return whether nothing trains the backbone, though the method's name does not say so."""
+    trained = protocol.train_backbone or isinstance(settings.method, Contrastive) or settings.method.source is not None
+    return not trained and settings.backbone.weights is None and settings.method.name != RANDOM
 
 
 def _check_regression(settings: Settings, regression: Regression) -> None:
@@ -121,6 +134,12 @@ def _check_regression(settings: Settings, regression: Regression) -> None:
             f"{key}.regularisers act on features, which protocol={protocol.name} keeps as they are: use "
             "protocol=finetune, or end_to_end without pre-training"
         )
+    for name, one in (regression.regularisers or {}).items():
+        if one.loss["_target_"] == NONLINEAR and settings.trainer.precision == "16-mixed":
+            raise UserError(
+                f"{key}.regularisers.{name}: the gradient of RankSim is not in proportion to the loss, so that the "
+                "scaling of trainer.precision=16-mixed takes it away: use bf16-mixed or 32-true"
+            )
     others = [f"{key}.regularisers"] if regression.regularisers else []
     others += [f"{key}.views"] if (regression.views or 1) > 1 else []
     if regression.mixing is not None and (others := [*others, *settings.against_imbalance]):

@@ -128,5 +128,5 @@ def collect(
     codes = codes_of((cell, record) for cell, record in records if (cell.panel, cell.row) in panels)
     synthetic = bool(spec.size) or any(record["synthetic"] for _, record in records)
     absent = failed or set(), unprepared or {}
-    how = {"selected_by": selected_by, "constant": constant, "untuned": untuned}
-    return Results(spec, values, runs, synthetic, *absent, settings or [], codes, **how)
+    known = spec, values, runs, synthetic, *absent, settings or [], codes, selected_by
+    return Results(*known, constant=constant, untuned=untuned)

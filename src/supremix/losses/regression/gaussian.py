@@ -12,7 +12,7 @@ from supremix.losses.pairs import full_precision, settings_of
 from supremix.losses.regression.batch import part, read_batch, read_targets, reduction_of
 
 SMALLEST_VARIANCE = 1e-6  # of the targets' unit squared: a smaller one counts as this
-LARGEST_LOG = 80.0  # log-variance that an interval shows: float32 holds its exponential, and ends stay finite
+LARGEST_LOG = 80.0  # log-variance: float32 holds its exponential; a larger one counts as this
 
 
 class GaussianNLL(nn.Module):
@@ -46,7 +46,8 @@ class GaussianNLL(nn.Module):
         """
         output_N2, target_N = read_batch(output_N2, target_N, self.outputs)
         with full_precision(output_N2.device):
-            mean_N, variance_N = output_N2[:, 0], output_N2[:, 1].exp()
+            mean_N, log_N = output_N2[:, 0], output_N2[:, 1]
+            variance_N = (log_N + (log_N.clamp(max=LARGEST_LOG) - log_N).detach()).exp()  # its gradient stays
             return F.gaussian_nll_loss(mean_N, target_N, variance_N, eps=SMALLEST_VARIANCE, reduction=self.reduction)
 
     def point(self, output_N2: Tensor) -> Tensor:

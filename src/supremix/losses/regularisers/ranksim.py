@@ -19,7 +19,7 @@ class RankSimLoss(nn.Module):
     Their code breaks ties of ranks by the order of rows, where these rows share a rank.
 
     Args:
-        interpolation: λ > 0; the authors take 2, and 3e-4 on STS-B-DIR.
+        interpolation: λ > 0; the authors take 2.
     """
 
     registered_name = "regulariser/ranksim"
