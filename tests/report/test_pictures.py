@@ -53,6 +53,14 @@ def test_what_is_compared_is_the_best_setting_of_a_name_with_all_its_seeds(tmp_p
     ]
 
 
+def test_one_run_with_a_lucky_seed_is_not_the_best_setting(tmp_path):
+    network(tmp_path, "lucky", 0.1, seed=0, t=2.0)
+    for seed, mae in enumerate((1.0, 1.5, 2.0)):
+        network(tmp_path, f"run{seed}", mae, seed=seed)
+    (found,) = of(tmp_path)["d, age"]
+    assert [run.record["id"] for run in found.runs] == ["run0", "run1", "run2"]
+
+
 def test_runs_that_predict_other_labels_are_not_compared(tmp_path):
     for name, label in (("one", "age"), ("two", "height")):
         network(tmp_path / "runs", name, 1.0, label=label, t=name)

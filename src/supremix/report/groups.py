@@ -1,4 +1,4 @@
-"""What is compared on a page: for each task and name the best setting, with its repetitions."""
+"""What is compared on a page: for each task and name the best of the settings that ran most, with its repetitions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
