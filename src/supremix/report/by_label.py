@@ -15,8 +15,8 @@ from supremix.suite.stored import outcome
 from supremix.training.imbalance.shots import FEW_BELOW, MANY_ABOVE, SHOTS
 
 ABOUT = (
-    "Of each method the settings with the most runs, and of these the lowest validation MAE, all seeds; the lowest come "
-    "first. These are test rows, to see where a method errs and not to choose one."
+    "Of each method the settings with the most runs, and of these the lowest validation MAE; the lowest come first. "
+    "These are test rows, to see where a method errs and not to choose one."
 )
 SHOT = (
     f"By shot: many, where the bin of the label has more than {MANY_ABOVE} training rows; few, fewer than {FEW_BELOW}; "
