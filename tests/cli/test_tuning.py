@@ -12,7 +12,10 @@ from supremix.suite.launchers import IN_PROCESS
 from supremix.suite.plan import plan
 from supremix.suite.reading import load
 from supremix.suite.size import Size
+from supremix.tables.results import collect
+from supremix.tables.tuned import settings
 from tests.running import SMALL
+from tests.tables.test_rendering import record
 
 pytest.importorskip("optuna", reason="searching needs the extra [sweep]")
 
@@ -34,6 +37,12 @@ def tuned(conf, tmp_path):
     return yaml.safe_load(tune("t", conf, IN_PROCESS, [*SMALL, f"paths.runs={tmp_path / 'runs'}"], 1).read_text())
 
 
+def said(conf):
+    """What the table says of its tuned rows, once their runs are there."""
+    spec = load(conf / "table" / "t.yaml")
+    return settings(collect(spec, [(cell, record(1.0)) for cell in plan(spec, conf, [])]))
+
+
 def test_a_row_takes_what_was_best_on_validation_and_the_table_says_so(conf, tmp_path, monkeypatch):
     monkeypatch.setattr(tuning, "_own", lambda *_: 1e9)
     found = tuned(conf, tmp_path)
@@ -46,6 +55,7 @@ def test_a_row_takes_what_was_best_on_validation_and_the_table_says_so(conf, tmp
     spec = load(conf / "table" / "t.yaml")
     assert [row.tuned for row in spec.rows] == [found["vanilla"]["overrides"], None]
     assert spec.rows[0].tuned[0] in plan(spec, conf, [])[0].overrides
+    assert said(conf) == [f"Tuned on validation: vanilla: {spec.rows[0].tuned[0]}"]
     small = Size(name="small", prepare={"diabetes_small": []}).spec(spec)
     assert [row.tuned for row in small.rows] == [None, None]
 
@@ -57,7 +67,7 @@ def test_its_own_settings_stay_where_they_are_better(conf, tmp_path):
     found = tuned(conf, tmp_path)["vanilla"]
     assert found["overrides"] == []
     assert found["validation"]["own settings"] < found["validation"]["tuned"]
-    assert [row.tuned for row in load(conf / "table" / "t.yaml").rows] == [[], None]
+    assert said(conf) == ["Tuned on validation: vanilla: its own settings"]
 
 
 def test_every_space_belongs_to_a_row_of_the_extended_tables_and_composes():

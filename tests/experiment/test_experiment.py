@@ -271,6 +271,7 @@ def test_an_interrupted_run_leaves_nothing_that_looks_finished(tmp_path, monkeyp
         (["protocol.batch_size=2.5"], "protocol.batch_size=2.5: give a whole number"),
         (["seed=-1"], "seed=-1"),
         (["method=vanilla", "protocol=linear_probe"], "method=vanilla trains its backbone"),
+        (["method=vanilla", "protocol=linear_probe", "backbone.weights=w.pt"], "method=vanilla trains its backbone"),
         (["method=huber", "protocol=linear_probe"], "method=huber trains its backbone"),
         (["method=ranksim", "trainer.precision=16-mixed"], "ranksim: the gradient of RankSim is not in proportion"),
         (["method=supcon", "protocol=none"], "protocol=none trains nothing"),

@@ -151,6 +151,7 @@ def test_over_seeds_the_best_has_its_distance_to_the_references_and_less_than_is
     assert main(two) == 0
     said = capsys.readouterr().out
     assert "Best network by validation MAE, mean over 2 seeds: Vanilla, " in said
+    assert "(ddof 1) over 2 seeds." in said, "the user planned no more"
     assert re.search(r"lower than \w.*, [\d.]+; the difference, [+-][\d.]+ \[.*\], is (inside|beyond) the noise", said)
     place = folder / "results/compare_houses_vanilla"
     before = (place / "report.html").read_bytes()

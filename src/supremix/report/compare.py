@@ -19,7 +19,7 @@ from supremix.suite.codes import made_by
 from supremix.suite.features import test_features
 from supremix.suite.keep import place, settings_of
 from supremix.suite.launchers import Launcher
-from supremix.suite.plan import Cell, with_seeds
+from supremix.suite.plan import Cell
 from supremix.suite.reading import load
 from supremix.suite.spec import Panel, Row, Spec
 from supremix.suite.stored import outcome
@@ -99,7 +99,8 @@ def compare(
         UserError: runs failed; raised after the rest is written.
     """
     needs("matplotlib", "plots")
-    spec = replace(with_seeds(load(specification(conf, "table", "_compare")), seeds), title=about.title)
+    spec = load(specification(conf, "table", "_compare"))
+    spec = replace(spec, title=about.title, seeds=seeds or spec.seeds)
     spec = spec if methods is None else of_methods(spec, methods, conf, overrides)
     planned, store, failed = run.run_missing(spec, conf, launcher, overrides)
     results, records = stored(spec, planned, store, settings_of(overrides))

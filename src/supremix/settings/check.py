@@ -11,7 +11,7 @@ from supremix.metrics.regression import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from supremix.metrics.rounding import is_constant
 from supremix.runtime import ranks
 from supremix.settings.fields import sentence
-from supremix.settings.schema import Adapt, Contrastive, NoTraining, Regression, Settings
+from supremix.settings.schema import Contrastive, NoTraining, Regression, Settings
 from supremix.settings.source import data_configs, resolved
 
 RANDOM = "random"
@@ -112,19 +112,24 @@ def _check_together(settings: Settings) -> None:
         raise UserError(
             f"protocol={protocol.name} trains nothing, but method={method.name} needs training: choose another"
         )
-    elif _probes_a_random_encoder(settings, protocol):
+    elif _is_untrained(settings):
         raise UserError(
-            f"method={method.name} trains its backbone, which protocol={protocol.name} keeps at random weights: use "
+            f"method={method.name} trains its backbone, which protocol={protocol.name} keeps as it is: use "
             "protocol=end_to_end, or method=random for a probe"
         )
     elif method.regression is not None:
         _check_regression(settings, method.regression)
 
 
-def _probes_a_random_encoder(settings: Settings, protocol: Adapt) -> bool:
-    """Return whether nothing trains the backbone, though the method's name does not say so."""
-    trained = protocol.train_backbone or isinstance(settings.method, Contrastive) or settings.method.source is not None
-    return not trained and settings.backbone.weights is None and settings.method.name != RANDOM
+def _is_untrained(settings: Settings) -> bool:
+    """Return whether a backbone is probed that nothing trains, though the method's name does not say so.
+
+    Given weights may be probed with another loss than Vanilla's, which `RANDOM` has.
+    """
+    method = settings.method
+    if settings.adapt.train_backbone or isinstance(method, Contrastive) or method.source is not None:
+        return False
+    return method.name != RANDOM and (settings.backbone.weights is None or method.name == "vanilla")
 
 
 def _check_regression(settings: Settings, regression: Regression) -> None:

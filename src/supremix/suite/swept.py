@@ -49,8 +49,7 @@ class Swept:
 
     def of_shared_seeds(self) -> "Swept":
         """Return the runs of the seeds that all settings have, whose means compare; all runs where there is none."""
-        seeds = self.seeds().values()
-        common = set.intersection(*seeds) if seeds else set()
+        common = shared(self.seeds().values())
         if not common:
             return self
         return Swept(self.keys, [one for one in self.points if one[1] is None or one[1]["seed"] in common])
@@ -70,9 +69,8 @@ class Swept:
     def over_seeds(self) -> dict[str, dict[int, float]]:
         """Return settings in words → seed → validation metric, the best mean first.
 
-        Of the settings with the most seeds alone, and of those the seeds that all have, where there are such.
-
-        Nothing unless seeds vary beside settings.
+        Of the settings with the most seeds alone, and of those the seeds that all have, where there are such. Nothing
+        unless seeds vary beside settings.
         """
         keys = self.settings(tuple(self.keys))
         if len(keys) in (0, len(self.keys)):
@@ -85,8 +83,8 @@ class Swept:
                 found[" ".join(f"{key}={text}" for key, text in named)][record["seed"]] = value
         most = max(map(len, found.values()), default=0)
         whole = {words: by_seed for words, by_seed in found.items() if len(by_seed) == most}
-        if common := set.intersection(*map(set, whole.values())) if whole else set():
-            whole = {words: {seed: by_seed[seed] for seed in sorted(common)} for words, by_seed in whole.items()}
+        if common := sorted(shared(whole.values())):
+            whole = {words: {seed: by_seed[seed] for seed in common} for words, by_seed in whole.items()}
         return dict(sorted(whole.items(), key=lambda pair: cost(self.metric, mean(pair[1].values()))))
 
     def best_over_seeds(self) -> list[str]:
@@ -112,6 +110,12 @@ class Swept:
         variants = record["metrics"][split]
         value: float | None = (variants.get("best") or variants["last"])[self.metric]
         return value
+
+
+def shared(seeds: Iterable[Iterable[int]]) -> set[int]:
+    """Return the seeds that all settings have; none where there are no settings."""
+    each = [*map(set, seeds)]
+    return set.intersection(*each) if each else set()
 
 
 def swept_among(records: Sequence[Record]) -> Swept:

@@ -5,15 +5,19 @@ from supremix.tables.outcomes import own_splits
 from supremix.tables.results import Results
 
 
-def tuned_rows(results: Results) -> list[Row]:
-    """Return the rows whose finished runs all have what was tuned for them, be it their own settings."""
-    return [row for row in _known(results) if row.name not in results.untuned]
+def tuned_rows(results: Results, behind: bool = False) -> list[Row]:
+    """Return the rows whose finished runs all have what was tuned for them, be it their own settings.
+
+    With ``behind`` those of which a run lacks it.
+    """
+    begun = {name for (_, name), seeds in results.runs.items() if seeds}
+    known = [row for row in results.spec.rows if row.tuned is not None and row.name in begun]
+    return [row for row in known if (row.name in results.untuned) == behind]
 
 
 def tuning(results: Results) -> list[str]:
     """Return what the reader of a table must know of tuned rows."""
-    texts, rows = [], tuned_rows(results)
-    behind = [row for row in _known(results) if row.name in results.untuned]
+    texts, rows, behind = [], tuned_rows(results), tuned_rows(results, behind=True)
     if rows:
         texts.append(f"Tuned on validation: {_names(rows)}. All others have the settings that they came with.")
     if rows and any(own_splits(results.outcomes, panel.name) for panel in results.spec.panels):
@@ -28,9 +32,8 @@ def tuning(results: Results) -> list[str]:
 
 def settings(results: Results) -> list[str]:
     """Return the settings that were found for each row that has them, for details.md."""
-    listed = (f"{row.name}: {' '.join(row.tuned or []) or 'its own settings'}" for row in tuned_rows(results))
-    text = "; ".join(listed)
-    return [f"Tuned on validation: {text}"] if text else []
+    listed = [f"{row.name}: {' '.join(row.tuned or []) or 'its own settings'}" for row in tuned_rows(results)]
+    return [f"Tuned on validation: {'; '.join(listed)}"] if listed else []
 
 
 def in_tables(tables: list[Results]) -> list[str]:
@@ -38,11 +41,6 @@ def in_tables(tables: list[Results]) -> list[str]:
     listed = [f"{results.spec.title}: {_names(rows)}" for results in tables if (rows := tuned_rows(results))]
     what = "Tuned on validation, all others with the settings that they came with"
     return [f"{what}: {'. '.join(listed)}"] if listed else []
-
-
-def _known(results: Results) -> list[Row]:
-    begun = {name for (_, name), seeds in results.runs.items() if seeds}
-    return [row for row in results.spec.rows if row.tuned is not None and row.name in begun]
 
 
 def _names(rows: list[Row]) -> str:
