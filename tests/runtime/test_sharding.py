@@ -272,7 +272,7 @@ def test_every_row_is_read_by_one_rank_and_predicted_in_its_place(tmp_path):
 def test_ranks_drop_units_of_their_own_and_the_same_ones_when_a_step_is_done_again(monkeypatch):
     def drawn(rank, step):
         monkeypatch.setenv("RANK", str(rank))
-        seed_step((0, "adapt"), 1, step)
+        seed_step(torch.device("cpu"), (0, "adapt"), 1, step)
         return torch.rand(()).item()
 
     torch.manual_seed(5)

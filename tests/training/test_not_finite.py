@@ -10,6 +10,7 @@ from torch import nn
 from supremix.errors import UserError
 from supremix.experiment import run as experiment
 from supremix.losses import SupReMixLoss
+from supremix.training.not_finite import largest_gradient
 from tests.running import config
 
 STEPS = 9  # of an epoch: 266 rows in batches of 32
@@ -56,3 +57,15 @@ def test_the_run_stops_and_names_step_rows_and_checkpoint(tmp_path, monkeypatch,
     # Saved after every step: the last one before the trouble is step 4.
     assert re.search(r"last good checkpoint: .*-epoch-000002-step-000000004\.ckpt$", message), message
     assert len(list(tmp_path.rglob("DONE"))) == (stage == "adapt")  # the encoder
+
+
+@pytest.mark.parametrize(
+    ("gradients", "largest"),
+    [([[1.0, -3.0], [2.0]], 3.0), ([[1.0], [float("nan")]], float("nan")), ([[-float("inf")], [0.0]], float("inf"))],
+)
+def test_the_largest_gradient_shows_what_is_not_finite(gradients, largest):
+    parameters = [nn.Parameter(torch.zeros(len(values))) for values in gradients] + [nn.Parameter(torch.zeros(2))]
+    for parameter, values in zip(parameters, gradients, strict=False):
+        parameter.grad = torch.tensor(values)
+    assert torch.allclose(largest_gradient(parameters), torch.tensor(largest), equal_nan=True)
+    assert torch.equal(parameters[0].grad, torch.tensor(gradients[0]))  # read, not changed

@@ -39,7 +39,7 @@ def compiled_loops() -> Any:
 
 def usable(z_ND: Tensor) -> bool:
     """Return whether compiled loops compute these embeddings: on a processor, and without NaN, which must show."""
-    return z_ND.device.type == "cpu" and compiled_loops() is not None and bool(z_ND.detach().sum().isfinite())
+    return z_ND.device.type == "cpu" and compiled_loops() is not None and math.isfinite(z_ND.detach().sum())
 
 
 def supremix(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> Tensor:
@@ -98,20 +98,28 @@ def by_loops(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -
 
 def supcr(z_ND: Tensor, labels: Labels, temperature: float) -> tuple[float, Tensor] | None:
     """Return SupCR and its gradient (N, D); None where logits are so far apart that plain sums underflow."""
-    n, label_N = len(z_ND), np.sort(labels.y_N, kind="stable")
-    order_N = torch.from_numpy(np.argsort(labels.y_N, kind="stable"))
-    similarity = definition.NegativeDistance()
-    row_ND, _ = similarity.rows(z_ND.index_select(0, order_N).double())
-    square_NN = similarity.between(row_ND, row_ND)
-    if not square_NN.amax().sqrt() < 600 * temperature:
+    loops, n, order_N = compiled_loops(), len(z_ND), np.argsort(labels.y_N, kind="stable")
+    row_ND, square_NN, largest = centred_rows(z_ND, order_N)
+    if not largest < (600 * temperature) ** 2:
         return None
     value_N, x_NN = np.empty(n), np.empty((n, n))
-    compiled_loops().supcr(square_NN.numpy(), label_N, labels.tolerance, 1 / temperature, value_N, x_NN)
-    k_NN = torch.from_numpy(x_NN)
-    k_NN = k_NN + k_NN.T
-    k_NN.diagonal().sub_(k_NN.sum(1))
-    gradient_ND = (k_NN @ row_ND).div_(n * (n - 1)).to(z_ND.dtype)
-    return float(value_N.sum()) / (n * (n - 1)), torch.empty_like(z_ND).index_copy_(0, order_N, gradient_ND)
+    loops.supcr(square_NN, labels.y_N[order_N], labels.tolerance, 1 / temperature, value_N, x_NN)
+    loops.add_transposed(x_NN, square_NN, -x_NN.sum(0) - x_NN.sum(1))
+    gradient_ND = (torch.from_numpy(x_NN) @ row_ND).div_(n * (n - 1))
+    return float(value_N.sum()) / (n * (n - 1)), in_batch_order(gradient_ND, order_N, z_ND)
+
+
+def centred_rows(z_ND: Tensor, order_N: np.ndarray) -> tuple[Tensor, np.ndarray, float]:
+    """Return embeddings in label order, centred, in float64, their squared distances (N, N), and the largest."""
+    row_ND, _ = definition.NegativeDistance().rows(z_ND.index_select(0, torch.from_numpy(order_N)).double())
+    square_NN = (row_ND @ row_ND.T).numpy()
+    return row_ND, square_NN, compiled_loops().squared_distances(square_NN)
+
+
+def in_batch_order(row_ND: Tensor, order_N: np.ndarray, z_ND: Tensor) -> Tensor:
+    """Return rows that are in label order in the order, and in the dtype, of the batch's embeddings."""
+    compiled_loops().in_batch_order(row_ND.numpy(), order_N, (given_ND := torch.empty_like(z_ND)).numpy())
+    return given_ND
 
 
 def value_and_gradient(
@@ -124,12 +132,11 @@ def value_and_gradient(
         dtype: of the computation.
     """
     loops, n, l2 = compiled_loops(), len(z_ND), loss.similarity == "l2"
-    order_N, on_sphere, renormalise = torch.from_numpy(windows.order_N), loss.mix_space == "sphere", loss.renormalise
+    on_sphere, renormalise = loss.mix_space == "sphere", loss.renormalise
     array_dtype: Any = np.float32 if dtype == torch.float32 else np.float64
     numbers_3N, bound = np.ones((3, n), array_dtype), 0.0
     if l2:
-        row_ND, _ = definition.NegativeDistance().rows(z_ND.index_select(0, order_N).double())
-        between_NN = definition.NegativeDistance().between(row_ND, row_ND)
+        row_ND, between_NN, _ = centred_rows(z_ND, windows.order_N)
     else:
         row_ND, tiny = torch.empty(z_ND.shape, dtype=dtype), torch.finfo(z_ND.dtype).tiny
         smallest, largest = loops.unit_rows(
@@ -137,14 +144,14 @@ def value_and_gradient(
         )
         if dtype == torch.float32 and smallest < 1e-6:
             return None
-        between_NN, bound = row_ND @ row_ND.T, 1.0 if renormalise else max(1.0, largest)
+        between_NN, bound = (row_ND @ row_ND.T).numpy(), 1.0 if renormalise else max(1.0, largest)
     if loss.detach_mixtures:
         numbers_3N[2] = 0
     weights_2N, bounds_4N = np.array(anchor_weights(windows, loss)), np.array(windows[3:])
     if not loss.mix_pos:
         bounds_4N[0], bounds_4N[3] = bounds_4N[1], bounds_4N[2]
     lam = np.empty((0, 0), array_dtype) if lam_NN is None else lam_NN.detach().to(dtype).contiguous().numpy()
-    rows = loops.Rows(between_NN.numpy(), *numbers_3N, windows.label_N, bounds_4N, lam, weights_2N)
+    rows = loops.Rows(between_NN, *numbers_3N, windows.label_N, bounds_4N, lam, weights_2N)
     how = loops.How(l2, renormalise and not l2, loss.weight, 1 / loss.temperature, bound)
     x_NN, y_NN, value_N = np.empty((n, n), array_dtype), np.empty((n, n), array_dtype), np.empty(n)
 
@@ -165,7 +172,7 @@ def value_and_gradient(
     if dtype == torch.float32 and any(lost for lost, *_ in parts):
         return None
 
-    loops.add_transposed(x_NN, y_NN)
+    loops.add_transposed(x_NN, y_NN, sum(diagonal_N for *_, diagonal_N in parts))
     if not loss.detach_mixtures:
         for _, low, high, back_PQ, _ in parts:
             if back_PQ.size:
@@ -173,15 +180,13 @@ def value_and_gradient(
     k_NN = torch.from_numpy(x_NN)
     if l2:
         k_NN.fill_diagonal_(0).diagonal().sub_(k_NN.sum(1))
-    else:
-        k_NN.diagonal().add_(torch.from_numpy(sum(diagonal_N for *_, diagonal_N in parts)))
     gradient_ND = k_NN @ row_ND
     if on_sphere and not l2:  # a unit row moves only at right angles to itself
         gradient_ND -= (gradient_ND * row_ND).sum(1, keepdim=True) * row_ND
     value = float(value_N.sum())
     if loss.weight:  # R of eq. (5) divides every weight
         value -= float(weights_2N[0].sum()) * math.log(loss.label_range or windows.span)
-    return value, torch.empty_like(z_ND).index_copy_(0, order_N, gradient_ND.to(z_ND.dtype))
+    return value, in_batch_order(gradient_ND, windows.order_N, z_ND)
 
 
 def task_edges(windows: Windows, bounds_4N: np.ndarray) -> list[int]:

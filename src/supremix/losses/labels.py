@@ -3,6 +3,7 @@
 Shapes: N rows, T numbers of a label that is a vector.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,12 +100,12 @@ def read_labels(y_N: Any, rows: int | None = None) -> Labels:
         column = "; squeeze(1) makes a column of labels (N,)" if label_N.shape[1:] == (1,) else ""
         each = "each row" if rows is None else f"each of the {rows} rows"
         raise ValueError(f"y_N must hold one label for {each}, got shape {label_N.shape}{column}")
-    bad_N = ~np.isfinite(label_N)
-    if bad_N.any():
+    low, high = (float(label_N.min()), float(label_N.max())) if len(label_N) else (0.0, 0.0)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        bad_N = ~np.isfinite(label_N)
         row = int(bad_N.argmax())
         others = f", and those of {bad_N.sum() - 1} other rows are not finite" if bad_N.sum() > 1 else ""
         raise ValueError(f"y_N[{row}] is {label_N[row]}{others}: leave out rows without a label")
-    low, high = (float(label_N.min()), float(label_N.max())) if len(label_N) else (0.0, 0.0)
     if not high - low < float(np.finfo(np.float32).max):
         raise ValueError(f"y_N spans {low:g} to {high:g}, more than float32 holds: use another unit")
     return Labels(label_N, max(LABEL_TOLERANCE * (high - low), float(np.finfo(digits).eps) * max(-low, high)))
@@ -117,9 +118,10 @@ def read_label_vectors(y_N: Any, rows: int | None = None) -> LabelVectors:
         ValueError: a column of the labels is not N finite numbers.
     """
     shape = y_N.shape if isinstance(y_N, Tensor) else _shape(y_N)
-    vectors = len(shape) == 2 and shape[1] > 0
-    y_TN = (y_N if isinstance(y_N, Tensor) else np.asarray(y_N)).T if vectors else [y_N]
-    columns = [read_labels(column, rows) for column in y_TN]
+    if len(shape) != 2 or shape[1] == 0:
+        labels = read_labels(y_N, rows)
+        return LabelVectors(labels.y_N[:, None], (labels.tolerance,))
+    columns = [read_labels(column, rows) for column in (y_N if isinstance(y_N, Tensor) else np.asarray(y_N)).T]
     return LabelVectors(np.stack([column.y_N for column in columns], 1), tuple(each.tolerance for each in columns))
 
 

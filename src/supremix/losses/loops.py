@@ -409,14 +409,16 @@ def take_back(rows, i, p_BC, q_BC, f_BC, back_PQ, diagonal_N):
 
 
 @njit(**LOOPS)
-def add_transposed(x_NN, y_NN):
-    """Add Yᵀ to X, in tiles that fit the processor's cache."""
+def add_transposed(x_NN, y_NN, diagonal_N):
+    """Add Yᵀ and a diagonal to X, in tiles that fit the processor's cache."""
     n, side = len(x_NN), 32
     for i0 in range(0, n, side):
         for k0 in range(0, n, side):
             for i in range(i0, min(i0 + side, n)):
                 for k in range(k0, min(k0 + side, n)):
                     x_NN[i, k] += y_NN[k, i]
+    for i in range(n):
+        x_NN[i, i] += diagonal_N[i]
 
 
 @njit(**LOOPS)
@@ -462,50 +464,95 @@ def unit_rows(z_ND, order_N, tiny, on_sphere, scaled, row_ND, numbers_3N):
 
 
 @njit(**LOOPS)
+def in_batch_order(row_ND, order_N, given_ND):
+    """Fill rows of the batch with those in label order."""
+    for i in range(len(order_N)):
+        row_D, given_D = row_ND[i], given_ND[order_N[i]]
+        for k in range(len(row_D)):
+            given_D[k] = row_D[k]
+
+
+@njit(**LOOPS)
+def squared_distances(between_NN):
+    """Turn inner products of rows into squared distances, 0 where they are rounding noise; return the largest."""
+    n, largest = len(between_NN), 0.0
+    own_N = np.empty(n)
+    for i in range(n):
+        own_N[i] = between_NN[i, i]
+    for i in range(n):
+        between_N, own = between_NN[i], own_N[i]
+        for k in range(n):
+            straight = own + own_N[k]
+            square = straight - 2 * between_N[k]
+            between_N[k] = square if square > 8 * np.finfo(np.float64).eps * straight else 0.0
+            largest = max(largest, between_N[k])
+    return largest
+
+
+@njit(**INNER)
+def runs_by_distance(label_N, label, tolerance, order_N, end_R):
+    """Order rows by the distance of their labels from one label, the farthest first.
+
+    Fills where each run of tied distances ends, and returns the number of runs.
+    """
+    low, high, runs, before = 0, len(label_N) - 1, 0, np.inf
+    for m in range(len(label_N)):
+        below, above = label - label_N[low], label_N[high] - label
+        if below >= above:
+            order_N[m] = low
+            low += 1
+        else:
+            order_N[m] = high
+            high -= 1
+        far = max(below, above)
+        if m > 0 and before - far > tolerance:
+            end_R[runs] = m
+            runs += 1
+        before = far
+    end_R[runs] = len(label_N)
+    return runs + 1
+
+
+@njit(**LOOPS)
 def supcr(square_NN, label_N, tolerance, rate, value_N, x_NN):
     """Fill SupCR's terms, and X: of the gradient by an anchor, the part of each row. Nothing is above a logit of 0.
 
     Args:
-        square_NN: squared distances, rows in label order, float64; logits are above −600.
+        square_NN: squared distances, rows in label order, float64; logits are above −600. X takes their place too.
         label_N: labels, ascending.
         tolerance: distance up to which label distances are tied.
         rate: 1/τ.
         value_N, x_NN: are filled.
     """
-    n = len(label_N)
-    order_M, far_M, run_M = np.empty(n - 1, np.int64), np.empty(n - 1), np.empty(n - 1, np.int64)
-    s_N, e_N, ones_N, share_M = np.empty(n), np.empty(n), np.ones(n), np.empty(n - 1)
+    n, runs = len(label_N), 0
+    order_N, end_R, share_R = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
+    s_N, e_N, share_N, ones_N = np.empty(n), np.empty(n), np.empty(n), np.ones(n)
     for i in range(n):
+        if i == 0 or label_N[i] != label_N[i - 1]:
+            runs = runs_by_distance(label_N, label_N[i], tolerance, order_N, end_R)
+        square_N, x_N, value = square_NN[i], x_NN[i], 0.0
         for k in range(n):
-            s_N[k] = -np.sqrt(square_NN[i, k]) * rate
+            s_N[k] = -np.sqrt(square_N[k]) * rate
+            value -= s_N[k]
         terms(s_N, ones_N, 0.0, 1.0, e_N)
-        low, high = 0, n - 1
-        for m in range(n - 1):  # others, the farthest label first
-            if high == i or (low < i and label_N[i] - label_N[low] >= label_N[high] - label_N[i]):
-                order_M[m], far_M[m] = low, label_N[i] - label_N[low]
-                low += 1
-            else:
-                order_M[m], far_M[m] = high, label_N[high] - label_N[i]
-                high -= 1
-        # Others at the same label distance are a run, and share a denominator.
-        runs, m, denominator, value = 0, 0, 0.0, 0.0
-        while m < n - 1:
-            first = m
-            while True:
-                denominator += e_N[order_M[m]]
-                value -= s_N[order_M[m]]
-                run_M[m] = runs
-                m += 1
-                if m == n - 1 or far_M[m - 1] - far_M[m] > tolerance:
-                    break
-            value += (m - first) * np.log(denominator)
-            share_M[runs] = (m - first) / denominator
-            runs += 1
+        e_N[i] = 0.0  # the anchor is in the last run, and counts for nothing there
+        first, denominator = 0, 0.0
+        for r in range(runs):
+            for m in range(first, end_R[r]):
+                denominator += e_N[order_N[m]]
+            rows = end_R[r] - first - (r == runs - 1)
+            if rows > 0:
+                value += rows * np.log(denominator)
+            share_R[r] = rows / denominator if rows > 0 else 0.0
+            first = end_R[r]
         value_N[i] = value
-        for run in range(runs - 2, -1, -1):
-            share_M[run] += share_M[run + 1]
-        x_NN[i, i] = 0.0
-        for m in range(n - 1):
-            k = order_M[m]
-            by_s = e_N[k] * share_M[run_M[m]] - 1.0
-            x_NN[i, k] = -by_s * rate * rate / s_N[k] if s_N[k] < 0 else 0.0
+        share = 0.0
+        for r in range(runs - 1, -1, -1):
+            share += share_R[r]
+            for m in range(end_R[r - 1] if r else 0, end_R[r]):
+                share_N[order_N[m]] = share
+        for k in range(n):
+            by_s = e_N[k] * share_N[k] - 1.0
+            x = -by_s * rate * rate / s_N[k] if s_N[k] < 0 else 0.0
+            x_N[k] = x
+            square_N[k] = x

@@ -20,11 +20,21 @@ def generator(seed: int, *names: str | int, device: torch.device | str = "cpu") 
     return torch.Generator(device=device).manual_seed(derive(seed, *names))
 
 
+def seed_global(device: torch.device, seed: int, *names: str | int) -> None:
+    """Seed torch's global generators, which dropout draws from, for the stream ``names``: the CPU's and the device's.
+
+    `torch.manual_seed` seeds those of all devices, and keeps the stack of each call for a GPU that is never used.
+    """
+    torch.default_generator.manual_seed(derive(seed, *names))
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(derive(seed, *names))
+
+
 @contextmanager
 def initialising(seed: int, *names: str | int) -> Iterator[None]:
-    """Initialise the modules built inside from the stream ``names``, and restore torch's global state after."""
+    """Initialise modules built inside, on the CPU, from the stream ``names``, and restore torch's global state."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, *names))
+        seed_global(torch.device("cpu"), seed, *names)
         yield
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, distributed, nn
 
 from supremix.errors import UserError
 from supremix.runtime import ranks
-from supremix.runtime.seeding import derive
+from supremix.runtime.seeding import seed_global
 
 Rows = TypeVar("Rows", Tensor, np.ndarray)
 Outputs = TypeVar("Outputs", Tensor, tuple[Tensor, ...])
@@ -81,24 +81,25 @@ def synchronised(fabric: Fabric, model: nn.Module) -> nn.Module:
     return nn.SyncBatchNorm.convert_sync_batchnorm(model)
 
 
-def seed_step(stream: tuple[int, str], epoch: int, step: int) -> None:
+def seed_step(device: torch.device, stream: tuple[int, str], epoch: int, step: int) -> None:
     """With several ranks, seed torch's global generator for a step, so that each rank has its own dropout.
 
     Only dropout depends on the number of ranks.
 
     Args:
+        device: that the model is on.
         stream: the run's seed and the stage's name.
         epoch, step: which step of training it is.
     """
     if ranks.world_size() > 1:
-        torch.manual_seed(derive(*stream, "dropout", epoch, step, ranks.rank()))
+        seed_global(device, *stream, "dropout", epoch, step, ranks.rank())
 
 
-def seed_loss(stream: tuple[int, str], epoch: int, step: int) -> None:
+def seed_loss(device: torch.device, stream: tuple[int, str], epoch: int, step: int) -> None:
     """With several ranks, seed torch's global generator alike on all, since a loss that draws must be one on all.
 
     Args:
-        stream, epoch, step: as of `seed_step`, which seeds the next step anew.
+        device, stream, epoch, step: as of `seed_step`, which seeds the next step anew.
     """
     if ranks.world_size() > 1:
-        torch.manual_seed(derive(*stream, "loss", epoch, step))
+        seed_global(device, *stream, "loss", epoch, step)

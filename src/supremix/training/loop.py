@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from supremix.errors import Stopped
 from supremix.runtime import ranks
-from supremix.runtime.seeding import derive
+from supremix.runtime.seeding import seed_global
 from supremix.runtime.sharding import gather, seed_loss, seed_step
 from supremix.runtime.signals import unbroken
 from supremix.training.batches import Batch, Stream
@@ -200,7 +200,7 @@ class _Fit:
         state, task, checkpoints = self.state, self.task, self.hooks.checkpoints
         task.model.train()
         if state.step == 0:
-            torch.manual_seed(derive(*task.stream, "dropout", state.epoch))
+            seed_global(self.fabric.device, *task.stream, "dropout", state.epoch)
         for x, y_B in task.batches(state.epoch, state.step):
             with unbroken():
                 self._step(x, y_B)
@@ -222,11 +222,12 @@ class _Fit:
 
         def loss_of(part: Any) -> tuple[Any, Tensor]:
             output = gather(part, len(y_B), task.views)
-            seed_loss(task.stream, state.epoch, state.step)
+            seed_loss(fabric.device, task.stream, state.epoch, state.step)
             return output, task.objective(output, y_B)
 
-        optimizer.zero_grad(set_to_none=True)
-        seed_step(task.stream, state.epoch, state.step)
+        for parameter in self.parameters:  # as zero_grad, whose hooks take as long as a layer of a small network
+            parameter.grad = None
+        seed_step(fabric.device, task.stream, state.epoch, state.step)
         if task.microbatch is None:
             output, loss = loss_of(model(x))
             fabric.backward(loss)
