@@ -10,7 +10,7 @@ WORKERS = -n $(or $(JOBS),auto) --dist loadscope
 AT_SIZE := $(if $(SIZE),--size $(SIZE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart tables rerun-cells test test-oldest test-long test-tables lint types docs lock bench campaign gpu-check fault-campaign wandb-sync clean
+.PHONY: help setup quickstart tables rerun-cells test test-ci test-oldest test-long test-tables lint types docs lock bench campaign gpu-check fault-campaign wandb-sync clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +51,10 @@ tune-%: $(STAMP) ## Tune the rows of a table with one budget each on validation,
 rerun-cells: $(STAMP) ## Run three cells of the committed tables anew, drawn by SEED, and compare them
 	$(PY) scripts/rerun_cells.py --seed $(or $(SEED),0)
 
-test: $(STAMP) ## Run the tests
+test: $(STAMP) ## Run the tests, but for those that take over five seconds each
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow and not whole" $(WORKERS)
+
+test-ci: $(STAMP) ## Run these too: all that CI runs
 	OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS)
 
 test-oldest: $(OLDEST)/.installed ## Run the tests on the lowest versions that pyproject.toml allows, in .venv-oldest
@@ -62,7 +65,7 @@ $(OLDEST)/.installed: pyproject.toml $(STAMP)
 	$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[all,dev]'
 	@touch $@
 
-test-long: $(STAMP) ## Run what make test leaves out: slow tests, and tests/long, which take minutes each (test-tables is one)
+test-long: $(STAMP) ## Run what make test-ci leaves out: slow tests, and tests/long, which take minutes each (test-tables is one)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow $(WORKERS)
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests/long/*.py
 

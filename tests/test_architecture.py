@@ -168,6 +168,7 @@ def test_a_protocol_takes_the_values_of_its_recipe_block(protocol, block):
     assert (cfg.method.pretrain.epochs, cfg.method.pretrain.optimizer.lr) == (100, 1e-3)
 
 
+@pytest.mark.whole
 def test_the_batch_and_the_rate_of_pre_training_are_its_own():
     for dataset in options("dataset"):
         changed = ["dataset.recipe.pretrain.batch_size=7", "dataset.recipe.pretrain.lr=0.7"]

@@ -84,6 +84,7 @@ class Modules(pickle.Unpickler):
         return super().find_class(module, name)
 
 
+@pytest.mark.whole
 def test_a_pickle_holds_no_code_and_predicts_the_same_elsewhere(tmp_path):
     frame = rows().drop(columns="split")
     inputs = frame.drop(columns="price")

@@ -104,6 +104,7 @@ def own(tmp_path):
     return folder
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
 def test_a_table_of_own_configs_runs(own, tmp_path, capsys, launcher):
     quiet = ["tracking=none", f"paths.runs={tmp_path / 'runs'}", "trainer.accelerator=cpu"]

@@ -54,6 +54,7 @@ def test_killed_and_started_again_it_ends_with_the_trials_of_one_left_alone(tmp_
     assert len(list(Store(tmp_path / "killed" / "runs").records())) == 4
 
 
+@pytest.mark.whole
 def test_a_failed_trial_is_recorded_and_the_value_is_the_mean_validation_metric(tmp_path, capfd):
     folder = search(*arguments(tmp_path, "method.temperature=-1,1,2", "protocol.select=pearson", seeds=(0, 1)))
     trials, records = trials_of(folder), list(Store(tmp_path / "runs").records())
@@ -89,6 +90,7 @@ def test_a_search_without_a_finished_trial_says_so(tmp_path):
         search(*arguments(tmp_path, "method.temperature=-1,-2", trials=1))
 
 
+@pytest.mark.whole
 def test_searches_of_other_settings_do_not_mix(tmp_path):
     for overrides in ([], ["method.window=3"], ["method.window=3,4"]):
         with pytest.raises(UserError, match="no trial finished"):
@@ -96,6 +98,7 @@ def test_searches_of_other_settings_do_not_mix(tmp_path):
     assert len(list((tmp_path / "runs" / "searches").iterdir())) == 3
 
 
+@pytest.mark.whole
 def test_mistakes_are_told_in_one_line(tmp_path):
     for overrides, message in (
         ([], "nothing to search"),

@@ -37,6 +37,7 @@ def test_bars_are_as_long_as_their_values():
     assert two.count("#") == 40
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("method", ["supremix", "ridge"])
 def test_show_plots_in_the_terminal_and_in_a_folder(tmp_path, capsys, method):
     directory, record = run_small(tmp_path, f"method={method}")

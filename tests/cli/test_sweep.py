@@ -25,6 +25,7 @@ def rows(tmp_path):
     return list(csv.DictReader(file.open()))
 
 
+@pytest.mark.whole
 def test_a_sweep_numbers_its_jobs_and_ends_with_a_table_sorted_by_validation(tmp_path, monkeypatch, capsys):
     found = sweep(tmp_path, monkeypatch, "method=vanilla,ridge", "seed=0,1")
     out, err = capsys.readouterr()
@@ -52,6 +53,7 @@ def test_a_sweep_numbers_its_jobs_and_ends_with_a_table_sorted_by_validation(tmp
     assert out.splitlines()[-1].endswith("sweep.csv")
 
 
+@pytest.mark.whole
 def test_jobs_in_other_processes_are_in_the_table_and_failed_ones_last(tmp_path, monkeypatch, capsys):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -63,6 +65,7 @@ def test_jobs_in_other_processes_are_in_the_table_and_failed_ones_last(tmp_path,
     assert "failed" in capsys.readouterr().out
 
 
+@pytest.mark.whole
 def test_a_higher_value_of_the_selecting_metric_comes_first(tmp_path, monkeypatch):
     found = sweep(tmp_path, monkeypatch, "method=vanilla", "protocol.select=r2", "seed=range(2)")
     values = [float(row["val r2"]) for row in found]

@@ -43,6 +43,7 @@ def said(conf):
     return settings(collect(spec, [(cell, record(1.0)) for cell in plan(spec, conf, [])]))
 
 
+@pytest.mark.whole
 def test_a_row_takes_what_was_best_on_validation_and_the_table_says_so(conf, tmp_path, monkeypatch):
     monkeypatch.setattr(tuning, "_own", lambda *_: 1e9)
     found = tuned(conf, tmp_path)
@@ -60,6 +61,7 @@ def test_a_row_takes_what_was_best_on_validation_and_the_table_says_so(conf, tmp
     assert [row.tuned for row in small.rows] == [None, None]
 
 
+@pytest.mark.whole
 def test_its_own_settings_stay_where_they_are_better(conf, tmp_path):
     rules = yaml.safe_load((conf / "table" / "_tuning.yaml").read_text())
     rules["rows"]["vanilla"] = ["dataset.recipe.vanilla.lr=1e-8,1e-9"]

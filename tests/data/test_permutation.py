@@ -52,6 +52,7 @@ def test_validation_labels_follow_those_of_training():
     np.testing.assert_array_equal(permute_labels(same, 0).val.y, permute_labels(same, 0).train.y)
 
 
+@pytest.mark.whole
 def test_supcon_cannot_tell_and_supremix_can(tmp_path):
     """SupCon hears equality only: its encoder is the same up to the order of sums. The probe learns other labels."""
     for method, same in (("supcon", True), ("supremix", False)):

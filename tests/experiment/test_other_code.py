@@ -37,6 +37,7 @@ def test_a_record_names_its_code_and_its_encoders(tmp_path):
     assert record["pretrain_code"] is None
 
 
+@pytest.mark.whole
 def test_a_run_of_other_code_is_shown_as_such_and_with_rerun_run_anew_once(tmp_path, capfd):
     directory, first = run_small(tmp_path, "method=supcon")
     encoder = tmp_path / "runs" / "encoders" / first["pretrain_id"]

@@ -316,6 +316,7 @@ def test_a_figure_of_more_runs_or_of_other_settings_is_kept_in_its_folder(tmp_pa
     assert drawn(more)[1] is None
 
 
+@pytest.mark.whole
 def test_a_figure_runs_what_is_missing_once_and_draws_it(tmp_path, capsys):
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)

@@ -50,6 +50,7 @@ def model_of(name):
     return Model(backbone.eval(), nn.ModuleDict(heads).eval(), intake, {"inputs": forms_of(x)}, about)
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("name", "head", "to"), [("resnet18", "trained", "onnx"), ("mlp", "ridge", "torch")])
 def test_a_backbone_has_the_same_outputs(tmp_path, name, head, to):  # all of them: tests/long/exports.py

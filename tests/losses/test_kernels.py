@@ -38,6 +38,7 @@ for settings in (
 """
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(find_spec("triton") is None, reason="needs Triton")
 def test_interpreted_kernels_are_the_definition():
     """In a process of its own: Triton decides how to run when it is imported."""

@@ -69,6 +69,7 @@ def test_theorem_1_the_weight_magnifies_the_farther_negative(reduction):
         torch.testing.assert_close(magnified, expected, rtol=1e-8, atol=0)
 
 
+@pytest.mark.whole
 @hypothesis.settings(max_examples=150, deadline=None, derandomize=True)
 @hypothesis.given(
     y=st.lists(st.integers(0, 12), min_size=2, max_size=20),

@@ -494,6 +494,7 @@ def die_at_row_8(items, **settings):
     return write_images(items, **settings)
 
 
+@pytest.mark.whole
 def test_killed_worker_is_one_line_and_the_same_command_goes_on(source, main, folder, monkeypatch):
     truncate(source)
     monkeypatch.setattr(faces, "PER_PIECE", 4)

@@ -132,6 +132,7 @@ def test_no_workers_are_refused():
         list(in_parallel(double, [1], 0))
 
 
+@pytest.mark.whole
 def test_interrupting_the_command_line_keeps_what_is_done(tmp_path):
     """Ctrl-C with two workers: what is done or in work stays, and the same command finishes."""
     root = Path(__file__).parents[2]

@@ -562,6 +562,7 @@ def test_a_run_from_the_command_line_s_config(whole, tmp_path):
 # ---- the real files
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("split", "folder", "val_in_train", "test_in_train"),
     [("yang", "stsb_dir", 8, 15), ("authors", "stsb_dir_authors", 15, 10)],

@@ -146,6 +146,7 @@ def faces_of(ages: np.ndarray, pixels: int = 32) -> np.ndarray:
     return np.stack(drawn)
 
 
+@pytest.mark.whole
 def test_brightness_does_not_tell_the_age():
     ages = np.random.default_rng(0).uniform(5, 90, 500)
     mean_colour = faces_of(ages).mean(axis=(1, 2))

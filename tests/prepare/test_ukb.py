@@ -341,6 +341,7 @@ def die_at_the_third_piece(items, **settings):
     return make_piece(items, **settings)
 
 
+@pytest.mark.whole
 def test_a_killed_worker_is_one_line_and_the_same_command_goes_on(raw, prepared, monkeypatch, capsys):
     monkeypatch.setattr(ukb, "PER_PIECE", 8)
     monkeypatch.setattr(ukb, "make_piece", die_at_the_third_piece)

@@ -74,6 +74,7 @@ def records(folder):
     return [json.loads(line) for line in (folder / "results/compare_houses/records.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.whole
 def test_every_method_and_reference_stands_in_the_table(folder):
     assert [record["cell"]["row"] for record in records(folder)] == [row.name for row in SPEC.rows]
     table = (folder / "results/compare_houses/table.md").read_text()
@@ -83,6 +84,7 @@ def test_every_method_and_reference_stands_in_the_table(folder):
     assert re.search(r"\| Ridge \| 1 \| (?:\*\*)?0\.\d\d(?:\*\*)? \|", table)  # of labels that span more than 10
 
 
+@pytest.mark.whole
 def test_what_is_understood_of_the_file_is_shown_but_not_for_each_run(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     assert main(command("--out", "third", "paths.runs=third_runs", "--methods", "vanilla")) == 0
@@ -113,6 +115,7 @@ def test_the_page_stands_alone_and_says_which_network_is_the_best_by_validation(
     assert "price &amp; tax" in text
 
 
+@pytest.mark.whole
 def test_the_same_command_again_runs_nothing_and_writes_the_same(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     out = folder / "results/compare_houses"
@@ -126,6 +129,7 @@ def test_the_same_command_again_runs_nothing_and_writes_the_same(folder, monkeyp
     assert "12 of 12 runs finished" in said.err
 
 
+@pytest.mark.whole
 def test_methods_are_chosen_and_one_of_the_users_own_stands_among_them(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     (folder / "configs/method").mkdir(parents=True)
@@ -143,6 +147,7 @@ def test_methods_are_chosen_and_one_of_the_users_own_stands_among_them(folder, m
     assert "--methods Ridge: a row of the comparison has this name" in capsys.readouterr().err
 
 
+@pytest.mark.whole
 def test_over_seeds_the_best_has_its_distance_to_the_references_and_less_than_is_there_replaces_nothing(
     folder, monkeypatch, capsys
 ):
@@ -162,6 +167,7 @@ def test_over_seeds_the_best_has_its_distance_to_the_references_and_less_than_is
     assert (place / "report.html").read_bytes() == before
 
 
+@pytest.mark.whole
 def test_a_run_that_fails_is_shown_as_such_and_the_rest_stands(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     out = folder / "other"

@@ -44,6 +44,7 @@ assert not [finder for finder in sys.meta_path if type(finder).__module__.starts
 """
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("code", [TRAINS, A_MODULE_INSIDE], ids=["trains", "a module inside"])
 def test_what_is_put_off_comes_when_it_is_asked_for(code):
     hidden = "import sys; sys.modules['torchmetrics'] = None\n"  # Fabric looks at its version, and so imports it all

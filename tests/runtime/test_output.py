@@ -28,6 +28,7 @@ def ended(tmp_path, arguments, cut):
     return processes.code(processes.start(processes.command_cut, arguments, cut, log=log)), log.read_text().splitlines()
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("cut", ["pipe", "full", "closed"])
 def test_a_run_goes_on_and_is_saved_though_nobody_takes_what_it_says(tmp_path, cut):
     places = {1: cut, 2: cut}

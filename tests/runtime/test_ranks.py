@@ -84,6 +84,7 @@ def test_stopped_on_two_ranks_it_ends_on_one_and_on_two_as_on_one(tmp_path, over
     assert experiment.run(both) == directory  # shown by this process; no rank is started for it
 
 
+@pytest.mark.whole
 def test_a_signal_to_the_process_that_waits_saves_and_ends_all(tmp_path):
     cfg = config(tmp_path, "method.pretrain.epochs=100000", "trainer.devices=2", "trainer.checkpoint.minutes=0.002")
 
@@ -251,6 +252,7 @@ def test_under_torchrun_one_rank_speaks(tmp_path, overrides, said):
     assert len(list((tmp_path / "runs").glob("*/DONE"))) == (not said)
 
 
+@pytest.mark.whole
 def test_torchrun_is_for_one_run_on_as_many_ranks(tmp_path, monkeypatch):
     for name, value in {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(name, value)

@@ -211,6 +211,7 @@ def save_outcomes(folder):
     torch.save(outcomes(), folder / f"{ranks.rank()}.pt")
 
 
+@pytest.mark.whole
 def test_two_ranks_have_the_losses_gradients_and_predictions_of_one(tmp_path):
     spawn.start(2, save_outcomes, tmp_path)
     expected = outcomes()

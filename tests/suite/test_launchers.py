@@ -111,6 +111,7 @@ def test_on_slurm_a_run_is_put_back_into_the_queue_and_ends_the_same(monkeypatch
     assert {"requeue", "signal=USR2@120", "open-mode=append", "time=240", "partition=some", "array=0-1%2"} <= set(asked)
 
 
+@pytest.mark.whole
 def test_what_a_launcher_loses_fails_alone(tmp_path, monkeypatch, expected):
     from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 

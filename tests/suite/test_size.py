@@ -68,6 +68,7 @@ def lines():
     return [*found.values(), *([f"dataset={name}", "method=vanilla"] for name in DATASETS)]
 
 
+@pytest.mark.whole
 def test_nothing_changes_but_items_resolution_width_and_epochs():
     for line in lines():
         for real, small in zip(settings(line), settings(SMALL.line(line)), strict=True):
@@ -126,6 +127,7 @@ def test_what_names_no_dataset_stays_as_it_is():
     assert SMALL.line(line) == line
 
 
+@pytest.mark.whole
 def test_figures_take_their_epochs_and_numbers_of_rows_from_the_dataset():
     epochs, rows = (figure_spec.load(CONF / "figure" / f"{number}.yaml").spec for number in (3, 4))
 
@@ -216,6 +218,7 @@ def place(tmp_path_factory):
         yield root
 
 
+@pytest.mark.whole
 def test_a_figure_runs_from_nothing(place):
     folder = place / "results" / "small" / "figure_2"
     assert b"Synthetic data" in (folder / "figure.png").read_bytes()

@@ -125,6 +125,7 @@ def test_every_metric_of_a_dashboard_is_one_that_a_run_logs(tmp_path, monkeypatc
     assert record["config"]["method"]["beta"]
 
 
+@pytest.mark.whole
 def test_the_command_line_writes_a_file_and_says_what_it_shows(tmp_path, capsys):
     file = tmp_path / "view.json"
     swept = ["sweep", "--tags", "sweep-1", "--over", "method.window", "dataset=diabetes"]

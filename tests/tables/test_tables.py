@@ -63,6 +63,7 @@ def test_a_specification_takes_what_it_leaves_out_from_its_base(tmp_path):
         load(tmp_path / "b.yaml")
 
 
+@pytest.mark.whole
 def test_every_override_of_every_table_composes():
     lines: dict[tuple[str, ...], list[str]] = {}  # each row's and panel's overrides once, whatever tables they are in
     for spec in map(load, TABLES):
@@ -158,6 +159,7 @@ def test_a_setting_of_a_panel_keeps_the_panels_that_have_it():
         with_panels(spec, ["dataset.scaling=minmax"])
 
 
+@pytest.mark.whole
 def test_a_table_runs_only_what_is_missing_and_renders_again_from_its_records(tmp_path, capfd):
     _, cells, folder = small_table(tmp_path)
     store = Store(tmp_path / "runs")
@@ -208,6 +210,7 @@ def test_runs_of_other_code_are_counted_marked_and_with_rerun_run_anew_alone(tmp
     assert f"- Code: {whole}\n" in (folder / "table.md").read_text()
 
 
+@pytest.mark.whole
 def test_failed_runs_are_named_and_the_rest_stands(tmp_path):
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)
@@ -262,6 +265,7 @@ gain: {row: Ridge, metric: mae, against: [Linear]}
     return conf, [*overrides, "trainer.accelerator=cpu"]
 
 
+@pytest.mark.whole
 def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_path, capfd, monkeypatch):
     conf, overrides = two_tables(tmp_path)
     tracked = []
@@ -460,6 +464,7 @@ def test_committed_tables_are_what_their_records_give(folder, tmp_path):
         assert json.loads(line)["cell"]["overrides"]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("number", "script", "file"),
     [("5", uci_airfoil, "uci_airfoil/airfoil_self_noise.dat"), ("2", stsb_dir, "stsb_dir/train_new.tsv")],

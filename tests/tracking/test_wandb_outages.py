@@ -97,6 +97,7 @@ def test_a_server_that_refuses_the_key_or_fails(tmp_path, wandb_server, status):
     assert not uploads.is_uploaded(mirror.run)
 
 
+@pytest.mark.whole
 def test_a_server_that_takes_everything_and_never_answers(tmp_path, wandb_server):
     mirror = Mirror("online", tmp_path)
     wandb_server.silent = True

@@ -71,6 +71,7 @@ def sync(tmp_path, *arguments):
     return main(["wandb", "sync", *arguments, f"paths.runs={tmp_path / 'runs'}"])
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("wandb_key")
 def test_a_run_goes_up_once(tmp_path, offline_run, wandb_server, capfd):
     assert sync(tmp_path, "--dry-run") == 0

@@ -102,6 +102,7 @@ def test_what_was_read_can_be_put_back():
         np.testing.assert_array_equal(second.arrays()[name], values)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("method", ["supcon", "supremix"])
 def test_reading_changes_no_bit_of_the_encoder(tmp_path, method):
     states = {}

@@ -80,6 +80,7 @@ def undisturbed(tmp_path_factory):
     return find
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("overrides", "stages"),
     [
@@ -113,6 +114,7 @@ def test_killed_at_random_steps_it_ends_with_the_same_bits(tmp_path, undisturbed
     assert "not a whole checkpoint" not in before
 
 
+@pytest.mark.whole
 def test_stopped_while_the_first_batch_of_an_epoch_is_read_it_takes_up_statistics_once(tmp_path, undisturbed):
     cfg, log = config(tmp_path, *RUNNING), tmp_path / "log"
     assert processes.code(processes.start(processes.run_until, cfg, "adapt", BATCHES, signal.SIGTERM, log=log)) == 1
@@ -143,6 +145,7 @@ def interrupted(tmp_path, overrides=(), batch=13):
     return cfg, folder
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("damaged", "instead"), [(1, "the one before it"), (2, "the beginning of pretrain")])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, undisturbed, capfd, damaged, instead):
     cfg, folder = interrupted(tmp_path)
@@ -228,6 +231,7 @@ def test_eight_processes_finish_every_run_once(tmp_path, undisturbed):
     assert_same(tmp_path / "runs", expected)
 
 
+@pytest.mark.whole
 def test_the_second_process_on_a_run_waits_for_the_first_and_shows_what_it_left(tmp_path):
     cfg, store, journal = config(tmp_path, "trainer.progress=plain"), Store(tmp_path / "runs"), tmp_path / "journal"
     first, second = tmp_path / "first", tmp_path / "second"
