@@ -85,6 +85,10 @@ def test_the_choice_is_by_dataset_and_by_method(tmp_path):
     written(tmp_path, "extended_ames", {"Ridge": 1.0, "Vanilla": 4.0, "C-Mixup": 2.0, ours: 2.1}, spread=1e-5)
     written(tmp_path, "extended_diabetes", {"Ridge": 9.0, "Vanilla": 2.0, ours: 1.0}, spread=1e-5)
     lines = write_choice(CONF, tmp_path).read_text().splitlines()
+    assert f"- The steadiest network: **{ours}**, at most 5.0 % above the lowest, in 2 of 2 tables." in lines
+    apart = "C-Mixup (Extended table: Ames house prices), SupReMix, fine-tuned (Extended table: Ames house prices), "
+    below = next(line for line in lines if line.startswith("- Networks below Vanilla beyond the noise"))
+    assert below.endswith(f": {apart}SupReMix, fine-tuned (Extended table: scikit-learn's diabetes data).")
     ames = next(line for line in lines if "(extended_ames/table.md), MAE" in line)
     for part in ("| Ridge: 1.00 | 4.00 | C-Mixup: 2.00 | −2.000, p ", f" \\* | {ours}: 2.10 | +0.100 to C-Mixup, p "):
         assert part in ames

@@ -27,7 +27,9 @@ HEAD = [
     "# Which method should I use",
     "",
     "Made from the extended tables by `supremix table --render-all`. References have no network: try them first, since "
-    "they train in seconds. All other rows are networks.",
+    "they train in seconds. All other rows are networks. Of pre-trained ones, *probe* is a linear head on the frozen "
+    "network, *fine-tuned* trains all of it on; *joint* is one training with both losses; *l2* compares embeddings by "
+    "their Euclidean distance, without a projection head.",
     "",
 ]
 NOTES = [
@@ -46,11 +48,28 @@ def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
     networks = [_networks(results) for results in tables]
     rows = dict.fromkeys(name for means in networks for name in means)
     above = {row: [_above(means, row) for means in networks] for row in rows}
-    parts = [_by_dataset(tables), _by_method(tables, above), _left_out(tables, above)]
+    parts = [_answer(tables, above), _by_dataset(tables), _by_method(tables, above), _left_out(tables, above)]
     lines = [*HEAD, *synthetic, *(line for part in parts for line in [*part, ""] if part)]
     lines += [f"- {note}" for note in (*NOTES, *in_tables(tables))]
     write_texts(out, {PAGE: "\n".join(lines) + "\n"})
     return out / PAGE
+
+
+def _answer(tables: list[Results], above: Above) -> list[str]:
+    """Return a line with the steadiest network, and one with those that are below Vanilla beyond the noise."""
+    steadiest = _steadiest(above)[0]
+    known = [value for value in above[steadiest] if value is not None]
+    below = []
+    for results in tables:
+        beside = differences(results, _panel(results)).beside[str(results.spec.against)]
+        apart = [row for row in _networks(results) if row in beside and beside[row].p < DECIDED]
+        below += [f"{row} ({results.spec.title})" for row in apart if beside[row].seeds.mean < 0]
+    return [
+        f"- The steadiest network: **{steadiest}**, at most {max(known):.1f} % above the lowest, in {len(known)} of "
+        f"{len(tables)} tables.",
+        f"- Networks below {tables[0].spec.against} beyond the noise (Holm, p < {DECIDED}): "
+        f"{', '.join(below) or 'none'}.",
+    ]
 
 
 def _by_dataset(tables: list[Results]) -> list[str]:
@@ -60,9 +79,9 @@ def _by_dataset(tables: list[Results]) -> list[str]:
         "lowest reference",
         "Vanilla",
         "lowest network",
-        "less Vanilla",
+        "difference to Vanilla",
         "lowest of ours",
-        "less the best other",
+        "difference to the best other network",
     ]
     lines = ["## By dataset", "", md_line(head), md_line(["---"] * len(head))]
     for results in tables:

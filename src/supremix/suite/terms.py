@@ -7,7 +7,7 @@ TERMS = {
     "last": "at the last epoch",
     "linear probe": "a linear head on the features of a network that is trained no more",
     "ridge": "the linear probe in closed form: ridge regression on the features, its strength chosen on validation",
-    "knn": "the mean label of the five training rows nearest in features",
+    "knn": "the mean label of the five training rows nearest in features, weighted by 1/distance",
     "GM": "geometric mean of the absolute errors, in which a few large errors count less than in the MAE",
     "slope": "of errors against labels; below 0 where predictions are drawn to the mean",
     "corrected": "without the bias that validation rows show",
