@@ -118,3 +118,22 @@ def test_what_is_far_from_the_origin_or_at_a_low_temperature_agrees_with_the_def
     expected, expected_ND = value_and_gradient(lambda z: loss(z, y_N, draws(12)), z_ND)
     torch.testing.assert_close(value, expected, rtol=1e-9, atol=0)
     torch.testing.assert_close(gradient_ND, expected_ND, rtol=1e-7, atol=1e-9 * expected_ND.abs().max().item())
+
+
+@pytest.mark.parametrize("loss", [SupCRLoss(), SupReMixLoss(1.0, 2.0, similarity="l2")], ids=["supcr", "supremix"])
+def test_squares_that_overflow_show(loss):
+    z_ND = (1e160 * embeddings(9).double()).requires_grad_()
+    value = loss(z_ND, torch.arange(9.0) // 2)
+    value.backward()
+    assert not (value.isfinite() and z_ND.grad.isfinite().all())
+
+
+def test_padding_of_mix_pos_far_from_all_adds_nothing():
+    """With a distance d of all rows, e^d of padding beyond the range of numbers was multiplied by 0."""
+    loss, y_N = SupReMixLoss(1.0, 1.0, similarity="l2", mix_neg=False), torch.arange(3.0)
+    for distance in np.linspace(700, 720, 200):
+        z_ND = (distance * torch.tensor([[0.0, 0], [1, 0], [0, 1]]).double()).requires_grad_()
+        value = loss(z_ND, y_N)
+        value.backward()
+        assert value.isfinite()
+        assert z_ND.grad.isfinite().all()

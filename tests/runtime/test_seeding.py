@@ -19,13 +19,11 @@ def test_seeding_for_a_cpu_leaves_other_devices_alone(monkeypatch):
         name = "manual_seed" if module is torch.mps else "manual_seed_all"
         monkeypatch.setattr(module, name, lambda seed: pytest.fail("seeded a device that is not the model's"))
     seed_global(torch.device("cpu"), 0, "pretrain", "dropout", 1)
-    with initialising(0, "init"):
-        torch.nn.Linear(2, 2)
 
 
-def test_seeding_for_a_gpu_seeds_both_its_generator_and_the_cpus(monkeypatch):
+def test_seeding_for_a_gpu_seeds_every_generator(monkeypatch):
     seen = []
-    monkeypatch.setattr(torch.cuda, "manual_seed", seen.append)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seen.append)
     seed_global(torch.device("cuda"), 0, "pretrain", "dropout", 1)
     drawn = torch.rand(3)
     torch.default_generator.manual_seed(derive(0, "pretrain", "dropout", 1))

@@ -69,3 +69,9 @@ def test_the_largest_gradient_shows_what_is_not_finite(gradients, largest):
         parameter.grad = torch.tensor(values)
     assert torch.allclose(largest_gradient(parameters), torch.tensor(largest), equal_nan=True)
     assert torch.equal(parameters[0].grad, torch.tensor(gradients[0]))  # read, not changed
+
+
+def test_the_largest_gradient_of_a_complex_weight_is_its_absolute_value():
+    weight = nn.Parameter(torch.zeros(2, dtype=torch.cfloat))
+    weight.grad = torch.tensor([3 + 4j, 1 + 0j])
+    assert largest_gradient([weight]) == 5

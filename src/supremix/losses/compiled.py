@@ -84,16 +84,17 @@ class Loops(torch.autograd.Function):
         return upstream * gradient_ND, None, None
 
 
-def by_loops(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> tuple[float, Tensor]:
-    """Return SupReMix and its gradient (N, D); in float32 where that has the digits, which logits of 10 or less do."""
+def by_loops(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> tuple[float, Tensor] | None:
+    """Return SupReMix and its gradient (N, D), None where squares overflow.
+
+    It is computed in float32 where that has the digits, which logits of 10 or less do.
+    """
     bounded = loss.similarity == "cosine" and (loss.renormalise or loss.mix_space == "sphere")
     if z_ND.dtype == torch.float32 and len(z_ND) > ROWS_OF_FLOAT32 and bounded and loss.temperature >= 0.1:
         found = value_and_gradient(z_ND, lam_NN, windows, loss, torch.float32)
         if found is not None:
             return found
-    found = value_and_gradient(z_ND, lam_NN, windows, loss, torch.float64)
-    assert found is not None
-    return found
+    return value_and_gradient(z_ND, lam_NN, windows, loss, torch.float64)
 
 
 def supcr(z_ND: Tensor, labels: Labels, temperature: float) -> tuple[float, Tensor] | None:
@@ -110,9 +111,14 @@ def supcr(z_ND: Tensor, labels: Labels, temperature: float) -> tuple[float, Tens
 
 
 def centred_rows(z_ND: Tensor, order_N: np.ndarray) -> tuple[Tensor, np.ndarray, float]:
-    """Return embeddings in label order, centred, in float64, their squared distances (N, N), and the largest."""
+    """Return embeddings in label order, centred, in float64, their squared distances (N, N), and the largest.
+
+    Where squares may overflow it is infinity, and the distances are no numbers.
+    """
     row_ND, _ = definition.NegativeDistance().rows(z_ND.index_select(0, torch.from_numpy(order_N)).double())
     square_NN = (row_ND @ row_ND.T).numpy()
+    if not square_NN.trace() < 1e300:  # here, since compiled loops know no NaN
+        return row_ND, square_NN, math.inf
     return row_ND, square_NN, compiled_loops().squared_distances(square_NN)
 
 
@@ -125,7 +131,7 @@ def in_batch_order(row_ND: Tensor, order_N: np.ndarray, z_ND: Tensor) -> Tensor:
 def value_and_gradient(
     z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any, dtype: torch.dtype
 ) -> tuple[float, Tensor] | None:
-    """Return the loss and its gradient (N, D); None where ``dtype`` is float32 and loses digits.
+    """Return the loss and its gradient (N, D); None where ``dtype`` is float32 and loses digits, or squares overflow.
 
     Args:
         z_ND, lam_NN, windows, loss: as of `supremix`.
@@ -136,7 +142,9 @@ def value_and_gradient(
     array_dtype: Any = np.float32 if dtype == torch.float32 else np.float64
     numbers_3N, bound = np.ones((3, n), array_dtype), 0.0
     if l2:
-        row_ND, between_NN, _ = centred_rows(z_ND, windows.order_N)
+        row_ND, between_NN, largest = centred_rows(z_ND, windows.order_N)
+        if math.isinf(largest):
+            return None
     else:
         row_ND, tiny = torch.empty(z_ND.shape, dtype=dtype), torch.finfo(z_ND.dtype).tiny
         smallest, largest = loops.unit_rows(

@@ -60,11 +60,11 @@ class How(NamedTuple):
 
 
 def exp(x):
-    """Return e^x for x ≤ 0, cut off where it is nothing beside 1."""
+    """Return e^x for x ≤ 0, cut off where it is nothing beside 1; for padding, where x may be anything, some number."""
 
 
 def exp32(x):
-    x = max(x, np.float32(-87))
+    x = min(max(x, np.float32(-87)), np.float32(0))
     n = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
     r = x - n * np.float32(0.693359375) + n * np.float32(2.12194440e-4)
     y = r * np.float32(1.9875691500e-4) + np.float32(1.3981999507e-3)
@@ -77,7 +77,7 @@ def exp32(x):
 
 
 def exp64(x):
-    x = max(x, -700.0)
+    x = min(max(x, -700.0), 0.0)
     n = np.floor(x * 1.4426950408889634 + 0.5)
     r = x - n * 0.693145751953125 - n * 1.42860682030941723212e-6
     z = r * r

@@ -21,20 +21,18 @@ def generator(seed: int, *names: str | int, device: torch.device | str = "cpu") 
 
 
 def seed_global(device: torch.device, seed: int, *names: str | int) -> None:
-    """Seed torch's global generators, which dropout draws from, for the stream ``names``: the CPU's and the device's.
-
-    `torch.manual_seed` seeds those of all devices, and keeps the stack of each call for a GPU that is never used.
-    """
-    torch.default_generator.manual_seed(derive(seed, *names))
-    if device.type != "cpu":
-        torch.get_device_module(device).manual_seed(derive(seed, *names))
+    """Seed torch's global generators, which dropout on ``device`` draws from, for the stream ``names``."""
+    if device.type == "cpu":  # torch.manual_seed would format and keep a stack for each GPU that is never used
+        torch.default_generator.manual_seed(derive(seed, *names))
+    else:
+        torch.manual_seed(derive(seed, *names))
 
 
 @contextmanager
 def initialising(seed: int, *names: str | int) -> Iterator[None]:
-    """Initialise modules built inside, on the CPU, from the stream ``names``, and restore torch's global state."""
+    """Initialise the modules built inside from the stream ``names``, and restore torch's global state after."""
     with torch.random.fork_rng(devices=[]):
-        seed_global(torch.device("cpu"), seed, *names)
+        torch.manual_seed(derive(seed, *names))
         yield
 
 

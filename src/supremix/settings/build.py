@@ -29,7 +29,7 @@ NEEDED = {
     "loss": ("forward", "parameters"),
     "projection": ("forward", "parameters"),
     "estimator": ("fit", "predict"),
-    "optimizer": ("step", "param_groups"),
+    "optimizer": ("step", "zero_grad", "param_groups"),
     "scheduler": ("step", "get_last_lr"),
     "lds": ("row_weights",),
     "fds": ("calibrated",),

@@ -80,4 +80,5 @@ def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
     gradients = [parameter.grad.reshape(-1) for parameter in parameters if parameter.grad is not None]
     # Of one copy: a norm of each parameter takes longer than the step of a small network, and the infinity norm of
     # torch.linalg ten times as long as this.
-    return torch.cat(gradients).abs_().amax()
+    copy = torch.cat(gradients)
+    return (copy.abs() if copy.is_complex() else copy.abs_()).amax()
