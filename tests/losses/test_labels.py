@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from supremix.losses import KernelContrastLoss, SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.losses import KernelContrastLoss, SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss, definition
+from supremix.losses.labels import read_label_vectors
 from tests.reference import supremix as reference
 from tests.reference.agreement import assert_agrees, draws, embeddings, value_and_gradient
 from tests.reference.supcon import supcon_loss
@@ -212,3 +213,18 @@ def test_a_loss_compiled_by_itself_draws_and_refuses_as_ever(name):
     assert torch.equal(value, loss(z, torch.tensor(LABELS)))
     with pytest.raises(ValueError, match=r"y_N\[0\] is nan"):
         compiled(z, torch.full((7,), math.nan))
+
+
+@pytest.mark.parametrize("settings", [{}, {"similarity": "l2"}, {"mix_neg": False}])
+def test_loops_and_definition_agree_on_which_labels_are_the_same_to_the_last_bit(settings):
+    """A difference of two labels rounds where label ± tolerance does not: 1e9 + k/2²³ with k from 0 to 3."""
+    pytest.importorskip("numba")
+    generator = torch.Generator().manual_seed(0)
+    z_ND = torch.randn(8, 4, generator=generator, dtype=torch.float64)
+    for seed in range(40):
+        steps_N = np.random.default_rng(seed).integers(0, 4, 8)
+        y_N, loss = 1e9 + steps_N * 2.0**-23, SupReMixLoss(1.0, 1e-7, on_no_positive="zero", **settings)
+        lam_NN = torch.full((8, 8), 0.3, dtype=torch.float64)
+        windows = loss._windows(read_label_vectors(y_N))
+        lam = None if settings.get("mix_neg") is False else lam_NN
+        assert torch.allclose(loss(z_ND, y_N, lam_NN), definition.supremix(z_ND, lam, windows, loss), rtol=1e-12)

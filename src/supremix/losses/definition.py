@@ -92,7 +92,6 @@ class Batch(NamedTuple):
         own_N: squared norms of sources.
         label_N, share_N, pull_N: labels above the lowest, (N, T) of vectors, and the weights of `anchor_weights`.
         low_N, same_N, high_N, end_N: bounds as in `Windows`.
-        tolerance: distance up to which labels are the same.
         similarity: `Cosine` or `NegativeDistance`.
         loss: the `SupReMixLoss` whose settings apply.
     """
@@ -107,7 +106,6 @@ class Batch(NamedTuple):
     same_N: Tensor
     high_N: Tensor
     end_N: Tensor
-    tolerance: float
     similarity: Any
     loss: Any
 
@@ -142,7 +140,7 @@ def supremix(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -
     anchor_ND, source_ND = similarity.rows(z_ND.index_select(0, order_N).to(exact), torch.finfo(z_ND.dtype).tiny)
     if loss.detach_mixtures:
         source_ND = source_ND.detach()
-    columns: Any = (label_N, *numbers[-2:], *bounds, windows.tolerance, similarity, loss)
+    columns: Any = (label_N, *numbers[-2:], *bounds, similarity, loss)
     batch = Batch(anchor_ND, source_ND, source_ND.square().sum(1), *columns)
     parts = [
         (batch, block, None if lam_NN is None else lam_NN[block.start : block.stop])
@@ -199,7 +197,8 @@ def weights_and_positives(
     """Return log(R w) of each pair, −∞ where there is none, and how often its logit is subtracted; (A, M) both."""
     gap = batch.label_N[rows, None] - batch.label_N
     gap_AN = gap.abs() if gap.ndim == 2 else torch.linalg.vector_norm(gap, dim=2)
-    same_AN, place_N = gap_AN <= batch.tolerance, torch.arange(len(batch.own_N), device=gap_AN.device)
+    place_N = torch.arange(len(batch.own_N), device=gap_AN.device)
+    same_AN = (place_N >= batch.same_N[rows, None]) & (place_N < batch.high_N[rows, None])
     itself_AN = place_N[rows, None] == place_N
     weight, positive = batch.loss.weight, [same_AN ^ itself_AN]
     log_weight = [(gap_AN if weight else torch.zeros_like(gap_AN)).log1p().masked_fill(itself_AN, -torch.inf)]
