@@ -28,7 +28,7 @@ def main() -> None:
     print(bench_loss.table("SupCR", "column loop", measured["supcr"]), flush=True)
     measured["cost"] = bench_cost.measure_cost(options.rounds)
     print(bench_cost.table(measured["cost"]), flush=True)
-    measured["step"] = bench_step.measure_step(options.rounds)
+    measured["step"] = bench_step.measure_step(3 * options.rounds)
     print(bench_step.table(measured["step"]), flush=True)
     measured["probe"] = bench_probe.measure_probe(options.rounds)
     print(bench_probe.table(measured["probe"]), flush=True)
