@@ -58,6 +58,7 @@ def test_predictions_are_those_of_the_same_run_by_the_driver(tmp_path, method, p
     assert difference <= 1e-5 * stored["test_y"].std()
 
 
+@pytest.mark.whole
 def test_it_works_in_pipelines_searches_and_cross_validation():
     draws = np.random.default_rng(1)
     x_NF = draws.normal(size=(60, 3))

@@ -70,6 +70,7 @@ def test_the_losses_need_no_extra(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.whole
 def test_a_run_on_a_table_needs_no_extra_and_says_that_wandb_is_missing(tmp_path):
     tracked = [override for override in SMALL if not override.startswith("tracking")]
     done = without_extras(DRIVER, tmp_path, *tracked, "method=supremix", f"paths.runs={tmp_path / 'runs'}")

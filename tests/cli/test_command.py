@@ -255,6 +255,7 @@ def test_a_preparation_goes_to_its_module(tmp_path, capsys):
     assert (tmp_path / "prepared" / "uci_airfoil_tiny" / "manifest.csv").is_file()
 
 
+@pytest.mark.whole
 def test_a_sweep_goes_through_the_command(tmp_path):
     result = supremix("train", "-m", *SMALL, "method=ridge,constant", f"paths.runs={tmp_path / 'runs'}")
     assert result.returncode == 0, result.stderr

@@ -22,6 +22,7 @@ def train(tmp_path, *arguments, **environment):
     return result, used
 
 
+@pytest.mark.whole
 def test_a_run_ends_with_its_metrics_and_a_record_that_is_there(tmp_path):
     result, _ = train(tmp_path, *[part for part in SMALL if "progress" not in part])
     assert result.returncode == 0, result.stderr
@@ -52,6 +53,7 @@ def test_a_mistake_is_one_line_on_stderr_and_quick(tmp_path, arguments, message)
     assert seconds < 10  # of the processor: 3 s alone, more where processes share a core
 
 
+@pytest.mark.whole
 def test_a_terminal_shows_what_starts_before_anything_slow(tmp_path):
     primary, secondary = os.openpty()
     arguments = ["dataset=diabetes", "tracking=none", "method.temperature=-1", f"paths.runs={tmp_path}"]
@@ -74,6 +76,7 @@ def test_an_error_of_a_run_that_is_no_known_mistake_keeps_its_traceback(tmp_path
         cli()
 
 
+@pytest.mark.whole
 def test_a_failed_job_does_not_stop_a_sweep_but_fails_it(tmp_path):
     result, _ = train(tmp_path, "-m", *SMALL, "method.temperature=-1,1")
     assert result.returncode != 0

@@ -516,6 +516,7 @@ def wide_vectors(raw: Path, width: int) -> Path:
     return path
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("dataset", "width"), [("stsb_dir", 50), ("stsb_dir_full", 300)])
 def test_both_sizes_take_a_step(raw, tmp_path, dataset, width):
     vectors = find_vectors(wide_vectors(raw, width), raw)

@@ -175,6 +175,7 @@ def test_a_table_runs_only_what_is_missing_and_renders_again_from_its_records(tm
     assert before == {name: (folder / name).read_bytes() for name in names}
 
 
+@pytest.mark.whole
 def test_a_row_is_run_alone_and_stands_beside_what_the_store_has(tmp_path):
     for names in (["Constant mean"], ["Linear regression"]):
         results, _, folder = small_table(tmp_path, rows=names)
@@ -298,6 +299,7 @@ def test_absent_data_is_named_its_runs_are_not_started_and_the_rest_stands(tmp_p
     assert "left: 4 of unknown length" in plan_text
 
 
+@pytest.mark.whole
 def test_all_tables_are_rendered_from_the_store_and_a_fuller_one_is_kept(tmp_path):
     conf, overrides = two_tables(tmp_path)
     out = tmp_path / "results"
