@@ -9,7 +9,7 @@ from supremix.report.ranks import extended_tables
 from supremix.suite.size import PAPER, Size
 from supremix.suite.spec import Panel
 from supremix.tables.cells import NOTHING, digits_of, signed
-from supremix.tables.differences import BEST, DECIDED, Difference, differences
+from supremix.tables.differences import BEST, DECIDED, Difference, Differences, differences
 from supremix.tables.files import write_texts
 from supremix.tables.gains import best
 from supremix.tables.render import md_line
@@ -48,20 +48,26 @@ def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
     networks = [_networks(results) for results in tables]
     rows = dict.fromkeys(name for means in networks for name in means)
     above = {row: [_above(means, row) for means in networks] for row in rows}
-    parts = [_answer(tables, above), _by_dataset(tables), _by_method(tables, above), _left_out(tables, above)]
+    found = [differences(results, _panel(results)) for results in tables]
+    parts = [
+        _answer(tables, found, above),
+        _by_dataset(tables, found),
+        _by_method(tables, above),
+        _left_out(tables, above),
+    ]
     lines = [*HEAD, *synthetic, *(line for part in parts for line in [*part, ""] if part)]
     lines += [f"- {note}" for note in (*NOTES, *in_tables(tables))]
     write_texts(out, {PAGE: "\n".join(lines) + "\n"})
     return out / PAGE
 
 
-def _answer(tables: list[Results], above: Above) -> list[str]:
+def _answer(tables: list[Results], found: list[Differences], above: Above) -> list[str]:
     """Return a line with the steadiest network, and one with those that are below Vanilla beyond the noise."""
     steadiest = _steadiest(above)[0]
     known = [value for value in above[steadiest] if value is not None]
     below = []
-    for results in tables:
-        beside = differences(results, _panel(results)).beside[str(results.spec.against)]
+    for results, differing in zip(tables, found, strict=True):
+        beside = differing.beside[str(results.spec.against)]
         apart = [row for row in _networks(results) if row in beside and beside[row].p < DECIDED]
         below += [f"{row} ({results.spec.title})" for row in apart if beside[row].seeds.mean < 0]
     return [
@@ -72,7 +78,7 @@ def _answer(tables: list[Results], above: Above) -> list[str]:
     ]
 
 
-def _by_dataset(tables: list[Results]) -> list[str]:
+def _by_dataset(tables: list[Results], found: list[Differences]) -> list[str]:
     """Return a line for each table: its best reference, Vanilla, best network, and best row of ours."""
     head = [
         "table",
@@ -84,16 +90,16 @@ def _by_dataset(tables: list[Results]) -> list[str]:
         "difference to the best other network",
     ]
     lines = ["## By dataset", "", md_line(head), md_line(["---"] * len(head))]
-    for results in tables:
-        panel, found = results.spec.panels[0], differences(results, results.spec.panels[0])
+    for results, differing in zip(tables, found, strict=True):
+        panel = _panel(results)
         means = _networks(results)
         kinds = {row.name: row.kind for row in results.spec.rows_of(panel)}
         references = {name: _mean(results, name) for name, kind in kinds.items() if kind == "reference"}
         lowest, ours = best(means), best({name: mean for name, mean in means.items() if kinds[name] == "ours"})
         against = str(results.spec.against)
         cells = [_named(results, best(references)), _shown(results, against), _named(results, lowest)]
-        cells += [_difference(results, found.beside[against].get(str(lowest))), _named(results, ours)]
-        cells.append(_difference(results, found.beside[BEST].get(str(ours))))
+        cells += [_difference(results, differing.beside[against].get(str(lowest))), _named(results, ours)]
+        cells.append(_difference(results, differing.beside[BEST].get(str(ours))))
         title = f"[{results.spec.title}]({results.spec.name}/table.md), {metric_of(results, panel)}"
         lines.append(md_line([title, *cells]))
     return lines
