@@ -9,6 +9,9 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.datasets import load_linnerud
 from sklearn.metrics import r2_score
@@ -112,6 +115,54 @@ def test_several_targets_are_predicted_by_one_network(method):
     np.testing.assert_array_equal(again.predict(pd.DataFrame(x_NF)), predicted_NT)
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[20, 19\]"):
         estimator.fit(x_NF, y_NT[1:])
+
+
+def test_a_fit_leaves_the_process_as_it_was_and_threads_have_the_scores_of_one(tmp_path):
+    x_NF = np.random.default_rng(1).normal(size=(60, 3))
+    y_N = x_NF @ [1.0, 2.0, 3.0]
+    estimator = SupReMixRegressor("vanilla", epochs=2, settings=QUICK)
+    alone = cross_val_score(estimator, x_NF, y_N, cv=4)
+    with parallel_config(backend="threading"):
+        np.testing.assert_array_equal(cross_val_score(estimator, x_NF, y_N, cv=4, n_jobs=4), alone)
+
+    (tmp_path / "own.yaml").write_text("key: 3\n")
+    torch.set_deterministic_debug_mode("warn")
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(tmp_path)):
+            torch.manual_seed(4)
+            estimator.fit(x_NF, y_N)
+            drawn = torch.rand(2)
+            assert compose("own").key == 3
+        assert torch.get_deterministic_debug_mode() == 1
+    finally:
+        torch.set_deterministic_debug_mode("default")
+    assert torch.equal(drawn, torch.rand(2, generator=torch.Generator().manual_seed(4)))
+
+
+def test_a_store_of_ones_own_tells_data_apart(tmp_path):
+    x_NF = np.random.default_rng(1).normal(size=(60, 3))
+    estimator = SupReMixRegressor("vanilla", epochs=2, settings=QUICK | {"paths.runs": str(tmp_path)})
+    first = clone(estimator).fit(x_NF, x_NF[:, 0])
+    second = clone(estimator).fit(x_NF, 100 * x_NF[:, 0] + 1000)
+    assert second.predict(x_NF).min() > first.predict(x_NF).max() + 100
+    assert clone(estimator).fit(x_NF, x_NF[:, 0]).record_["id"] == first.record_["id"]
+    assert len([*tmp_path.glob("*/DONE")]) == 2
+
+
+def test_rows_of_an_array_and_of_a_table_count_by_their_columns_place():
+    x_NF = np.random.default_rng(1).normal(size=(60, 3))
+    frame = pd.DataFrame(x_NF, columns=["a", "b", "c"])
+    sizes = {"dataset.recipe.backbone.hidden": np.array([8, 4]), "protocol.batch_size": np.int64(16)}
+    for trained, other in ((frame, x_NF), (x_NF, frame)):
+        estimator = SupReMixRegressor("vanilla", epochs=1, settings=sizes).fit(trained, x_NF[:, 0])
+        with pytest.warns(UserWarning, match="feature names"):
+            np.testing.assert_array_equal(estimator.predict(other), estimator.predict(trained))
+    frame.loc[3, "b"] = np.inf
+    for rows_of in (frame, frame.to_numpy()):
+        with pytest.raises(ValueError, match="contains infinity"):
+            estimator.fit(rows_of, x_NF[:, 0])
+    with pytest.raises(ValueError, match=r"^y_val without X_val"):
+        estimator.fit(x_NF, x_NF[:, 0], None, x_NF[:, 0])
 
 
 @pytest.mark.parametrize(

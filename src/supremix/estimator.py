@@ -2,11 +2,11 @@
 
 import tempfile
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, RegressorMixin, TransformerMixin
 from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -17,6 +17,7 @@ from supremix.data.own.sheet import Sheet
 from supremix.data.own.split import drawn
 from supremix.data.own.table import table_of
 from supremix.errors import MISTAKES, one_line
+from supremix.runtime.seeding import undisturbed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,12 +94,13 @@ class SupReMixRegressor(
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31 - 1)
+        if X_val is None and y_val is not None:
+            raise ValueError("y_val without X_val: give the rows that have these labels")
         validation = None
         if X_val is not None:
             rows = self._rows(X_val, reset=False)
             validation = rows, _labels(rows, y_val)
-        threads = torch.get_num_threads()
-        with tempfile.TemporaryDirectory(prefix="supremix-") as store:
+        with undisturbed(), tempfile.TemporaryDirectory(prefix="supremix-") as store:
             try:
                 labels = [f"dataset.label=[{','.join(_targets(y_N))}]", *["dataset.label_unit=pca"] * (y_N.ndim == 2)]
                 cfg = composed(CONF, [*QUIET, f"paths.runs={quoted(store)}", *labels, *self._overrides(int(seed))])
@@ -110,8 +112,6 @@ class SupReMixRegressor(
                 self.model_.check_head(self.head)
             except MISTAKES as error:
                 raise ValueError(one_line(error)) from error
-            finally:
-                torch.set_num_threads(threads)
         for part in (self.model_.backbone, self.model_.heads):
             part.double()  # a row's prediction then does not depend on the rows beside it
         return self
@@ -151,13 +151,13 @@ class SupReMixRegressor(
 
     def _overrides(self, seed: int) -> list[str]:
         """Return the settings as the command line has them."""
-        from supremix.settings.overrides import quoted
+        from supremix.settings.overrides import written
 
         chosen = {"method": self.method, "protocol": self.protocol, "seed": seed}
         stages = ("pretrain", "adapt", "vanilla")
         chosen |= {f"dataset.recipe.{stage}.epochs": self.epochs for stage in stages}
         given = [f"{key}={value}" for key, value in chosen.items() if value is not None]
-        return [*given, *(f"{key}={_written(value, quoted)}" for key, value in (self.settings or {}).items())]
+        return [*given, *(f"{key}={written(value)}" for key, value in (self.settings or {}).items())]
 
     def _data(
         self,
@@ -183,23 +183,30 @@ class SupReMixRegressor(
             train, val = (np.flatnonzero(of_row == part) for part in ("train", "val"))
             val = val if len(val) else train  # of a handful of rows
         plan = build("dataset.load.plan", cfg.dataset.load.plan)
-        sheet = Sheet(Path("rows"), frame, [])
+        sheet = Sheet(Path("rows"), frame, [], sha256=_checksum(frame, y_N, train))
         rows = Rows(sheet, tuple(_targets(y_N)), np.arange(len(frame)).astype(str), y_N, [*frame.columns], None, None)
         return table_of(cfg.dataset.name, rows, {"train": train, "val": val, "test": val}, plan)
 
     def _rows(self, X: Any, reset: bool) -> "pd.DataFrame":
-        """Check rows; return them as a DataFrame."""
+        """Check rows; return them as a DataFrame with the columns of training, which count by their place."""
         import pandas as pd
 
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, skip_check_array=True, reset=reset)
             frame = X.reset_index(drop=True)
+            if np.isinf(frame.select_dtypes("number").to_numpy(dtype=np.float64, na_value=np.nan)).any():
+                raise ValueError("Input X contains infinity: correct it, or leave the value out")
+            names = frame.columns.map(str)
         else:
             x_NF = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset)
-            frame = pd.DataFrame(x_NF, columns=[f"x{column}" for column in range(x_NF.shape[1])])
-        if reset and len(frame) < 2:
+            frame = pd.DataFrame(x_NF)
+            names = [f"x{column}" for column in frame.columns]
+        if not reset:
+            return frame.set_axis(self._columns, axis=1)
+        if len(frame) < 2:
             raise ValueError(f"n_samples={len(frame)}: give 2 rows or more")
-        return frame.set_axis(frame.columns.map(str), axis=1)
+        self._columns: list[str] = [*names]
+        return frame.set_axis(self._columns, axis=1)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -220,18 +227,14 @@ def _labels(frame: "pd.DataFrame", y: Any) -> np.ndarray:
     return y if y.ndim == 2 and y.shape[1] > 1 else column_or_1d(y, warn=True)
 
 
+def _checksum(frame: "pd.DataFrame", y_N: np.ndarray, train_N: np.ndarray) -> str:
+    """Return a hash of rows, labels, and which rows train, by which a store of the user's own tells data apart."""
+    from pandas.util import hash_pandas_object
+
+    names = ",".join(f"{name!r}:{kind}" for name, kind in frame.dtypes.items())
+    parts = [hash_pandas_object(frame, index=False).to_numpy(), y_N, train_N]
+    return sha256(b"".join([names.encode(), *(part.tobytes() for part in parts)])).hexdigest()
+
+
 def _targets(y: np.ndarray) -> list[str]:
     return ["label"] if y.ndim == 1 else [f"label{target}" for target in range(y.shape[1])]
-
-
-def _written(value: Any, quoted: Any) -> str:
-    """Return a value as an override has it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, list | tuple):
-        return f"[{','.join(_written(item, quoted) for item in value)}]"
-    if isinstance(value, Mapping):
-        return f"{{{','.join(f'{key}:{_written(item, quoted)}' for key, item in value.items())}}}"
-    return quoted(value) if isinstance(value, str) else repr(float(value) if isinstance(value, np.floating) else value)

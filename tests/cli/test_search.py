@@ -85,6 +85,21 @@ def test_a_trial_that_begins_worse_than_the_median_gets_no_further_seeds(tmp_pat
         assert states == (expected if first[0] == 3 else ["COMPLETE"] * 6)
 
 
+def test_a_trial_that_fails_at_its_first_seed_ends_there_and_has_no_part_in_the_median(tmp_path, monkeypatch):
+    first = {0: None, 1: None, 2: None, 3: 1.0, 4: 2.0, 5: 3.0, 6: 1.5, 7: 2.5}
+    asked = []
+
+    def values(what, rows, *_):
+        asked.append((len(what.seeds), [*rows]))
+        return {number: first[number] for number in rows}
+
+    monkeypatch.setattr(study, "values", values)
+    folder = search(*arguments(tmp_path, "method.temperature=1,2", trials=8, seeds=(0, 1)), prune=True)
+    states = [trial["state"] for trial in trials_of(folder)]
+    assert states == ["FAIL"] * 3 + ["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE", "PRUNED"]
+    assert (2, [0]) not in asked
+
+
 def test_a_search_without_a_finished_trial_says_so(tmp_path):
     with pytest.raises(UserError, match=r"no trial finished, see .*trials.csv"):
         search(*arguments(tmp_path, "method.temperature=-1,-2", trials=1))
@@ -122,6 +137,11 @@ def test_the_space_is_in_hydra_s_own_words():
     assert space["method.window"].choices == ("1", "2", "3")
     temperature = space["method.temperature"]
     assert (temperature.low, temperature.high, temperature.log) == (0.5, 2.0, False)
+    whole = split(["a=int(interval(8,64))", "b=tag(log,int(interval(1,100)))"])[0]
+    assert {key: (type(space).__name__, space.log) for key, space in whole.items()} == {
+        "a": ("IntDistribution", False),
+        "b": ("IntDistribution", True),
+    }
 
 
 @pytest.mark.parametrize(

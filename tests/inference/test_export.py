@@ -7,6 +7,7 @@ from torch import nn
 
 from supremix.data.dataset import TargetScale
 from supremix.data.own.stored import Intake, forms_of
+from supremix.data.own.values import PLAIN
 from supremix.data.transforms import Log, fit_transform
 from supremix.errors import UserError
 from supremix.inference.export import export
@@ -45,7 +46,7 @@ def model_of(name):
             module.running_var.uniform_(0.5, 2)
     heads = {"trained": RegressionHead(backbone.out_dim, 0.0), "ridge": RegressionHead(backbone.out_dim, 0.0).double()}
     spec = {"vectors": backbone.vectors} if name.startswith("bilstm") else {}
-    intake = Intake(None, TargetScale(1.0, 2.0, Log(1.0)), spec, "y")
+    intake = Intake(None, TargetScale(1.0, 2.0, Log(1.0)), spec, ("y",), (PLAIN,))
     about = {"train_backbone": True, "precision": "32-true"}
     return Model(backbone.eval(), nn.ModuleDict(heads).eval(), intake, {"inputs": forms_of(x)}, about)
 

@@ -41,6 +41,15 @@ def test_one_exact_hit_does_not_erase_gm():
     assert regression_metrics(y, prediction)["gm"] == pytest.approx(2**0.9 * 1e-6**0.1)
 
 
+def test_gm_is_not_above_mae_however_small_the_unit():
+    y = np.arange(10.0) * 1e-6
+    metrics = regression_metrics(y, y + 2e-8)
+    assert metrics["gm"] == pytest.approx(2e-8)
+    prediction = y + 2e-8
+    prediction[4] = y[4]
+    assert regression_metrics(y, prediction)["gm"] < regression_metrics(y, prediction)["mae"]
+
+
 def test_plain_floats_whatever_the_input():
     metrics = regression_metrics(np.float32([1, 2, 3]), [1, 2, 4])
     assert {type(value) for value in metrics.values()} == {float}

@@ -168,6 +168,22 @@ def test_over_seeds_the_best_has_its_distance_to_the_references_and_less_than_is
 
 
 @pytest.mark.whole
+def test_a_comparison_of_other_data_of_the_same_name_replaces_nothing(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    place = folder / "results/compare_houses"
+    before, rows = (place / "report.html").read_bytes(), (folder / "houses.csv").read_text()
+    try:
+        (folder / "houses.csv").write_text(rows.replace("\n", "\n\n", 1))
+        assert main(command()) == 0
+    finally:
+        (folder / "houses.csv").write_text(rows)
+    assert (
+        f"{place.relative_to(folder)} is left as it is: it holds runs of other data; --out" in capsys.readouterr().err
+    )
+    assert (place / "report.html").read_bytes() == before
+
+
+@pytest.mark.whole
 def test_a_run_that_fails_is_shown_as_such_and_the_rest_stands(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     out = folder / "other"

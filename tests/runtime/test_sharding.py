@@ -11,6 +11,7 @@ from torch import nn
 
 from supremix.data.dataset import Data, Split, TargetScale
 from supremix.data.vectors import Vectors
+from supremix.errors import UserError
 from supremix.losses import (
     BalancedMSELoss,
     ConRLoss,
@@ -25,8 +26,9 @@ from supremix.losses import (
 )
 from supremix.models.heads import ProjectionHead
 from supremix.models.mlp import MLP
+from supremix.models.resnet1d import ResNet18
 from supremix.runtime import ranks, spawn
-from supremix.runtime.sharding import seed_step
+from supremix.runtime.sharding import seed_step, synchronised
 from supremix.training import adapt, pretrain
 from supremix.training.batches import Items, Stream, apply, batches_of, epoch_rows
 from supremix.training.imbalance.fds import FDS
@@ -285,3 +287,13 @@ def test_ranks_drop_units_of_their_own_and_the_same_ones_when_a_step_is_done_aga
     draws = {place: drawn(*place) for place in [(0, 0), (1, 0), (0, 1), (1, 1)]}
     assert len(set(draws.values())) == 4
     assert drawn(1, 0) == draws[1, 0]
+
+
+def test_a_batch_normalisation_of_a_backbones_own_is_refused_with_several_ranks(monkeypatch):
+    fabric = mock.Mock(device=torch.device("cuda"))
+    own, torchs = ResNet18(4, 8, 4, 0.0), nn.Sequential(nn.Conv1d(4, 8, 3), nn.BatchNorm1d(8))
+    assert synchronised(fabric, own) is own
+    monkeypatch.setattr(ranks, "world_size", lambda: 2)
+    assert isinstance(synchronised(fabric, torchs)[1], nn.SyncBatchNorm)
+    with pytest.raises(UserError, match=r"^2 ranks: MaskedBatchNorm, .* use trainer\.devices=1$"):
+        synchronised(fabric, own)

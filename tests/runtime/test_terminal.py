@@ -27,7 +27,15 @@ class Terminal(io.TextIOWrapper):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "undefined"), (-0.5, "-0.5000"), (999.5, "999.5000"), (18460.42, "18460"), (5.16003e8, "5.16e+08")],
+    [
+        (None, "undefined"),
+        (-0.5, "-0.5000"),
+        (999.5, "999.5000"),
+        (18460.42, "18460"),
+        (5.16003e8, "5.16e+08"),
+        (0.0, "0.0000"),
+        (-2.04e-7, "-2.04e-07"),
+    ],
 )
 def test_a_number_of_any_size_fits_its_column(value, text):
     assert terminal.shown(value) == text

@@ -38,7 +38,6 @@ def test_values_are_those_of_the_config_with_types(tmp_path):
     assert settings.contrastive.pretrain.clip == 5.0
     assert settings.contrastive.loss["temperature"] == cfg.method.temperature
     assert settings.adapt.select == cfg.protocol.select
-    assert settings.encoder is settings
 
 
 def test_datasets_methods_and_backbones_may_hold_keys_of_their_own_and_other_groups_not(tmp_path):
@@ -93,8 +92,8 @@ def test_a_transfer_has_the_settings_of_both_datasets():
     settings = settings_of(composed(CONF, overrides))
     alone = settings_of(composed(CONF, ["dataset=imdb_wiki", "method=supremix"]))
     assert settings.transfer is not None
-    assert settings.encoder.dataset == alone.dataset
-    assert settings.encoder.contrastive == settings.contrastive == alone.contrastive
+    assert settings.transfer.dataset == alone.dataset
+    assert settings.transfer.contrastive == settings.contrastive == alone.contrastive
     assert settings.dataset.name == "agedb_dir"
     with pytest.raises(UserError, match=r"^transfer\.dataset\.subset\.train_size=1: give a whole number, 2 or more"):
         settings_of(composed(CONF, [*overrides, "transfer.dataset.subset.train_size=1"]))

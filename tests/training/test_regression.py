@@ -1,6 +1,7 @@
 """Adaptation: losses with more outputs, regularisers on features, mixtures of rows."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from supremix.data.dataset import Data, Split, TargetScale
+from supremix.data.geometry import find_geometry
 from supremix.errors import UserError
 from supremix.losses import GaussianNLL, HLGaussLoss, QuantileLoss, SupReMixLoss
 from supremix.models.heads import HistogramHead, RegressionHead
@@ -20,7 +22,7 @@ from supremix.training import adapt
 from supremix.training.imbalance.fds import FDS
 from supremix.training.imbalance.lds import LDS
 from supremix.training.mixing import Mixture, Mixup, mixed
-from supremix.training.regression import Regressor, Regulariser
+from supremix.training.regression import Regressor, Regulariser, as_compared
 from tests.running import config
 from tests.stages import protocol
 
@@ -109,6 +111,16 @@ def test_a_users_regulariser_sees_features_labels_predictions_and_weights_of_the
         assert y_N.dtype == torch.float64
         assert (weight_N is None) == (lds is None)
     assert sorted(torch.cat([y_N for _, y_N, *_ in seen.calls[:3]]).tolist()) == sorted(LABELS)
+
+
+@pytest.mark.parametrize(("labels", "ranked"), [("raw", False), ("binned", True)])
+def test_a_regulariser_gets_predictions_in_the_units_of_its_labels(labels, ranked):
+    y_N = np.array([1.0, 2, 4, 8, 16, 32, 64, 128])
+    data = replace(toy(), train=replace(toy().train, y=y_N), geometry=find_geometry("own", y_N, 4, "auto", "rank"))
+    seen_N = as_compared(data, torch.from_numpy(data.target.encode(y_N)), labels).numpy()
+    ranks = data.geometry.ranks
+    np.testing.assert_allclose(seen_N, np.arange(6.25, 100, 12.5) if ranked else y_N)
+    assert np.abs(seen_N - (ranks(y_N) if ranked else y_N)).max() <= ranks.bin_size / 2
 
 
 def test_partners_come_with_the_kernels_probabilities():

@@ -96,12 +96,20 @@ def rows_of(path: Path, model: "Model") -> Any:
     """
     import numpy as np
 
+    from supremix.data.own.delimited import HEADER_AGAIN
     from supremix.data.own.files import FOLDER
     from supremix.data.own.sheet import read_sheet
+    from supremix.data.readers import Features
     from supremix.errors import UserError
 
     if path.suffix != ".npy":
-        frame = read_sheet(path, model.intake.columns).frame.reset_index(drop=True)
+        labels = None if isinstance(model.intake.reader, Features) else model.intake.labels
+        sheet = read_sheet(path, model.intake.columns, labels)
+        lost = [problem for problem in sheet.problems if problem.reason != HEADER_AGAIN]
+        if lost:
+            more = f", and {len(lost) - 1} more such lines" if len(lost) > 1 else ""
+            raise UserError(f"{path}: {lost[0].place}: {lost[0].reason}{more}: correct it, so that no row is left out")
+        frame = sheet.frame.reset_index(drop=True)
         frame.attrs[FOLDER] = str(path.parent)  # from which paths in it count
         return frame
     try:

@@ -37,14 +37,18 @@ def run(options: argparse.Namespace) -> int:
     import numpy as np
     import pandas as pd
 
-    from supremix.errors import writing_to
+    from supremix.errors import UserError, writing_to
 
     model = shared.model_of(options)
+    if options.out.resolve() == options.file.resolve():
+        raise UserError(f"{options.out}: the file with the rows, which would be replaced: name another by -o")
     rows = shared.rows_of(options.file, model)
     prediction_N = model.predict(rows, options.head)
     numbered = {"row": np.arange(1, len(prediction_N) + 1)}
     table = rows.copy() if isinstance(rows, pd.DataFrame) else pd.DataFrame(numbered)
     names = [f"predicted_{label}" for label in model.intake.labels]
+    if there := [name for name in names if name in table.columns]:
+        raise UserError(f"{options.file}: it has a column {there[0]} already: rename it, or leave it out")
     table[names] = prediction_N.reshape(len(table), -1)
     with writing_to(options.out, "name another file, or make space"):
         table.to_csv(options.out, index=False)
@@ -57,15 +61,15 @@ def run(options: argparse.Namespace) -> int:
 def _error(model: "Model", rows: Any, prediction_N: "np.ndarray") -> str:
     """Return the error in words; empty where the rows have no labels."""
     import numpy as np
-    import pandas as pd
 
+    from supremix.data.own.values import numbers_of
     from supremix.metrics.regression import METRICS, regression_metrics
 
-    lines = []
-    for label, of_label_N in zip(model.intake.labels, prediction_N.reshape(len(prediction_N), -1).T, strict=True):
+    lines, of_label_TN = [], prediction_N.reshape(len(prediction_N), -1).T
+    for label, form, of_label_N in zip(model.intake.labels, model.intake.forms, of_label_TN, strict=True):
         if label not in getattr(rows, "columns", ()):
             continue
-        y_N = pd.to_numeric(rows[label], errors="coerce").to_numpy(dtype=float)
+        y_N = numbers_of(rows[label], form)
         known_N = np.isfinite(y_N)
         if known_N.any():
             values = regression_metrics(y_N[known_N], of_label_N[known_N])

@@ -40,7 +40,11 @@ class Ranks:
 
     def __call__(self, y_N: np.ndarray) -> np.ndarray:
         """Return labels in label units as the middle of their rank's bin, percent."""
-        return in_bins(np.interp(y_N, self.label_K, self.percent_K), self.bin_size)
+        return in_bins(self.percent(y_N), self.bin_size)
+
+    def percent(self, y_N: np.ndarray) -> np.ndarray:
+        """Return labels in label units as percent, without bins."""
+        return np.interp(y_N, self.label_K, self.percent_K)
 
 
 @dataclass(frozen=True, eq=False)

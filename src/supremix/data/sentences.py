@@ -1,15 +1,18 @@
 """Take sentences apart, and read new pairs of them as training read the prepared ones. B pairs, L tokens, V words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from supremix.errors import UserError, needs
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 COLUMNS = ("sentence1", "sentence2")
+SIDES = ("a", "b")
+"""Of a batch: the first sentences, and of pairs the second ones."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class SentencePairs:
             rows = rows[[*COLUMNS]].to_numpy().tolist()
         number = {word: row for row, word in enumerate(self.words)}
         batch: dict[str, Tensor] = {}
-        for side, key in enumerate(("a", "b")):
+        for side, key in enumerate(SIDES):
             tokens = [self._numbers(pair, side, at, number) for at, pair in enumerate(rows, 1)]
             length_B = torch.tensor([len(row) for row in tokens])
             padded = [row + [0] * (int(length_B.max()) - len(row)) for row in tokens]
@@ -65,3 +68,27 @@ def tokenise(sentence: str) -> list[str]:
     from nltk.tokenize import word_tokenize
 
     return cast(list[str], word_tokenize(sentence, preserve_line=True))
+
+
+def taken(sentences: "Mapping[str, Tensor]", index_B: "np.ndarray") -> "dict[str, Tensor]":
+    """Return the batch of these rows, its sentences no longer than the longest."""
+    import torch
+
+    at_B = torch.as_tensor(index_B, dtype=torch.long)
+    batch = {key: value[at_B] for key, value in sentences.items()}
+    return {
+        key: value if key.endswith("_length") else value[:, : int(batch[f"{key}_length"].max())]
+        for key, value in batch.items()
+    }
+
+
+def mean_vectors(vectors_VE: "Tensor", x: "Mapping[str, Tensor]") -> "Tensor":
+    """Return the mean word vector of each sentence, and of a pair its vector [u; v; |u − v|; u∗v]: for regressors."""
+    import torch
+
+    sides = [side for side in SIDES if side in x]
+    means = [torch.nn.functional.embedding(x[side], vectors_VE).sum(1) / x[f"{side}_length"][:, None] for side in sides]
+    if len(means) == 1:
+        return means[0]
+    u_BE, v_BE = means
+    return torch.cat([u_BE, v_BE, (u_BE - v_BE).abs(), u_BE * v_BE], dim=1)

@@ -1,6 +1,5 @@
 """Load scored sentence pairs. Shapes: N pairs, B pairs in a batch, L tokens, V word vectors of width E."""
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from supremix.data.dataset import Data, Split, TargetScale, check_trainable
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, prepare_command, read_meta, redo
 from supremix.data.prepared.manifest import read_manifest
-from supremix.data.sentences import SentencePairs
+from supremix.data.sentences import SIDES, SentencePairs, mean_vectors, taken
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
 
@@ -71,7 +70,7 @@ def load_pairs(
     vectors_VE = torch.from_numpy(vector_VE)
     sides = _padded(token_T, length_N2, max_length)
     train, val, test = (
-        Split(manifest.ids[at], manifest.y[at], partial(_take, {key: value[at] for key, value in sides.items()}))
+        Split(manifest.ids[at], manifest.y[at], partial(taken, {key: value[at] for key, value in sides.items()}))
         for at in (manifest.rows[part] for part in SPLITS)
     )
     data = Data(
@@ -92,14 +91,6 @@ def load_pairs(
     return data
 
 
-def mean_vectors(vectors_VE: Tensor, x: Mapping[str, Tensor]) -> Tensor:
-    """Return pair vectors (B, 4E) of mean word vectors, the raw input of a linear regression."""
-    u_BE, v_BE = (
-        torch.nn.functional.embedding(x[side], vectors_VE).sum(1) / x[f"{side}_length"][:, None] for side in ("a", "b")
-    )
-    return torch.cat([u_BE, v_BE, (u_BE - v_BE).abs(), u_BE * v_BE], dim=1)
-
-
 def _words(folder: Path, count: int) -> list[str]:
     """Read vocabulary.txt, a word a line, padding first."""
     words = (folder / WORDS).read_text(encoding="utf-8").split("\n")[:-1]
@@ -108,20 +99,12 @@ def _words(folder: Path, count: int) -> list[str]:
     return words
 
 
-def _take(sides: Mapping[str, Tensor], index_B: np.ndarray) -> dict[str, Tensor]:
-    at_B = torch.as_tensor(index_B, dtype=torch.long)
-    taken = {key: value[at_B] for key, value in sides.items()}
-    for side in ("a", "b"):
-        taken[side] = taken[side][:, : int(taken[f"{side}_length"].max())]
-    return taken
-
-
 def _padded(token_T: np.ndarray, length_N2: np.ndarray, max_length: int) -> dict[str, Tensor]:
     """Return all sentences as one matrix per side, cut to ``max_length`` and padded with 0."""
     start_N2 = np.cumsum(length_N2, dtype=np.int64).reshape(length_N2.shape) - length_N2
     cut_N2 = np.minimum(length_N2, max_length)
     sides: dict[str, Any] = {}
-    for column, side in enumerate(("a", "b")):
+    for column, side in enumerate(SIDES):
         step_L = np.arange(cut_N2[:, column].max())
         real_NL = step_L < cut_N2[:, column, None]
         at_NL = np.where(real_NL, start_N2[:, column, None] + step_L, 0)

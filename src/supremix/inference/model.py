@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from supremix.data.own.features import TableReader
+from supremix.data.own.signals import ColumnSignalReader
 from supremix.data.own.stored import Intake, State, save_state
 from supremix.errors import UserError, writing_to
 from supremix.inference.card import card
@@ -93,6 +94,8 @@ class Model:
         Raises UserError where something is in the folder already.
         """
         folder = Path(folder)
+        if folder.resolve() == Path.cwd():
+            raise UserError(f"{folder}: the current folder cannot be replaced: name a new folder")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder}: something is there already: name a new folder, or remove it")
         scratch = folder.with_name(f".{folder.name}.new")
@@ -149,7 +152,7 @@ class Model:
             rows = [*rows]
         if len(rows) == 0:
             raise UserError("there are no rows to predict: give at least one")
-        if isinstance(self.intake.reader, TableReader):
+        if isinstance(self.intake.reader, TableReader | ColumnSignalReader):
             rows, doubts = self.intake.reader.parsed(rows)
             for doubt in doubts:
                 log.warning("%s", doubt)

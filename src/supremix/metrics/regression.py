@@ -30,8 +30,9 @@ def regression_metrics(y: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
         - ``pearson``, ``spearman``: correlations in [−1, 1]; NaN where labels or predictions are all equal.
         - ``r2``: 1 − (residual / total sum of squares), at most 1; NaN where labels are all equal.
 
-        ``gm`` is the geometric mean of the absolute errors (Yang et al. 2021). Errors below 1e-6 count as 1e-6, since
-        one exact hit would make it 0 whatever the other rows. A hit still lowers it much: read it beside ``mae``.
+        ``gm`` is the geometric mean of the absolute errors (Yang et al. 2021). Errors below 1e-6, or a thousandth of
+        ``mae`` where that is less, count as this much, since one exact hit would make it 0 whatever the other rows. A
+        hit still lowers it much: read it beside ``mae``.
 
     Raises:
         ValueError: the shapes differ or are not (N,), N is 0, or a value is not finite.
@@ -49,14 +50,15 @@ def regression_metrics(y: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
         if bad := np.count_nonzero(~np.isfinite(values)):
             raise ValueError(f"{bad} of {len(values)} {what} are not finite")
 
-    mse = float(mean_squared_error(y_N, prediction_N))
+    mae, mse = float(mean_absolute_error(y_N, prediction_N)), float(mean_squared_error(y_N, prediction_N))
+    smallest = min(SMALLEST_ERROR, mae / 1000) or SMALLEST_ERROR
     constant_y = bool(is_constant(y_N))
     uncorrelated = constant_y or bool(is_constant(prediction_N))
     return {
-        "mae": float(mean_absolute_error(y_N, prediction_N)),
+        "mae": mae,
         "rmse": math.sqrt(mse),
         "mse": mse,
-        "gm": float(gmean(np.maximum(np.abs(y_N - prediction_N), SMALLEST_ERROR))),
+        "gm": float(gmean(np.maximum(np.abs(y_N - prediction_N), smallest))),
         "pearson": math.nan if uncorrelated else float(pearsonr(y_N, prediction_N).statistic),
         "spearman": math.nan if uncorrelated else float(spearmanr(y_N, prediction_N).statistic),
         "r2": math.nan if constant_y else float(r2_score(y_N, prediction_N)),

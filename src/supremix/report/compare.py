@@ -114,7 +114,8 @@ def compare(
     compared = Compared(results, validation, best, store)
     verdict = _verdict(compared)
     default = Path("results") / "_".join(["compare", about.name, *(methods or [])])
-    folder = place(out, default, files.why_kept(results, records, default))
+    why = files.other_runs(records, default) or files.why_kept(results, records, default)
+    folder = place(out, default, why)
     if folder:
         files.write(results, records, folder)
         with writing_to(folder, "make space, or name another folder with --out"):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from supremix.runtime.terminal import shown
 from supremix.suite.terms import legend
 
 STYLE, *SCRIPTS = (Path(__file__).with_name(name) for name in ("page.css", "table.js", "picks.js"))
@@ -70,7 +71,7 @@ def paragraph(text: str) -> str:
 
 def number(value: float | None) -> str:
     """Return a number as tables show it; a dash where there is none."""
-    return "–" if value is None else f"{value:.4f}"
+    return "–" if value is None else shown(value)
 
 
 def code(lines: Sequence[str]) -> str:

@@ -2,11 +2,15 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+
+ONE_RUN = threading.Lock()
+"""Held by the thread whose run seeds PyTorch's global state, which all threads of a process share."""
 
 
 def derive(seed: int, *names: str | int) -> int:
@@ -49,6 +53,21 @@ def set_global_states(states: Mapping[str, Any], device: torch.device) -> None:
     torch.set_rng_state(states["cpu"])
     if states["cuda"] is not None:
         torch.cuda.set_rng_state(states["cuda"], device)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Run what seeds and sets PyTorch's global state, one thread at a time; give the caller's back after."""
+    cudnn, devices = torch.backends.cudnn, [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with ONE_RUN, torch.random.fork_rng(devices):
+        mode, threads = torch.get_deterministic_debug_mode(), torch.get_num_threads()
+        deterministic, benchmark = cudnn.deterministic, cudnn.benchmark
+        try:
+            yield
+        finally:
+            torch.set_deterministic_debug_mode(mode)
+            torch.set_num_threads(threads)
+            cudnn.deterministic, cudnn.benchmark = deterministic, benchmark
 
 
 def repeatable(on: bool) -> None:

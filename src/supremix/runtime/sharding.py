@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from supremix.errors import UserError
 from supremix.runtime import ranks
@@ -68,11 +69,18 @@ def synchronised(fabric: Fabric, model: nn.Module) -> nn.Module:
     """Return the model with batch normalisation over all ranks.
 
     Raises:
-        UserError: several ranks, batch normalisation, and no GPUs: torch synchronises between GPUs only.
+        UserError: several ranks, batch normalisation, and no GPUs: torch synchronises between GPUs only, and only its
+            own kind.
     """
-    has_batch_norm = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
-    if ranks.world_size() == 1 or not has_batch_norm:
+    norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
+    if ranks.world_size() == 1 or not norms:
         return model
+    for norm in norms:
+        if type(norm).forward not in (BatchNorm.forward, nn.SyncBatchNorm.forward):
+            raise UserError(
+                f"{ranks.world_size()} ranks: {type(norm).__name__}, a batch normalisation of this backbone's own, "
+                "cannot be shared between them: use trainer.devices=1"
+            )
     if fabric.device.type != "cuda":
         raise UserError(
             f"{ranks.world_size()} ranks on {fabric.device.type}: batch normalisation can be shared between GPUs only, "

@@ -8,6 +8,8 @@ def shown(value: float | None) -> str:
     """Return a measured number as text of at most nine characters; it may be undefined, which is None."""
     if value is None:
         return "undefined"
+    if 0 < abs(value) < 1e-3:
+        return format(value, ".2e")
     for limit, form in ((1000, ".4f"), (1e7, ".0f")):
         if abs(value) < limit:
             return format(value, form)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def split(overrides: list[str]) -> "tuple[dict[str, BaseDistribution], list[str]]":
     """Return the space by key, and the overrides with a single value; UserError for those that trials cannot use."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     space: dict[str, BaseDistribution] = {}
     fixed = []
@@ -32,7 +32,11 @@ def split(overrides: list[str]) -> "tuple[dict[str, BaseDistribution], list[str]
             raise UserError(f"{line}: a search has no patterns: list the names, with commas between them")
         if isinstance(value, IntervalSweep):
             try:
-                space[key] = FloatDistribution(float(value.start or 0), float(value.end or 0), log="log" in value.tags)
+                low, high, log = value.start or 0, value.end or 0, "log" in value.tags
+                if isinstance(low, int) and isinstance(high, int):  # int(interval(8,64))
+                    space[key] = IntDistribution(low, high, log=log)
+                else:
+                    space[key] = FloatDistribution(float(low), float(high), log=log)
             except ValueError as error:
                 raise UserError(f"{line}: {error}") from None
         elif parsed.is_sweep_override():

@@ -92,24 +92,24 @@ def search(
             load_if_exists=True,
         )
         while batch := _next(study, what, trials, at_once):
-            pruned: set[int] = set()
+            first: dict[int, float | None] = {}
             if prune and len(seeds) > 1:
-                rows = _rows(batch)
-                pruned = _pruned(study, what, values(replace(what, seeds=seeds[:1]), rows, conf, launcher))
-            rows = _rows([trial for trial in batch if trial.number not in pruned])
+                first = values(replace(what, seeds=seeds[:1]), _rows(batch), conf, launcher)
+            ended = _ended(study, what, first)
+            rows = _rows([trial for trial in batch if trial.number not in ended])
             for number, value in values(what, rows, conf, launcher).items():
                 study.tell(number, value, optuna.trial.TrialState.FAIL if value is None else None)
-            for number in pruned:
-                study.tell(number, state=optuna.trial.TrialState.PRUNED)
+            for number, state in ended.items():
+                study.tell(number, state=state)
         _write(study, what, folder)
     return folder
 
 
 def values(what: Search, rows: dict[int, list[str]], conf: Path, launcher: Launcher) -> dict[int, float | None]:
     """Run trials, number → settings; return their mean validation metrics, None where a run is missing or has none."""
-    spec = _spec(what, [Row(f"trial {number}", "variant", settings) for number, settings in rows.items()])
     if not rows:
         return {}
+    spec = _spec(what, [Row(f"trial {number}", "variant", settings) for number, settings in rows.items()])
     cells, store, failed = run_missing(spec, conf, launcher, what.overrides)
     for line in failed:
         log.info("%s", line)
@@ -124,13 +124,18 @@ def _rows(batch: "list[AnyTrial]") -> dict[int, list[str]]:
     return {trial.number: _settings(trial.params) for trial in batch}
 
 
-def _pruned(study: "optuna.Study", what: Search, first: dict[int, float | None]) -> set[int]:
-    """Note the trials' values on their first seed; return those that are worse than the median of all so far."""
-    costs = {str(number): cost(what.metric, value) for number, value in first.items()}
+def _ended(study: "optuna.Study", what: Search, first: dict[int, float | None]) -> "dict[int, optuna.trial.TrialState]":
+    """Note the trials' values on their first seed; return those that end there: failed, or worse than the median."""
+    from optuna.trial import TrialState
+
+    failed = {number: TrialState.FAIL for number, value in first.items() if value is None}
+    costs = {str(number): cost(what.metric, value) for number, value in first.items() if value is not None}
     noted = study.user_attrs.get("first seed", {}) | costs
     study.set_user_attr("first seed", noted)
+    if len(noted) < PRUNED_FROM:
+        return failed
     middle = median(noted.values())
-    return {int(number) for number, value in costs.items() if len(noted) >= PRUNED_FROM and value > middle}
+    return failed | {int(number): TrialState.PRUNED for number, value in costs.items() if value > middle}
 
 
 def _name(conf: Path, fixed: list[str], space: dict[str, Any], seeds: list[int]) -> str:

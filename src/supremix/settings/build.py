@@ -105,13 +105,21 @@ def loaded_data(settings: "Settings") -> Data:
         raise UserError("dataset.subset.part and train_size both say how many training rows stay: set one to null")
     size = subset.train_size if subset.part is None else max(2, round(subset.part * len(data.train)))
     data = training_subset(data, train_size=size, missing=subset.missing, skew=subset.skew, seed=settings.seed)
-    if dataset.label_unit == "rank" and data.geometry is None and data.vectors is None:
-        batch_size = settings.dataset.recipe["pretrain"]["batch_size"]
-        data = replace(data, geometry=find_geometry(data.name, data.train.y, batch_size, "auto", "rank"))
+    if dataset.label_unit is not None and data.geometry is None and data.vectors is None:
+        data = by_rank(data, dataset.label_unit, settings)
     if dataset.label_noise:
         data = with_label_noise(data, dataset.label_noise, settings.seed)
     data = read_ahead(data, settings.trainer.workers)
     return data if dataset.permute_labels is None else permute_labels(data, dataset.permute_labels)
+
+
+def by_rank(data: Data, unit: str, settings: "Settings") -> Data:
+    """Return packaged data whose labels are compared by their ranks, in bins for the batches that are compared."""
+    if unit != "rank":
+        raise UserError(f"dataset.label_unit={unit}: labels of {data.name} are compared as they are: use rank, or null")
+    compares = settings.method.pretrain if settings.method.loss is not None else settings.protocol
+    batch_size = getattr(compares, "batch_size", len(data.train))  # a reference has no batches
+    return replace(data, geometry=find_geometry(data.name, data.train.y, batch_size, "auto", unit))
 
 
 def contrastive_loss(method: "Contrastive", data: Data) -> nn.Module:

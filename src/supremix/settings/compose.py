@@ -88,10 +88,15 @@ def composed(conf: Path, overrides: list[str]) -> "DictConfig":
     """Compose the config that the driver would run with these overrides."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.initialize import get_gh_backup, restore_gh_from_backup
 
     from supremix.settings import resolvers
 
     resolvers.register()
+    before = get_gh_backup()  # of a program that uses Hydra itself
     GlobalHydra.instance().clear()
-    with initialize_config_dir(version_base="1.3", config_dir=str(conf)):
-        return compose("config", overrides=[*search_path(), *overrides])
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(conf)):
+            return compose("config", overrides=[*search_path(), *overrides])
+    finally:
+        restore_gh_from_backup(before)

@@ -22,6 +22,9 @@ SCHEMA = 2
 CAME_LATER = {"similarity": "cosine", "sampler": "shuffled"}
 """Keys that came later, and what earlier code had fixed there. With that value a key is left out: older ids stay."""
 
+OWN_TEXTS = "supremix.data.own.texts.load_texts"
+"""The one loader whose ``vectors`` is a file."""
+
 ADAPT = ("protocol", "imbalance")
 """Parts of the scientific config that pre-training does not see."""
 
@@ -77,8 +80,11 @@ def _with_checksum(backbone: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(dataset: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in dataset.items() if key not in ("recipe", "path")}
-    return kept | {"load": {key: value for key, value in dataset["load"].items() if key not in ("folder", "path")}}
+    """Leave out the recipe, and where files lie: their content counts, by the data's checksum."""
+    load = dataset["load"]
+    files = {"path", "vectors"} if load.get("_target_") == OWN_TEXTS else {"path"}
+    kept = {key: value for key, value in dataset.items() if key not in {"recipe", *files}}
+    return kept | {"load": {key: value for key, value in load.items() if key not in {"folder", *files}}}
 
 
 def _canonical(value: Any) -> Any:

@@ -2,9 +2,10 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.errors import HydraException
@@ -18,6 +19,9 @@ RUNS_AT_MOST = 100_000
 DIGITS_AT_MOST = 400
 DEPTH_AT_MOST = 50
 
+NOT_TEXTS = ("null", "true", "false", "nan", "inf")
+"""Words that are values of other kinds."""
+
 NOT_SCIENCE = ("-", "hydra", "paths.", "rerun", "trainer.", "tracking")
 """Prefixes of overrides that cannot change a result."""
 
@@ -26,6 +30,20 @@ def quoted(text: str) -> str:
     """Quote any text as a value in a Hydra override."""
     text = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # backslashes are doubled before a quote, and only there
     return "'" + text.replace("'", "\\'") + "'"
+
+
+def written(value: Any) -> str:
+    """Return a value as Hydra reads it in an override; of NumPy, the plain value that it stands for."""
+    if isinstance(value, np.generic | np.ndarray):
+        return written(value.tolist())
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{written(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(written, value))}]"
+    if isinstance(value, str):
+        plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in NOT_TEXTS
+        return value if plain else quoted(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def spelt(argument: str) -> str:

@@ -1,6 +1,5 @@
 """The overrides that make a run's config again, found from what the run stored of it."""
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from supremix.errors import MISTAKES
 from supremix.settings.compose import CONF, composed
 from supremix.settings.identity import config_hash, scientific
-from supremix.settings.overrides import quoted
+from supremix.settings.overrides import written
 from supremix.settings.source import resolved
 
 ORDER = ("dataset.recipe.", "dataset.", "")
@@ -81,21 +80,3 @@ def _groups(run: dict[str, Any]) -> tuple[str, ...]:
 @cache
 def _composed(groups: tuple[str, ...]) -> DictConfig:
     return composed(CONF, [*groups])
-
-
-def written(value: Any) -> str:
-    """Return a value as Hydra reads it in an override."""
-    if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{written(item)}' for key, item in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{','.join(map(written, value))}]"
-    if isinstance(value, str):
-        plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in (
-            "null",
-            "true",
-            "false",
-            "nan",
-            "inf",
-        )
-        return value if plain else quoted(value)
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)

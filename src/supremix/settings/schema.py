@@ -295,11 +295,6 @@ class Settings(Group):
         return self.method
 
     @property
-    def encoder(self) -> "Settings":
-        """Return the settings with which the encoder is trained: the source's with ``transfer``, else these."""
-        return self.transfer or self
-
-    @property
     def against_imbalance(self) -> list[str]:
         """Return the keys of what is on against imbalance."""
         return [f"imbalance.{name}" for name, node in self.imbalance if node is not None]

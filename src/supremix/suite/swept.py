@@ -10,7 +10,8 @@ from typing import Any
 from supremix.metrics.regression import cost
 from supremix.metrics.seeds import paired
 from supremix.runtime.terminal import shown
-from supremix.settings.repeat import flat, written
+from supremix.settings.overrides import written
+from supremix.settings.repeat import flat
 from supremix.store.records import Record
 
 Values = tuple[str, ...]

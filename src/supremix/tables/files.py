@@ -63,6 +63,18 @@ def why_kept(results: Results, records: list[CellRecord], folder: Path) -> str |
     return kept(folder / "table.md", finished_cells(folder), len(records), results.settings)
 
 
+def other_runs(records: list[CellRecord], folder: Path) -> str | None:
+    """Return why the table in a folder stays: a run of it has the place of one of these, and is another; else None."""
+    here = {outcomes.place_of(cell): record["id"] for cell, record in records}
+    try:
+        standing = read_records(folder)
+    except UserError:
+        return None
+    if all(here.get(outcomes.place_of(cell), record["id"]) == record["id"] for cell, record in standing):
+        return None
+    return f"{folder} is left as it is: it holds runs of other data; --out FOLDER writes this one somewhere else"
+
+
 def beside(records: list[CellRecord], spec: Spec, folder: Path) -> list[str]:
     """Return a line on each cell that the table in a folder has too: its first metric here and there."""
     try:

@@ -151,20 +151,28 @@ class Objective:
         total = value if weight_B is None else (weight_B * value).mean()
         if self.terms:
             known = {"weight_N": weight_B}
-            if self.predicted:
-                known["prediction_N"] = in_label_units(self.data, point(self.loss, output))
             for (term, call, label_N), seen_BD in zip(self.terms, seen, strict=True):
+                if self.predicted:
+                    known["prediction_N"] = as_compared(self.data, point(self.loss, output), term.labels)
                 total = total + term.weight * call(seen_BD, label_N[of_B.cpu()], **known)
         return total
 
 
-def in_label_units(data: Data, prediction_B: Tensor) -> Tensor:
-    """Return predictions in the units of the labels that regularisers see, without gradient, on their device."""
+def as_compared(data: Data, prediction_B: Tensor, labels: str) -> Tensor:
+    """Return predictions in the units of the labels that a regulariser sees, without gradient, on their device.
+
+    Args:
+        data: the dataset.
+        prediction_B: predictions, head units.
+        labels: "binned" or "raw", as the regulariser sees them; predictions are put into no bins.
+    """
     target, vectors = data.target, data.vectors
-    if target.transform is None and vectors is None:
+    ranks = data.geometry.ranks if labels == "binned" and data.geometry is not None else None
+    if target.transform is None and vectors is None and ranks is None:
         return target.decode(prediction_B.detach())
     decoded = target.decode(prediction_B.detach().double().cpu().numpy())
-    return torch.from_numpy(decoded if vectors is None else vectors.compared(decoded)).to(prediction_B)
+    decoded = decoded if vectors is None else vectors.compared(decoded)
+    return torch.from_numpy(decoded if ranks is None else ranks.percent(decoded)).to(prediction_B)
 
 
 def point(loss: Any, output: Tensor) -> Tensor:

@@ -98,7 +98,22 @@ CASES: dict[str, Case] = {
         text([[*row, *["z"] * (i % 3)] for i, row in enumerate(lines())]), r"lines have not \d fields, such as line"
     ),
     "trailing commas": Case(text([[*row, ""] for row in lines()]), tells=("no inputs, empty: column_5",)),
-    "row names without a name": Case(text([lines()[0], *([str(i), *row] for i, row in enumerate(lines()[1:]))])),
+    "commas at the end of rows alone": Case(
+        text([row if i == 0 else [*row, ""] for i, row in enumerate(lines())]),
+        tells=("an empty field at the end of each line, left out", "label 'y': from 0 to 58.5", "40 rows of 4 columns"),
+    ),
+    "an empty row": Case(SOUND.replace("r7,38,green,10.5", ",,,"), rows=39, tells=("left out: an empty row: line 9",)),
+    "empty rows at the end": Case(SOUND + ",,,\n" * 3, tells=("40 rows of 4 columns",)),
+    "a long cell": Case(changed((2, 2, "x" * 200_000))),
+    "texts with commas in one column": Case(
+        "text\n" + "".join(f"word {i}, more\n" for i in range(ROWS)),
+        "one column|has no such column: it has text",
+    ),
+    "a title": Case("My table\n" + SOUND, "the first line has 1 names, but most lines have 4 fields"),
+    "row names without a name": Case(
+        text([lines()[0], *([str(i), *row] for i, row in enumerate(lines()[1:]))]),
+        tells=("no name for the first field of a line, called row_names",),
+    ),
     # the header
     "no header": Case(
         text([row[1:2] + row[3:] for row in lines()[1:]]), r"holds numbers, not names of columns: name all 2 columns"
@@ -108,9 +123,23 @@ CASES: dict[str, Case] = {
         text(lines()[1:]), layout={"columns": ["id", "size", "kind", "y"]}, tells=("no line with names",)
     ),
     "names given and there": Case(SOUND, layout={"columns": ["id", "size", "kind", "y"]}),
+    "names given and there in another order": Case(
+        text([[row[3], row[0], row[2], row[1]] for row in lines()]),
+        layout={"columns": ["id", "size", "kind", "y"]},
+        tells=("names in the first line", "label 'y': from 0 to 58.5"),
+    ),
+    "names given and semicolons between decimal commas": Case(
+        "".join(f"{i},5;{i % 7},25;{i},75\n" for i in range(ROWS)),
+        layout={"columns": ["a", "b", "y"]},
+        tells=("separated by semicolons", "label 'y', decimal commas: from 0.75 to 39.75", "2 of numbers"),
+    ),
     "too few names": Case(text(lines()[1:]), "3 names, but .* has 4 columns", layout={"columns": ["id", "size", "y"]}),
     "a name twice": Case(
         text([["id", "size", "size", "y"], *lines()[1:]]),
+        tells=(r"columns named twice, the later ones numbered: size",),
+    ),
+    "a name twice, and its number": Case(
+        text([["size", "size", "size (2)", "y"], *lines()[1:]]),
         tells=(r"columns named twice, the later ones numbered: size",),
     ),
     "a name given twice": Case(
@@ -171,6 +200,9 @@ CASES: dict[str, Case] = {
     "labels with a currency": Case(
         labels(lambda i: f'"${1000 + i:,}"'), tells=("',' between thousands, in \\$: from 1000",)
     ),
+    "decimal commas like thousands": Case(
+        labels(lambda i: f'"{i % 9},{100 + i}"'), tells=("label 'y', decimal commas: from 0.1 to 8.135",)
+    ),
     "decimal commas": Case(text(lines(), ";").replace(".", ","), tells=("label 'y', decimal commas: from 0 to 58.5",)),
     "quoted decimal commas": Case(labels(lambda i: f'"{i},25"'), tells=("decimal commas: from 0.25 to 39.25",)),
     "thousands": Case(labels(lambda i: f'"{1 + i},250"'), tells=("between thousands: from 1250 to 40250",)),
@@ -186,6 +218,7 @@ CASES: dict[str, Case] = {
     "a constant": Case(column("c", lambda i: 7), tells=("the same in every row: c",)),
     "an empty column": Case(column("c", lambda i: ""), tells=("no inputs, empty: c",)),
     "numbers with a unit": Case(column("c", lambda i: f"{i} m²"), tells=("'c': numbers, in m²", "2 of numbers")),
+    "codes that end alike": Case(column("c", lambda i: f"{i % 3}{'AB'[i % 2]}"), tells=("1 of numbers, 2 of cat",)),
     "dates in two formats": Case(
         column("d", lambda i: f"2024-03-{i % 28 + 1:02d}" if i % 2 else f"{i % 28 + 1:02d}.03.2024"),
         tells=(r"'d': dates as %\S+ and %\S+", "1 of dates"),
@@ -218,6 +251,26 @@ CASES: dict[str, Case] = {
     ),
     "no split there": Case(column("part", lambda i: i % 2), "it must say train or test", layout={"split": "part"}),
     "no such group": Case(SOUND, r"dataset\.group=who: .* has no such column", layout={"group": "who"}),
+    "a group in two splits": Case(
+        text(
+            [
+                [*row, "who", "split"] if i == 0 else [*row, f"p{i % 5}", ("train", "val", "test")[i % 3]]
+                for i, row in enumerate(lines())
+            ]
+        ),
+        r"^dataset\.group: the file has rows of 'p0' in test and in train, 5 groups are so: correct its split",
+        layout={"group": "who"},
+    ),
+    "rows without a group": Case(
+        column("who", lambda i: "" if i % 4 == 0 else i % 12),
+        layout={"group": "who"},
+        tells=("10 × kept: no value in 'who', a group of its own",),
+    ),
     "two groups": Case(column("who", lambda i: i % 2), "2 groups are too few", layout={"group": "who"}),
+    "a drop that is no list": Case(SOUND, layout={"drop": "kind"}, tells=("1 of numbers",)),
+    "a drop that is a number": Case(SOUND.replace("size", "2019"), layout={"drop": [2019]}, tells=("1 of categories",)),
+    "no such drop among years": Case(
+        SOUND.replace("size", "2019"), r"dataset\.drop=2020: .* it has id, 2019", layout={"drop": [2020]}
+    ),
     "no such drop": Case(SOUND, r"dataset\.drop=sise: .* did you mean size\?", layout={"drop": ["sise"]}),
 }

@@ -12,7 +12,7 @@ from supremix.data.own import stored
 from supremix.data.own.assemble import Plan
 from supremix.data.own.images import _auto_pixels, load_images
 from supremix.data.own.layout import Layout
-from supremix.data.own.signals import load_signals
+from supremix.data.own.signals import load_signals, read_signal
 from supremix.data.own.texts import load_texts
 from supremix.data.own.volumes import load_volumes
 from supremix.errors import UserError
@@ -175,6 +175,42 @@ def test_signals_are_scaled_by_the_training_rows(tmp_path):
     torch.testing.assert_close(steps.std(1), torch.ones(2), atol=1e-2, rtol=0)
 
 
+def test_texts_are_told_apart_by_their_vectors_wherever_these_lie(tmp_path):
+    path, load, _ = texts(tmp_path)
+    vectors = tmp_path / "vectors.txt"
+
+    def sha256(file):
+        return load(name="own", path=path, layout=Layout("y"), plan=PLAN, vectors=str(file)).sha256
+
+    first = sha256(vectors)
+    (tmp_path / "elsewhere.txt").write_text(vectors.read_text())
+    assert sha256(tmp_path / "elsewhere.txt") == first
+    vectors.write_text(vectors.read_text().replace("0.5", "0.25"))
+    assert sha256(vectors) != first
+
+
+@pytest.mark.parametrize("kind", [columns, signals])
+def test_what_is_constant_in_training_is_not_blown_up(kind, tmp_path):
+    path, load, _ = kind(tmp_path)
+    if kind is columns:
+        frame = pd.read_csv(path)
+        frame["split"] = ["test", "val"] + ["train"] * (ROWS - 2)
+        frame["nm0"] = [0.2] + [0.1] * (ROWS - 1)
+        frame.to_csv(path, index=False)
+    else:
+        for file in tmp_path.glob("*.csv"):
+            if file.name != "table.csv":
+                pd.read_csv(file).assign(x=0.1).to_csv(file, index=False)
+        for file in tmp_path.glob("*.npy"):
+            signal = np.load(file)
+            signal[:, 0] = np.nextafter(np.float32(0.1), np.float32(1)) if file.stem == "1" else np.float32(0.1)
+            np.save(file, signal)
+    data = load(name="own", path=path, layout=Layout("y"), plan=PLAN)
+    for part in (data.train, data.val, data.test):
+        first = part.fetch(np.arange(len(part)))["x"][:, 0]
+        assert (first[:, 0] if kind is columns else first).abs().max() < 0.11
+
+
 def test_words_of_other_rows_are_unknown(tmp_path):
     path, load, _ = texts(tmp_path)
     data = load(name="own", path=path, layout=Layout("y"), plan=PLAN)
@@ -182,3 +218,34 @@ def test_words_of_other_rows_are_unknown(tmp_path):
     assert known[0, 0] == 0  # "a" stands in no training row
     assert (known[0, 1:] > 0).all()
     assert data.reader.read([None, "film"])["a_length"].tolist() == [1, 1]
+
+
+def test_new_signals_that_are_no_numbers_as_in_training_are_told(tmp_path):
+    path, load, _ = columns(tmp_path)
+    reader = load(name="own", path=path, layout=Layout("y"), plan=PLAN).reader
+    frame = pd.read_csv(path).astype(str)
+    frame.loc[1, "nm5"] = "1,5"
+    again, doubts = reader.parsed(frame)
+    assert doubts == ["1 steps, such as '1,5': no number as in training, and count as the mean"]
+    assert torch.equal(reader.read(again)["x"], reader.read(frame)["x"])
+    with pytest.raises(UserError, match="no step of any row is a number as in training, such as '0,12"):
+        reader.parsed(frame.map(lambda cell: str(cell).replace(".", ",")))
+    with pytest.raises(UserError, match="the model reads rows of a table by their columns: give a DataFrame"):
+        reader.read(np.zeros((2, 12)))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("s.npy", b"", "the file is empty"),
+        ("s.txt", "\n".join(f"{i},234" for i in range(9)).encode(), "lines such as '0,234' are one number or two"),
+    ],
+)
+def test_a_signal_that_cannot_be_told_names_its_fault(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_signal(tmp_path / name, None)
+    np.savez(tmp_path / "two.npz", a=np.zeros(9))
+    (tmp_path / "two.npz").rename(tmp_path / "two.npy")
+    with pytest.raises(ValueError, match="several arrays in one file"):
+        read_signal(tmp_path / "two.npy", None)

@@ -121,6 +121,7 @@ def assembled(name: str, rows: Rows, split: Mapping[str, np.ndarray], inputs: In
         vectors=vectors,
         reader=inputs.reader,
         extras={"label": rows.label, "columns": rows.names, "understood": facts, "problems": problems}
+        | {"label_forms": [form.state() for form in rows.forms]}
         | ({} if vectors is None else {"targets": [*rows.labels]}),
         **inputs.others,
     )

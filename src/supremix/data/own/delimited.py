@@ -7,6 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,12 @@ MISSING = ["?", "-", "--", ".", "missing", "Missing"]
 """Words for a missing value, besides pandas' own (empty, NA, NaN, null, None and the like)."""
 RAGGED_AT_MOST = 0.2
 """Part of lines with too many or too few fields above which the file is refused."""
+HEADER_AGAIN = "the header again"
+ONE_COLUMN = "\x1f"
+"""The delimiter of a file that has none: ASCII's own, which texts do not hold."""
+TITLED = 3
+"""Fields from which on lines under a first line of one field are columns, and that line is no name of one."""
+csv.field_size_limit(2**31 - 1)
 BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -39,12 +46,18 @@ class Delimited:
 
 
 class Form(NamedTuple):
-    """How lines become fields, and the lines (N,) and numbers of fields (N,) that follow from it."""
+    """How lines become fields, and the lines (N,) and numbers of fields (N,) that follow from it.
+
+    ``void``: the lines of records whose fields are all empty, which are no rows. ``as_text``: whether cells stay as
+    they are written, those of numbers too.
+    """
 
     delimiter: str
     quotes: bool
     line_N: np.ndarray
     fields_N: np.ndarray
+    void: list[int]
+    as_text: bool = False
 
     @property
     def ragged(self) -> int:
@@ -52,21 +65,28 @@ class Form(NamedTuple):
         return int((self.fields_N != most_frequent(self.fields_N)).sum())
 
 
-def read_delimited(path: Path, raw: bytes, columns: Sequence[str] | None) -> Delimited:
+def read_delimited(
+    path: Path, raw: bytes, columns: Sequence[str] | None, labels: Sequence[str] | None = None
+) -> Delimited:
     """Read a text file's content; see `sheet.read_sheet`."""
     from supremix.data.own.sheet_columns import header_of
 
     text, encoding = decoded(path, raw)
-    form = form_of(path, text)
-    header = header_of(path, next(records(text, form)), form.fields_N, columns)
+    form = form_of(path, text, columns)._replace(as_text=labels is not None)
+    header = header_of(path, next(records(text, form)), form.fields_N, columns, labels or ())
     width = most_frequent(form.fields_N[header.lines :]) if len(form.fields_N) > header.lines else len(header.names)
-    names = header.names_for(path, width)
+    ends_empty = width == len(header.names) + 1 and _ends_empty(text, form, header.lines, width)
+    names = [*header.names, ""] if ends_empty else header.names_for(path, width)
     body_N = np.arange(len(form.line_N)) >= header.lines
     wrong_N = body_N & (form.fields_N != width)
-    facts = [
-        f"{encoding}, separated by {DELIMITERS[form.delimiter]}"
-        f"{'' if form.quotes else ', quotes are ordinary characters'}, {header.fact}"
-    ]
+    separated = "one column" if form.delimiter == ONE_COLUMN else f"separated by {DELIMITERS[form.delimiter]}"
+    facts = [f"{encoding}, {separated}{'' if form.quotes else ', quotes are ordinary characters'}, {header.fact}"]
+    facts += ["an empty field at the end of each line, left out"] if ends_empty else []
+    facts += (
+        ["no name for the first field of a line, called row_names"]
+        if names[:1] == ["row_names"] != header.names[:1]
+        else []
+    )
     if wrong_N.sum() > RAGGED_AT_MOST * max(body_N.sum(), 1):
         at = int(wrong_N.argmax())
         raise UserError(
@@ -77,13 +97,16 @@ def read_delimited(path: Path, raw: bytes, columns: Sequence[str] | None) -> Del
         Problem(f"line {form.line_N[at]}", f"{form.fields_N[at]} fields in place of {width}", "", True)
         for at in np.flatnonzero(wrong_N)
     ]
+    problems += [Problem(f"line {at}", "an empty row", "", True) for at in form.void if at < form.line_N[-1]]
     kept_N = body_N & ~wrong_N
     frame = _parsed(text, form, kept_N, header.lines, names)
     again_N = _is_header(frame, names)
-    problems += [Problem(place, "the header again", "", True) for place in frame.index[again_N]]
+    problems += [Problem(place, HEADER_AGAIN, "", True) for place in frame.index[again_N]]
     if again_N.any():  # the columns' types have to be found without these lines
         kept_N[np.flatnonzero(kept_N)[again_N]] = False
         frame = _parsed(text, form, kept_N, header.lines, names)
+    if ends_empty:
+        frame, names = frame.iloc[:, :-1], names[:-1]
     facts.append(f"{len(frame):,} rows of {len(names):,} columns")
     return Delimited(frame, facts, problems, form.delimiter == ";")
 
@@ -106,21 +129,28 @@ def decoded(path: Path, raw: bytes) -> tuple[str, str]:
         return raw.decode("cp1252", errors="replace"), "not UTF-8, read as Windows-1252"
 
 
-def form_of(path: Path, text: str) -> Form:
+def form_of(path: Path, text: str, columns: Sequence[str] | None = None) -> Form:
     """Find delimiter and quoting.
 
     The delimiter is that by which most of the first lines have as many fields as the first one, and of those that with
-    most fields. Quotes count as ordinary characters where lines fit better so: a quote that is never closed would
-    swallow the lines up to the next one.
+    most fields; where names are given, semicolons before others, then that with as many fields. A first line that none
+    divides is the name of the only column. Quotes count as ordinary characters where lines fit better so: a quote that
+    is never closed would swallow the lines up to the next one.
     """
     head = [line for line in text[: 1 << 20].splitlines()[:SAMPLE] if line.strip()]
 
-    def fit(delimiter: str) -> tuple[float, int]:
+    def fit(delimiter: str) -> tuple[float, int, int]:
         counts = [len(fields) for fields in csv.reader(head, delimiter=delimiter)]
-        return (float(np.mean([count == counts[0] for count in counts])), counts[0]) if counts[0] > 1 else (0.0, 1)
+        if counts[0] == 1:
+            alike = len(counts) > 2 and min(counts[1:]) == max(counts[1:]) >= TITLED  # columns under a title
+            return 0.0, 0, counts[1] if alike else 1
+        named = 0 if columns is None else (counts[0] == len(columns)) + 2 * (delimiter == ";")
+        return float(np.mean([count == counts[0] for count in counts])), named, counts[0]
 
     try:
         delimiter = max(DELIMITERS, key=fit)
+        if fit(delimiter)[2] == 1:
+            delimiter = ONE_COLUMN
     except csv.Error:
         delimiter = ","
     plain = scan(text, delimiter, quotes=False)
@@ -135,22 +165,32 @@ def form_of(path: Path, text: str) -> Form:
 
 
 def scan(text: str, delimiter: str, quotes: bool) -> Form:
-    """Count the fields of every record that is not blank, and note the line on which it begins."""
-    lines, counts, line = [], [], 1
+    """Count the fields of every row, and note the line on which it begins."""
+    lines, counts, void, line = [], [], list[int](), 1
     reader = _reader(text, delimiter, quotes)
     for fields in reader:
-        if any(field.strip() for field in fields):
+        if _is_row(fields, delimiter):
             lines.append(line)
             counts.append(len(fields))
+        elif len(fields) > 1:
+            void.append(line)
         line = reader.line_num + 1
-    return Form(delimiter, quotes, np.array(lines), np.array(counts))
+    return Form(delimiter, quotes, np.array(lines), np.array(counts), void)
 
 
 def records(text: str, form: Form) -> Iterator[list[str]]:
-    """Yield the fields of every record that is not blank."""
-    for fields in _reader(text, form.delimiter, form.quotes):
-        if any(field.strip() for field in fields):
-            yield fields
+    """Yield the fields of every row."""
+    return (fields for fields in _reader(text, form.delimiter, form.quotes) if _is_row(fields, form.delimiter))
+
+
+def _is_row(fields: list[str], delimiter: str) -> bool:
+    """Return whether a field holds something; the only column of a file may be an empty text in quotes."""
+    return any(field.strip() for field in fields) or (len(fields) == 1 and delimiter == ONE_COLUMN)
+
+
+def _ends_empty(text: str, form: Form, skipped: int, width: int) -> bool:
+    """Return whether each line under the header has this many fields, and none in the last."""
+    return all(not fields[-1].strip() for fields in islice(records(text, form), skipped, None) if len(fields) == width)
 
 
 def most_frequent(fields_N: np.ndarray) -> int:
@@ -195,6 +235,8 @@ def _by_pandas(file: io.StringIO, form: Form, skipped: int, names: Sequence[str]
             skipinitialspace=True,
             na_values=MISSING,
             low_memory=False,
+            skip_blank_lines=form.delimiter != ONE_COLUMN,
+            dtype=str if form.as_text else None,
         ).set_axis([*names], axis=1)
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=[*names])

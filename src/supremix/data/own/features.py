@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from supremix.data.own.kinds import check_columns
 from supremix.data.own.values import NumberFormat, dates_of, numbers_of
-from supremix.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ class TableReader:
 
     def read(self, rows: Any) -> torch.Tensor:
         """Return the rows as (B, F) float32; see `supremix.data.dataset.RowReader`."""
-        self._check(rows)
+        check_columns(rows, self.columns)
         x_NF = raw_numbers(rows, self.numbers, self.dates)
         absent_NF = np.isnan(x_NF)
         scaled_NF = (np.where(absent_NF, self.median_F, x_NF) - self.mean_F) / self.std_F
@@ -72,7 +72,7 @@ class TableReader:
         """
         import pandas as pd
 
-        self._check(rows)
+        check_columns(rows, self.columns)
         columns: dict[str, np.ndarray] = {}
         doubts = []
         for name, form in self.numbers.items():
@@ -87,13 +87,6 @@ class TableReader:
             strange_N = ~np.isin(columns[name], [*values, MISSING])
             doubts += _told(rows[name], strange_N, "none of the values that are frequent in training")
         return pd.DataFrame(columns), doubts
-
-    def _check(self, rows: Any) -> None:
-        missing = [name for name in self.columns if name not in rows.columns]
-        if missing:
-            raise UserError(
-                f"the rows have no column {', '.join(map(repr, missing[:5]))}, which the model was trained on"
-            )
 
     def state(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -184,6 +177,8 @@ def raw_numbers(frame: "pd.DataFrame", numbers: dict[str, NumberFormat], dates: 
 
 def category_cells(cells: "pd.Series") -> np.ndarray:
     """Return cells as texts (N,), with MISSING for those without a value."""
+    if cells.dtype.kind == "f" and (cells.dropna() % 1 == 0).all():  # numbers of kinds, with missing ones among them
+        cells = cells.astype("Int64")
     return cells.astype("str").str.strip().mask(cells.isna(), MISSING).to_numpy(dtype=object)
 
 

@@ -171,6 +171,17 @@ def one_by_one(paths: Sequence[Path], make: Callable[..., Any]) -> np.ndarray:
     return array
 
 
+def read_npy(path: Path) -> np.ndarray:
+    """Read an array that numpy.save wrote; ValueError that names the fault."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except EOFError:
+        raise ValueError("the file is empty") from None
+    if not isinstance(array, np.ndarray):
+        raise ValueError("several arrays in one file: save the one by numpy.save")
+    return array
+
+
 def _opened(files: Sequence[Path], dtype: str) -> Pieces:
     arrays = [np.load(file, mmap_mode="r", allow_pickle=False) for file in files]
     row_shape = arrays[0].shape[1:]

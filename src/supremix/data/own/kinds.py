@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from supremix.data.own.layout import Rows
 from supremix.data.own.problems import Problem
 from supremix.data.own.values import NumberFormat, ambiguous, date_formats, dates_of, number_format, numbers_of
+from supremix.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +79,14 @@ def _add(kinds: Kinds, name: str, cells: "pd.Series", decimal_comma: bool) -> No
 
 def _cells(cells: "pd.Series", bad_N: np.ndarray, reason: str) -> list[Problem]:
     return [Problem(str(cells.index[at]), reason, str(cells.iloc[at]), False) for at in np.flatnonzero(bad_N)]
+
+
+def check_columns(rows: Any, names: Sequence[str]) -> None:
+    """Raise UserError where rows are no table, or lack a column of these."""
+    if not hasattr(rows, "columns"):
+        raise UserError("the model reads rows of a table by their columns: give a DataFrame, or a file such as .csv")
+    if missing := [name for name in names if name not in rows.columns]:
+        raise UserError(f"the rows have no column {listed([*map(repr, missing)])}, which the model was trained on")
 
 
 def listed(names: Sequence[str]) -> str:

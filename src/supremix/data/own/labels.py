@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from supremix.data.own.problems import Problem
-from supremix.data.own.values import INFINITE, date_formats, number_format, numbers_of
+from supremix.data.own.values import INFINITE, NumberFormat, date_formats, number_format, numbers_of
 from supremix.data.prepared.manifest import FLOAT32_MAX
 from supremix.errors import UserError
 
@@ -17,12 +17,12 @@ LEFT_OUT_AT_MOST = 0.5
 """Part of the rows without a label above which the column is refused."""
 
 
-def labels_of(sheet: "Sheet", names: Sequence[str]) -> tuple[np.ndarray, list[Problem], list[str]]:
+def labels_of(sheet: "Sheet", names: Sequence[str]) -> tuple[np.ndarray, list[Problem], list[NumberFormat]]:
     """Read T columns of labels.
 
     Returns:
         Labels (N, T) float64, NaN in rows that are left out; why these are, the first reason of each; the form of the
-        numbers in words, for each column.
+        numbers of each column.
 
     Raises:
         UserError: a column has no numbers, or hardly any.
@@ -34,7 +34,7 @@ def labels_of(sheet: "Sheet", names: Sequence[str]) -> tuple[np.ndarray, list[Pr
     return y_NT, ordered, [form for _, _, form in columns]
 
 
-def column_of(sheet: "Sheet", name: str) -> tuple[np.ndarray, list[Problem], str]:
+def column_of(sheet: "Sheet", name: str) -> tuple[np.ndarray, list[Problem], NumberFormat]:
     """Read a column of labels.
 
     Args:
@@ -42,7 +42,7 @@ def column_of(sheet: "Sheet", name: str) -> tuple[np.ndarray, list[Problem], str
         name: of the column.
 
     Returns:
-        Labels (N,) float64, NaN for those of rows that are left out; why these are; the form of the numbers in words.
+        Labels (N,) float64, NaN for those of rows that are left out; why these are; the form of the numbers.
 
     Raises:
         UserError: the column has no numbers, or hardly any.
@@ -65,7 +65,7 @@ def column_of(sheet: "Sheet", name: str) -> tuple[np.ndarray, list[Problem], str
             f"{sheet.path}: {len(problems):,} of {len(cells):,} rows have no number in the label column {name!r}, "
             f"such as {first.place} ({first.reason}): correct the column, or name another by dataset.label"
         )
-    return y_N, problems, form.in_words()
+    return y_N, problems, form
 
 
 def _fault(name: str, text: str, unit: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from supremix.data.own.labels import labels_of
 from supremix.data.own.problems import Problem
 from supremix.data.own.sheet import Sheet, read_sheet
 from supremix.data.own.sheet_columns import is_number
+from supremix.data.own.values import PLAIN, NumberFormat
 from supremix.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Rows:
         problems: of all rows of the file.
         facts: what was understood, in words.
         names: of the columns, where the file has no line with them.
+        forms: of the numbers in the columns of the labels.
     """
 
     sheet: Sheet
@@ -72,6 +74,7 @@ class Rows:
     problems: list[Problem] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
     names: list[str] | None = None
+    forms: list[NumberFormat] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -102,8 +105,9 @@ def read_rows(path: str | None, layout: Layout) -> Rows:
     given = {"id": layout.id, "group": layout.group, "split": None if layout.split == "auto" else layout.split}
     for role, name in given.items():
         if name is not None:
-            column(sheet, name, f"dataset.{role}")
-    drop = [column(sheet, name, "dataset.drop") for name in layout.drop]
+            given[role] = column(sheet, name, f"dataset.{role}")
+    drop = [layout.drop] if isinstance(layout.drop, str) else layout.drop
+    drop = [column(sheet, name, "dataset.drop") for name in drop]
     y_NT, problems, forms = labels_of(sheet, labels)
     complete_N = np.isfinite(y_NT).all(axis=1)
     facts = [*sheet.facts]
@@ -113,18 +117,18 @@ def read_rows(path: str | None, layout: Layout) -> Rows:
         split_N, more = _split_of(sheet, split_name)
         problems += [problem for problem, complete in zip(more, complete_N, strict=True) if problem and complete]
         y_NT = np.where((split_N == "")[:, None], np.nan, y_NT)
-    ids, id_name, fact = _ids(sheet, layout.id)
+    ids, id_name, fact = _ids(sheet, given["id"])
     facts += [fact] if fact else []
-    roles = {*labels, split_name, id_name, layout.group, *drop}
+    group_N, alone = (None, []) if given["group"] is None else _groups(sheet, given["group"])
+    roles = {*labels, split_name, id_name, given["group"], *drop}
     kept_N = np.isfinite(y_NT).all(axis=1)
     facts += [
-        f"label {label!r}{f', {form}' if form else ''}: from {y_N.min():g} to {y_N.max():g}, median "
-        f"{np.median(y_N):g}, {len(np.unique(y_N)):,} different"
+        f"label {label!r}{f', {form.in_words()}' if form != PLAIN else ''}: from {y_N.min():g} to {y_N.max():g}, "
+        f"median {np.median(y_N):g}, {len(np.unique(y_N)):,} different"
         if kept_N.any()
         else f"label {label!r}"
         for label, form, y_N in zip(labels, forms, y_NT[kept_N].T, strict=True)
     ]
-    group_N = None if layout.group is None else sheet.frame[layout.group].astype("str").to_numpy()
     inputs = [name for name in sheet.frame.columns if name not in roles]
     rows = Rows(
         sheet,
@@ -134,9 +138,10 @@ def read_rows(path: str | None, layout: Layout) -> Rows:
         inputs,
         split_N,
         group_N,
-        sheet.problems,
+        [*sheet.problems, *alone],
         facts,
         None if layout.columns is None else [*layout.columns],
+        forms,
     )
     return rows.keep(kept_N, problems)
 
@@ -154,13 +159,13 @@ def enough(rows: Rows) -> Rows:
 
 def column(sheet: Sheet, name: str, key: str) -> str:
     """Return a column's name; raise UserError with similar names where the file has no such column."""
-    names = [*sheet.frame.columns]
+    name, names = str(name), [*sheet.frame.columns]
     if name in names:
         return name
     lower = {str(known).lower(): str(known) for known in names}
-    near = [lower[match] for match in get_close_matches(str(name).lower(), lower, 3, 0.6)]
+    near = [lower[match] for match in get_close_matches(name.lower(), lower, 3, 0.6)]
     meant = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names[:8])}{', …' * (len(names) > 8)}"
-    if any(is_number(known) for known in names):
+    if any(is_number(known) and not known.isdecimal() for known in names):  # a year may be a name
         meant = f"its first line holds values ({', '.join(names[:3])}), so name all columns by dataset.columns=[…]"
     raise UserError(f"{key}={name}: {sheet.path} has no such column: {meant}")
 
@@ -200,6 +205,15 @@ def _split_of(sheet: Sheet, name: str) -> tuple[np.ndarray, list[Problem | None]
         for place, cell, split in zip(cells.index, cells, split_N, strict=True)
     ]
     return split_N, faults
+
+
+def _groups(sheet: Sheet, name: str) -> tuple[np.ndarray, list[Problem]]:
+    """Return the group of each row (N,), and the rows without one, each of which is a group of its own."""
+    cells, missing_N = sheet.frame[name], sheet.frame[name].isna().to_numpy()
+    alone = [f"(none, {place})" for place in cells.index]
+    reason = f"no value in {name!r}, a group of its own"
+    problems = [Problem(str(place), reason, "", False) for place in cells.index[missing_N]]
+    return np.where(missing_N, alone, cells.astype("str").to_numpy(dtype=object)).astype(np.str_), problems
 
 
 def _ids(sheet: Sheet, given: str | None) -> tuple[np.ndarray, str | None, str]:

@@ -7,6 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from supremix.data.own.delimited import read_delimited
 from supremix.data.own.problems import Problem
 from supremix.errors import UserError, needs
@@ -14,6 +16,8 @@ from supremix.errors import UserError, needs
 if TYPE_CHECKING:
     import pandas as pd
 
+NESTED = (list, tuple, dict, set, np.ndarray)
+"""What a cell of Parquet may be; such cells count as texts."""
 EXCEL, PARQUET = (".xlsx", ".xls", ".xlsm"), (".parquet", ".pq")
 
 
@@ -39,12 +43,14 @@ class Sheet:
     sha256: str = ""
 
 
-def read_sheet(path: Path | str, columns: Sequence[str] | None = None) -> Sheet:
+def read_sheet(path: Path | str, columns: Sequence[str] | None = None, labels: Sequence[str] | None = None) -> Sheet:
     """Read a table; raise UserError where there is none, or no way to tell its columns.
 
     Args:
         path: .parquet, .xlsx, or a text file with a delimiter, which may be compressed (.gz).
         columns: names, for a file without a header.
+        labels: of a file that a model reads, the columns of its labels, which a file without a header may lack. All
+            cells of a text file then stay texts: the model knows whether 1.234 is above 1000, and 007 a number.
     """
     path = Path(path)
     if path.is_dir():
@@ -63,7 +69,7 @@ def read_sheet(path: Path | str, columns: Sequence[str] | None = None) -> Sheet:
     elif kind in EXCEL or raw[:4] == b"PK\x03\x04":
         sheet = _by_pandas(path, "read_excel", "openpyxl", "Excel, first sheet", columns)
     else:
-        text = read_delimited(path, raw, columns)
+        text = read_delimited(path, raw, columns, labels)
         sheet = Sheet(path, text.frame, text.facts, text.problems, text.decimal_comma)
     if sheet.frame.empty:
         raise UserError(f"{path}: only a header ({', '.join(map(str, sheet.frame.columns[:5]))}), no rows: add rows")
@@ -84,7 +90,10 @@ def _by_pandas(path: Path, function: str, module: str, kind: str, columns: Seque
     if columns is not None:
         check_count(path, columns, len(frame.columns))
         frame.columns = [*columns]
-    frame = frame.reset_index(drop=True)
+    frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
+    for name in [name for name, kind in frame.dtypes.items() if kind.kind == "O"]:
+        if frame[name].map(lambda cell: isinstance(cell, NESTED)).any():
+            frame[name] = frame[name].astype("str")
     frame.index = [f"row {number}" for number in range(1, len(frame) + 1)]
     return Sheet(path, frame, [f"{kind}, {len(frame):,} rows of {len(frame.columns):,} columns"])
 
@@ -100,11 +109,13 @@ def check_count(path: Path, columns: Sequence[str], count: int) -> None:
 def _named(path: Path, sheet: Sheet) -> "pd.DataFrame":
     """Give every column a name of its own."""
     seen: dict[str, int] = {}
-    names = []
+    names, taken = list[str](), {str(name).strip() for name in sheet.frame.columns}
     for number, name in enumerate(sheet.frame.columns, 1):
         text = str(name).strip()
         text = f"column_{number}" if text in ("", "nan") or text.startswith("Unnamed: ") else text
         seen[text] = seen.get(text, 0) + 1
+        while seen[text] > 1 and f"{text} ({seen[text]})" in (*names, *taken):
+            seen[text] += 1
         names.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
     twice = [name for name, count in seen.items() if count > 1]
     if twice:

@@ -10,16 +10,20 @@ from supremix.errors import UserError
 
 
 class Header(NamedTuple):
-    """Names of the columns, the number of lines that they take, and this in words."""
+    """Names of the columns, the number of lines that they take, this in words; names of labels, which may lack."""
 
     names: list[str]
     lines: int
     fact: str
+    labels: Sequence[str] = ()
 
     def names_for(self, path: Path, width: int) -> list[str]:
         """Return a name for each of this many fields; R writes one name less, of the row names."""
         if len(self.names) == width:
             return self.names
+        others = [name for name in self.names if name not in self.labels]
+        if not self.lines and len(others) == width:
+            return others
         if self.lines and len(self.names) == width - 1:
             return ["row_names", *self.names]
         if self.lines:
@@ -32,14 +36,21 @@ class Header(NamedTuple):
         )
 
 
-def header_of(path: Path, first: Sequence[str], fields_N: np.ndarray, columns: Sequence[str] | None) -> Header:
+def header_of(
+    path: Path,
+    first: Sequence[str],
+    fields_N: np.ndarray,
+    columns: Sequence[str] | None,
+    labels: Sequence[str] = (),
+) -> Header:
     """Return the header.
 
     Args:
         path: of the file, for messages.
         first: fields of its first line.
         fields_N: numbers of fields of all lines.
-        columns: names for a file without a header; one that starts with just these names has one.
+        columns: names for a file without a header; one whose first line holds such names alone, in any order, has one.
+        labels: of these names, those that a file without a header may lack.
     """
     names = [name.strip() for name in first]
     if columns is None:
@@ -53,9 +64,9 @@ def header_of(path: Path, first: Sequence[str], fields_N: np.ndarray, columns: S
     given = [str(name).strip() for name in columns]
     if len({*given}) < len(given):
         raise UserError(f"dataset.columns={given}: a name occurs twice: give each column its own")
-    if given == names:
-        return Header(given, 1, "names in the first line")
-    return Header(given, 0, "no line with names")
+    if {*names} <= {*given} and len({*names}) == len(names):
+        return Header(names, 1, "names in the first line")
+    return Header(given, 0, "no line with names", labels)
 
 
 def is_number(text: str) -> bool:

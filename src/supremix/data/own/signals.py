@@ -1,10 +1,11 @@
 """A user's signals as data: a file each, or one channel in many columns. B rows, C channels, T time steps."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,13 +14,17 @@ from torch import Tensor
 from supremix.data.dataset import Data
 from supremix.data.own import files
 from supremix.data.own.assemble import Inputs, Plan, assembled, divided
-from supremix.data.own.kinds import kinds_of, listed
+from supremix.data.own.kinds import check_columns, kinds_of, listed
 from supremix.data.own.layout import Layout, Rows, read_rows
 from supremix.data.own.values import NumberFormat, numbers_of
 from supremix.data.prepared.pieces import Pieces
 from supremix.data.timeseries import flatten
 from supremix.errors import UserError
+from supremix.metrics.rounding import SINGLE, is_constant
 from supremix.runtime.registered import registered
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ENDINGS = (".npy", ".csv", ".tsv", ".txt")
 STEPS_AT_LEAST = 8
@@ -44,15 +49,29 @@ class ColumnSignalReader:
 
     def read(self, rows: Any) -> dict[str, Tensor]:
         """Return "x" (B, 1, T) and "length" (B,); see `supremix.data.dataset.RowReader`."""
-        missing = [name for name in self.columns if name not in rows.columns]
-        if missing:
-            raise UserError(f"the rows have no column {listed(missing)}, which the model was trained on")
+        check_columns(rows, self.columns)
         x_BT = (steps(rows, self.columns, self.forms) - self.mean_T) / self.std_T
         x_BT = np.where(np.isfinite(x_BT), x_BT, 0)
         return {
             "x": torch.from_numpy(x_BT.astype(np.float32))[:, None],
             "length": torch.full((len(x_BT),), x_BT.shape[1]),
         }
+
+    def parsed(self, rows: Any) -> "tuple[pd.DataFrame, list[str]]":
+        """Return the columns of new rows as numbers, which `read` takes too, and doubts, as `TableReader.parsed`."""
+        import pandas as pd
+
+        check_columns(rows, self.columns)
+        x_NT = steps(rows, self.columns, self.forms)
+        bad_NT = np.isnan(x_NT) & rows[[*self.columns]].notna().to_numpy()
+        if not np.isfinite(x_NT).any():
+            raise UserError(f"no step of any row is a number as in training, such as {rows[self.columns[0]].iloc[0]!r}")
+        doubts = []
+        if bad_NT.any():
+            row, step = np.argwhere(bad_NT)[0]
+            cell = rows[self.columns[step]].iloc[row]
+            doubts = [f"{bad_NT.sum()} steps, such as {cell!r}: no number as in training, and count as the mean"]
+        return pd.DataFrame(x_NT, columns=[*self.columns]), doubts
 
     def state(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -164,14 +183,9 @@ def _from_columns(name: str, rows: Rows, plan: Plan) -> Data:
     rows.problems.extend(kinds.problems)
     columns, forms = [*kinds.numbers], [*kinds.numbers.values()]
     split = divided(rows, plan)
-    x_NT = steps(rows.frame, columns, forms)
-    with np.errstate(invalid="ignore"):
-        mean_T = np.nanmean(x_NT[split["train"]], axis=0)
-        std_T = np.nanstd(x_NT[split["train"]], axis=0)
-    mean_T, std_T = np.nan_to_num(mean_T), np.where(std_T > 0, std_T, 1.0)
-    if plan.scaling == "raw":
-        std_T = np.ones_like(std_T)
-        mean_T = np.zeros_like(mean_T)
+    mean_T, std_T = np.zeros(len(columns)), np.ones(len(columns))
+    if plan.scaling == "standard":
+        mean_T, std_T = known_mean_std(steps(rows.frame, columns, forms)[split["train"]])
     reader = ColumnSignalReader(columns, forms, mean_T, std_T)
     batch = reader.read(rows.frame)
     unused = {**kinds.unused, **({"no numbers": [*kinds.categories, *kinds.dates]} if kinds.categories else {})}
@@ -194,6 +208,17 @@ def steps(frame: Any, columns: Sequence[str], forms: Sequence[NumberFormat]) -> 
     return np.where(np.isfinite(x_NT), x_NT, np.nan)
 
 
+def known_mean_std(x_NT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation of each step's values that are there; of a constant 1, as `scaling.mean_std` has it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a step without any value
+        low_T, high_T = np.nanmin(x_NT, axis=0), np.nanmax(x_NT, axis=0)
+        mean_T, std_T = np.nanmean(x_NT, axis=0), np.nanstd(x_NT, axis=0)
+    constant_T = is_constant(np.stack([low_T, high_T]))
+    mean_T, std_T = np.where(constant_T, low_T, mean_T), np.where(constant_T, 1.0, std_T)
+    return np.nan_to_num(mean_T), np.nan_to_num(std_T, nan=1.0)
+
+
 def make_signals(items: Sequence[Sequence[str]], channels: int) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Read signal files one after the other into (steps of all, C) float32; of one that cannot be read, no steps."""
     parts, results = [np.zeros((0, channels), np.float32)], list[dict[str, Any]]()
@@ -213,7 +238,7 @@ def read_signal(path: Path, channels: int | None) -> np.ndarray:
         path: of the file; a line, or an entry of the first axis, is a time step.
         channels: C that it must have; None takes any.
     """
-    signal = np.load(path, allow_pickle=False) if path.suffix == ".npy" else _text_signal(path)
+    signal = files.read_npy(path) if path.suffix == ".npy" else _text_signal(path)
     signal = signal[:, None] if signal.ndim == 1 else signal
     if signal.ndim != 2 or signal.dtype.kind not in "iuf" or len(signal) < STEPS_AT_LEAST:
         raise ValueError(f"not one signal of {STEPS_AT_LEAST} steps or more ({'×'.join(map(str, signal.shape))})")
@@ -235,6 +260,10 @@ def _text_signal(path: Path) -> np.ndarray:
             except ValueError:
                 continue
             if cells and len({len(row) for row in cells}) == 1:
+                if delimiter == "," and first == 0 and len(cells[0]) == 2 and not any("." in line for line in lines):
+                    raise ValueError(
+                        f"lines such as {lines[0]!r} are one number or two: write decimal points, or names"
+                    )
                 return np.array(cells)
     raise ValueError("lines that are no equally many numbers")
 
@@ -252,8 +281,12 @@ def _mean_std(pieces: Pieces, places: Sequence[tuple[int, int]], channels: int) 
     """Return mean and standard deviation of each channel over all steps of these signals."""
     count, sum_C, square_C = 0, np.zeros(channels), np.zeros(channels)
     shift_C = pieces.read(int(places[0][0]), 1)[0].astype(np.float64)  # keeps the squares' digits
+    low_C, high_C = shift_C, shift_C
     for first, steps in places:
-        part = pieces.read(int(first), int(steps)).astype(np.float64) - shift_C
+        x_TC = pieces.read(int(first), int(steps)).astype(np.float64)
+        low_C, high_C = np.minimum(low_C, x_TC.min(0)), np.maximum(high_C, x_TC.max(0))
+        part = x_TC - shift_C
         count, sum_C, square_C = count + len(part), sum_C + part.sum(0), square_C + (part * part).sum(0)
-    var_C = square_C / count - (sum_C / count) ** 2
-    return sum_C / count + shift_C, np.where(var_C > 0, np.sqrt(np.maximum(var_C, 0)), 1.0)
+    var_C = np.maximum(square_C / count - (sum_C / count) ** 2, 0)
+    constant_C = is_constant(np.stack([low_C, high_C]), SINGLE) | (var_C == 0)
+    return sum_C / count + shift_C, np.where(constant_C, 1.0, np.sqrt(var_C))

@@ -29,7 +29,7 @@ def split_rows(
         group_N: rows with equal values stay together.
 
     Raises:
-        UserError: the fractions do not fit, or a split stays empty.
+        UserError: the fractions do not fit, a split stays empty, or the file puts a group into two.
     """
     shares = _checked(fractions)
     if split_N is None:
@@ -40,12 +40,27 @@ def split_rows(
         part = {"train": shares["train"] / whole, "val": shares["val"] / whole}
         split_N = split_N.copy()
         split_N[train] = drawn(y_N[train], part, seed, None if group_N is None else group_N[train])
+    if group_N is not None:
+        _check_groups(split_N, group_N)
     rows = {split: np.flatnonzero(split_N == split) for split in SPLITS}
     for split, places in rows.items():
         if len(places) == 0:
             cause = f"{len(np.unique(group_N))} groups are too few" if group_N is not None else "too few rows"
             raise UserError(f"no row is left for the split {split}: {cause}; change dataset.fractions or dataset.group")
     return rows
+
+
+def _check_groups(split_N: np.ndarray, group_N: np.ndarray) -> None:
+    """Raise UserError where rows of one group are in two splits."""
+    pairs = np.unique(np.stack([group_N, split_N]), axis=1)
+    again = np.flatnonzero(pairs[0, 1:] == pairs[0, :-1])
+    if again.size:
+        group, splits = str(pairs[0, again[0]]), pairs[1, again[0] : again[0] + 2]
+        count = len({*pairs[0, again].tolist()})
+        raise UserError(
+            f"dataset.group: the file has rows of {group!r} in {' and in '.join(splits)}, {count} groups are so: "
+            "correct its split, or let it be drawn by dataset.split=null"
+        )
 
 
 def drawn(y_N: np.ndarray, shares: Mapping[str, float], seed: int, group_N: np.ndarray | None) -> np.ndarray:

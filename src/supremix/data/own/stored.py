@@ -20,6 +20,7 @@ from supremix.data.own.features import TableReader
 from supremix.data.own.images import ImageReader
 from supremix.data.own.signals import ColumnSignalReader, FileSignalReader
 from supremix.data.own.texts import TextReader
+from supremix.data.own.values import NumberFormat
 from supremix.data.own.volumes import VolumeReader
 from supremix.data.readers import Features, Parcels, Pixels, Voxels
 from supremix.data.sentences import SentencePairs
@@ -47,6 +48,7 @@ class Intake:
         target: from what the head predicts to label units, by ``decode``.
         input_spec: the backbone's arguments that the data decided.
         labels: names of the labels' columns; of one, predictions are (B,), else (B, T).
+        forms: how each of them writes numbers.
         columns: names of all columns of a file without a line of names; None where files have one.
     """
 
@@ -54,6 +56,7 @@ class Intake:
     target: TargetScale
     input_spec: dict[str, Any]
     labels: tuple[str, ...]
+    forms: tuple[NumberFormat, ...]
     columns: list[str] | None = None
 
 
@@ -70,6 +73,7 @@ def state_of(data: Data) -> State:
         "input_spec": spec,
         "label": data.extras.get("label", "label"),
         "targets": data.extras.get("targets"),
+        "label_forms": data.extras.get("label_forms"),
         "columns": data.extras.get("columns"),
         "inputs": forms_of(data.to_input(data.test.fetch(np.arange(1)))),
     }
@@ -90,11 +94,12 @@ def restored(state: State) -> Intake:
     target = state["target"]
     scale = TargetScale(target["mean"], target["std"], restored_transform(target["transform"]))
     labels = tuple(state.get("targets") or [state["label"]])
+    forms = tuple(NumberFormat(**form) for form in state.get("label_forms") or [{}] * len(labels))
     spec = {
         key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
         for key, value in state["input_spec"].items()
     }
-    return Intake(READERS[state["kind"]].from_state(state["reader"]), scale, spec, labels, state.get("columns"))
+    return Intake(READERS[state["kind"]].from_state(state["reader"]), scale, spec, labels, forms, state.get("columns"))
 
 
 def save_state(folder: Path, state: State) -> None:

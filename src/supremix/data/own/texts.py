@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,12 @@ from supremix.data.own.assemble import Inputs, Plan, assembled, divided
 from supremix.data.own.layout import Layout, Rows, column, read_rows
 from supremix.data.own.problems import Problem
 from supremix.data.raw.words import coverage, find_vectors, look_up, wanted_words
-from supremix.data.sentences import tokenise
+from supremix.data.sentences import SIDES, mean_vectors, taken, tokenise
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
 
 WORDS_AT_LEAST = 2.0
 """Mean number of words from which on a column counts as texts."""
-SIDES = ("a", "b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,14 +111,15 @@ def load_texts(
     share = 1 - coverage(count, vocabulary)["tokens_missing"] / max(count.total(), 1)
     vectors_VE = torch.from_numpy(vocabulary.vectors_VE)
     inputs = Inputs(
-        fetch=lambda index_B: _taken(batch, index_B),
+        fetch=partial(taken, batch),
         reader=reader,
         input_spec={"vectors": vectors_VE, "sentences": len(columns)},
         facts=[
             f"texts in {' and '.join(map(repr, columns))}: {len(vocabulary.words) - 1:,} different words in the "
             f"training rows, {share:.0%} of all with a vector in {source.name}"
         ],
-        others={"flatten": lambda x: mean_vectors(vectors_VE, x)},
+        others={"flatten": partial(mean_vectors, vectors_VE)},
+        sha256=content_sha256(vocabulary.words, vocabulary.vectors_VE),
     )
     return assembled(name, rows, split, inputs, plan)
 
@@ -139,14 +141,9 @@ def text_columns(rows: Rows, given: Any) -> list[str]:
     return found
 
 
-def mean_vectors(vectors_VE: Tensor, x: dict[str, Tensor]) -> Tensor:
-    """Return the mean word vector of each text, and of a pair its vector [u; v; |u − v|; u∗v]: for regressors."""
-    sides = [side for side in SIDES if side in x]
-    means = [torch.nn.functional.embedding(x[side], vectors_VE).sum(1) / x[f"{side}_length"][:, None] for side in sides]
-    if len(means) == 1:
-        return means[0]
-    u_BE, v_BE = means
-    return torch.cat([u_BE, v_BE, (u_BE - v_BE).abs(), u_BE * v_BE], dim=1)
+def content_sha256(words: Sequence[str], vectors_VE: np.ndarray) -> str:
+    """Return the SHA-256 of words and their vectors, whichever file they came from."""
+    return sha256("\n".join(words).encode() + np.ascontiguousarray(vectors_VE).tobytes()).hexdigest()
 
 
 def word_count(cells: Any) -> float:
@@ -161,12 +158,3 @@ def _with_words(rows: Rows, columns: Sequence[str]) -> Rows:
         has_N &= (rows.frame[name].notna() & (rows.frame[name].astype("str").str.strip() != "")).to_numpy()
     reason = f"no text in {' or '.join(map(repr, columns))}"
     return rows.keep(has_N, [Problem(str(rows.frame.index[at]), reason, "", True) for at in np.flatnonzero(~has_N)])
-
-
-def _taken(batch: dict[str, Tensor], index_B: np.ndarray) -> dict[str, Tensor]:
-    at_B = torch.as_tensor(index_B, dtype=torch.long)
-    taken = {key: value[at_B] for key, value in batch.items()}
-    return {
-        key: value if key.endswith("_length") else value[:, : int(taken[f"{key}_length"].max())]
-        for key, value in taken.items()
-    }

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 MOSTLY = 0.9
 """Part of a column's texts that has to be numbers, or dates, for the column to count as such."""
+SAME_FORM = 2 / 3
+"""Part that has to be written in the form, and the unit, that most have."""
 NUMBER = re.compile(
     r"^\s*(?P<before>[$€£¥]?)\s*(?P<number>[+-]?(?:\d[\d.,'\u00a0 ]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>[^\d.,]*)$"
 )
-COMMA_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
-POINT_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$")
+COMMA_THOUSANDS = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
+POINT_THOUSANDS = re.compile(r"^[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?$")
 INFINITE = re.compile(r"^\s*[+-]?(inf|infinity|∞)\s*$", re.IGNORECASE)
 DATE_FORMATS = (
     "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y",
@@ -55,6 +57,8 @@ class NumberFormat:
 
 
 PLAIN = NumberFormat()
+BOOLEANS = {"True": "1", "TRUE": "1", "true": "1", "False": "0", "FALSE": "0", "false": "0"}
+"""As a column of nothing else is read."""
 
 
 def numbers_of(cells: "pd.Series", form: NumberFormat) -> np.ndarray:
@@ -64,6 +68,8 @@ def numbers_of(cells: "pd.Series", form: NumberFormat) -> np.ndarray:
     if cells.dtype.kind in "iufb":
         return cells.to_numpy(dtype=np.float64, na_value=np.nan)
     texts = cells.astype("str").str.strip()
+    if form == PLAIN and texts[cells.notna()].isin(BOOLEANS).all():
+        texts = texts.replace(BOOLEANS)
     if form.before:
         texts = texts.str.removeprefix(form.before)
     if form.unit:
@@ -106,7 +112,7 @@ def number_format(cells: "pd.Series", decimal_comma: bool = False) -> NumberForm
     elif any(separator in text for text in digits for separator in "'\u00a0 "):
         separator = next(separator for separator in ("'", "\u00a0", " ") if any(separator in text for text in digits))
         form = NumberFormat(".", separator, unit, before)
-    return form if np.isfinite(numbers_of(cells.dropna(), form)).mean() >= MOSTLY / 2 else None
+    return form if np.isfinite(numbers_of(cells.dropna(), form)).mean() >= SAME_FORM else None
 
 
 def dates_of(cells: "pd.Series", formats: Sequence[str]) -> Any:

@@ -114,7 +114,7 @@ def _read(path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
     if path.suffix != ".npy":
         scan = read_volume(path.read_bytes())
         return scan.voxels_DHW, scan.sizes
-    voxels = np.load(path, allow_pickle=False)
+    voxels = files.read_npy(path)
     voxels = voxels.reshape(voxels.shape[:3]) if voxels.ndim == 4 and voxels.shape[3] == 1 else voxels
     if voxels.ndim != 3 or voxels.dtype.kind not in "iuf" or min(voxels.shape) < 2:
         raise ValueError(f"not one volume ({'×'.join(map(str, voxels.shape))} {voxels.dtype})")
