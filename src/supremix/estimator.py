@@ -196,17 +196,13 @@ class SupReMixRegressor(
             frame = X.reset_index(drop=True)
             if np.isinf(frame.select_dtypes("number").to_numpy(dtype=np.float64, na_value=np.nan)).any():
                 raise ValueError("Input X contains infinity: correct it, or leave the value out")
-            names = frame.columns.map(str)
         else:
             x_NF = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset)
             frame = pd.DataFrame(x_NF)
-            names = [f"x{column}" for column in frame.columns]
-        if not reset:
-            return frame.set_axis(self._columns, axis=1)
-        if len(frame) < 2:
+        if reset and len(frame) < 2:
             raise ValueError(f"n_samples={len(frame)}: give 2 rows or more")
-        self._columns: list[str] = [*names]
-        return frame.set_axis(self._columns, axis=1)
+        names = getattr(self, "feature_names_in_", [f"x{column}" for column in range(self.n_features_in_)])
+        return frame.set_axis([*names], axis=1)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

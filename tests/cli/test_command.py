@@ -149,7 +149,7 @@ def test_the_runs_of_a_store_are_listed_with_their_states(store, capsys):
     )  # fmt: skip
     assert float(record["test MAE"]) > 0
     assert {name: run["state"] for name, run in runs.items() if name != record["id"]} == {
-        "damaged": "finished", "working": "begun", "broken": "missing",
+        "damaged": "failed", "working": "begun", "broken": "missing",
     }  # fmt: skip
     assert "not a readable record" in runs["damaged"]["note"]
     assert runs["broken"]["note"] == "failed: loss is NaN"

@@ -47,23 +47,29 @@ def test_cells_of_new_rows_mean_what_they_meant_in_training(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     size = [f"{1 + i % 5}.{10 * i:03d}" + ",5" * (i % 4 == 0) for i in range(60)]  # thousands with points
     kind = [("x", "1", "2", "007")[i % 4] for i in range(60)]
-    rows = [f"{size[i]};{kind[i]};{i % 3 == 0};{i}" for i in range(60)]
-    (tmp_path / "rows.csv").write_text("\n".join(["size;kind;is;y", *rows, ""]))
+    known = [("TRUE", "", "FALSE")[i // 2 % 3] for i in range(60)]
+    rows = [f"{size[i]};{kind[i]};{i % 3 == 0};{known[i]};{i}" for i in range(60)]
+    (tmp_path / "rows.csv").write_text("\n".join(["size;kind;is;known;y", *rows, ""]))
     given = ["dataset=table", "dataset.path=rows.csv", "dataset.label=y", "method=vanilla", "tracking=none"]
     assert main(["train", *given, "dataset.recipe.vanilla.epochs=1", "paths.runs=runs", "trainer.progress=off"]) == 0
     (run,) = (folder for folder in (tmp_path / "runs").iterdir() if (folder / "DONE").is_file())
     assert main(["predict", str(run), "rows.csv", "-o", "all.csv"]) == 0
     together = pd.read_csv("all.csv", sep=",")["predicted_y"]
+    stored = np.load(run / "predictions.npz")
+    tested = together[stored["test_y"].astype(int)]  # labels count the rows
+    np.testing.assert_allclose(tested, stored["test_best"], rtol=1e-5)
     for at in (1, 2, 3, 5, 9, 33):  # alone, its cells look like other numbers
-        (tmp_path / "one.csv").write_text(f"size;kind;is;y\n{rows[at]}\n")
+        (tmp_path / "one.csv").write_text(f"size;kind;is;known;y\n{rows[at]}\n")
         assert main(["predict", str(run), "one.csv", "-o", "one_out.csv"]) == 0
         np.testing.assert_allclose(pd.read_csv("one_out.csv")["predicted_y"], together[at], rtol=1e-5)
-    (tmp_path / "few.csv").write_text("size;kind;is;y\n" + "\n".join([rows[1], rows[2], "3.456;;False;1", ""]))
+    (tmp_path / "few.csv").write_text("size;kind;is;known;y\n" + "\n".join([rows[1], rows[2], "3.456;;False;;1", ""]))
     assert main(["predict", str(run), "few.csv", "-o", "few_out.csv"]) == 0
     np.testing.assert_allclose(pd.read_csv("few_out.csv")["predicted_y"][:2], together[1:3], rtol=1e-5)
     model = load(run)  # a table of pandas' types has them as it may
-    frame = pd.DataFrame({"size": [4270.0, 1000.0], "kind": [2.0, np.nan], "is": [True, False]})
-    exact = pd.DataFrame({"size": ["4.270", "1.000"], "kind": ["2", None], "is": ["True", "False"]})
+    frame = pd.DataFrame({"size": [4270.0, 1000.0], "kind": [2.0, np.nan], "is": [True, False], "known": [1.0, np.nan]})
+    exact = pd.DataFrame(
+        {"size": ["4.270", "1.000"], "kind": ["2", None], "is": ["True", "False"], "known": ["true", None]}
+    )
     np.testing.assert_array_equal(model.predict(frame), model.predict(exact))
 
 
@@ -94,6 +100,32 @@ def test_a_file_to_predict_may_have_names_where_that_of_training_had_none_and_la
         frame = read_by(path, content, names)
         assert (frame["a"].tolist(), frame["b"].tolist()) == (["3"], ["4"])
     assert read_by(path, "0,5;-0,25\n", names)["b"].tolist() == ["-0,25"]
+    for content in ("A,Y,B\n3,5,4\n", "a,y,b,\n3,5,4,\n", "a,b,\n3,4,\n"):
+        assert read_by(path, content, names)["b"].tolist() == ["4"]
+    with pytest.raises(
+        UserError, match=r"the first line holds names of columns, but not 'zz': correct it, or remove it"
+    ):
+        read_by(path, "a,zz,b\n3,5,4\n", names)
+    for content in ("so good; really,0.5\nbad; very bad,1.5\n", "so good; really\t0.5\nbad; very bad\t1.5\n"):
+        assert read_by(path, content, ["text", "y"])["text"].tolist() == ["so good; really", "bad; very bad"]
+
+
+@pytest.mark.parametrize(
+    ("content", "cells"),
+    [
+        ('"x"\n"1",0\n"2",7\n', ["0", "7"]),  # R's row names
+        ("x\n0,\n7,\n", ["0", "7"]),
+        ("x\n0,5\n7,25\n", ["0,5", "7,25"]),
+        (",,\nx,b,y\n0,1,2\n7,1,2\n,,\n", ["0", "7"]),
+    ],
+)
+def test_a_file_of_one_column_and_empty_lines_around_rows(tmp_path, content, cells):
+    assert read_by(tmp_path / "new.csv", content)["x"].tolist() == cells
+
+
+def test_a_file_of_empty_fields_alone_is_told(tmp_path):
+    with pytest.raises(UserError, match="the file has no row with a value"):
+        read_by(tmp_path / "new.csv", ",,\n,,\n")
 
 
 def test_parquet_keeps_its_named_index_and_nested_cells_are_texts(tmp_path):
@@ -103,3 +135,19 @@ def test_parquet_keeps_its_named_index_and_nested_cells_are_texts(tmp_path):
     read = read_sheet(tmp_path / "rows.parquet").frame
     assert read["key"].tolist() == ["u", "v"]
     assert all(isinstance(cell, str) for cell in read["emb"])
+    frame.reset_index().set_index("key", drop=False).to_parquet(tmp_path / "rows.parquet")
+    assert read_sheet(tmp_path / "rows.parquet").frame["key"].tolist() == ["u", "v"]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "xlsx"])
+def test_names_that_are_given_and_there_count_in_the_files_order(tmp_path, ending):
+    pytest.importorskip({"parquet": "pyarrow", "xlsx": "openpyxl"}[ending], reason="pip install 'supremix[files]'")
+    frame, path = pd.DataFrame({"b": [1, 2], "y": [3, 4], "a": [5, 6]}), tmp_path / f"rows.{ending}"
+    write = getattr(frame, {"parquet": "to_parquet", "xlsx": "to_excel"}[ending])
+    write(path, index=False)
+    assert read_sheet(path, ["a", "y", "b"]).frame["a"].tolist() == [5, 6]
+    with pytest.raises(UserError, match="a name occurs twice"):
+        read_sheet(path, ["a", "a", "b"])
+    frame = frame.drop(columns="y").set_axis(["u", "v"], axis=1)
+    (frame.to_parquet(path) if ending == "parquet" else frame.to_excel(path, index=False, header=False))
+    assert read_sheet(path, ["a", "y", "b"], ("y",)).frame["b"].tolist() == [5, 6]

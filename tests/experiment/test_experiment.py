@@ -12,6 +12,7 @@ from supremix.metrics.bias import BIAS
 from supremix.metrics.regression import METRICS, VARIANTS, regression_metrics
 from supremix.metrics.representation import REPRESENTATION, representation_metrics
 from supremix.settings import identity
+from supremix.settings.overrides import is_science
 from supremix.training import adapt
 from tests.running import config, run_small
 
@@ -234,6 +235,12 @@ def test_identity_ignores_where_and_how_and_hears_everything_else(tmp_path):
     science = identity.scientific(config(tmp_path))
     assert identity.run_id(science, "other data") != plain[0]
     assert ids("method=vanilla", "dataset.recipe.adapt.epochs=9") == ids("method=vanilla")  # a recipe it never uses
+
+
+def test_settings_of_a_page_are_those_that_the_identity_hears(tmp_path):
+    plain = identity.scientific(config(tmp_path))
+    for override in ("trainer.precision=bf16-mixed", "trainer.workers=1", "trainer.threads=2", "rerun=true", "seed=3"):
+        assert is_science(override) == (identity.scientific(config(tmp_path, override)) != plain)
 
 
 def test_records_are_plain_json_without_nan(tmp_path):

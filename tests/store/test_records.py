@@ -104,6 +104,7 @@ def test_a_bad_record_is_noted_beside_the_others_in_a_list(tmp_path, capsys):
     assert main(["ls", "--store", str(tmp_path)]) == 0
     _, bad, good = capsys.readouterr().out.splitlines()
     assert "metrics.test.best.mae is nan" in bad
+    assert bad.split("\t")[6] == "failed"
     assert good.split("\t")[5] == "0.5000"
     assert main(["show", "a", "--store", str(tmp_path)]) == 1
     assert capsys.readouterr().err.count("\n") == 1

@@ -63,12 +63,37 @@ def points(values):
 def test_settings_are_compared_on_the_seeds_that_all_have():
     values = {"0.5": {0: 1.0, 1: 2.0}, "1": {0: 1.5, 1: 1.0, 2: 9.0}}
     swept = Swept(["t", "seed"], points(values)).of_shared_seeds()
-    assert swept.over_seeds() == {"t=1": {0: 1.5, 1: 1.0}, "t=0.5": {0: 1.0, 1: 2.0}}
+    assert swept.over_seeds() == {"t=1": {(0,): 1.5, (1,): 1.0}, "t=0.5": {(0,): 1.0, (1,): 2.0}}
     values = {"A": {0: 1.0, 1: 2.0, 2: 9.0}, "B": {0: 2.0, 1: 3.0, 3: 4.0}, "C": {0: 0.0}}
     shared = Swept(["t", "seed"], points(values)).over_seeds()
-    assert shared == {"t=A": {0: 1.0, 1: 2.0}, "t=B": {0: 2.0, 1: 3.0}}, "one with a failed seed is not the best for it"
+    assert shared == {"t=A": {(0,): 1.0, (1,): 2.0}, "t=B": {(0,): 2.0, (1,): 3.0}}, (
+        "one with a failed seed is not the best for it"
+    )
     apart = points({"0.5": {0: 1.0}, "1": {1: 2.0}})
     assert Swept(["t", "seed"], apart).of_shared_seeds().points == apart, "no seed is in all"
+
+
+@pytest.mark.parametrize("keys", [["t", "seed", "dataset.split_seed"], ["t"]])
+def test_runs_of_other_splits_are_runs_of_their_own(keys):
+    values = {"ridge": [44.2, 45.6, 44.9, 45.0], "linear": [44.4, 45.7, 44.1, 45.1]}
+    given = [
+        (
+            (name, str(at // 2), str(at % 2))[: len(keys)],
+            record({"dataset": {"split_seed": at % 2}}, "mae", one, at // 2),
+        )
+        for name, each in values.items()
+        for at, one in enumerate(each)
+    ]
+    draws = [(0, "0"), (0, "1"), (1, "0"), (1, "1")]
+    found = Swept(keys, given)
+    assert found.seeds() == {("ridge",): {*draws}, ("linear",): {*draws}}
+    assert found.of_shared_seeds().points == given
+    if len(keys) > 1:
+        assert found.over_seeds() == {f"t={name}": dict(zip(draws, values[name], strict=True)) for name in values}
+        assert [line.split("  ")[1:] for line in found.best_over_seeds()[1:3]] == [
+            ["44.8250 ± 0.7182", "(4)", "t=linear"],
+            ["44.9250 ± 0.5737", "(4)", "t=ridge"],
+        ]
 
 
 @pytest.mark.parametrize(("others", "verdict"), [((2.0, 2.1, 2.2), "beyond"), ((0.5, 2.1, 2.2), "inside")])

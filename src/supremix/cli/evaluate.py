@@ -20,14 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Replace the records whose metrics changed; print how many. Returns the exit code."""
+    from supremix.errors import UserError
     from supremix.experiment.evaluate import evaluate
     from supremix.store.folders import Store
     from supremix.suite.stored import find_run, stored_runs
 
     store = Store(options.store)
-    ids = [find_run(store, name).name for name in options.runs] or [
-        one.id for one in stored_runs(store) if one.state == "finished"
-    ]
+    runs = [find_run(store, name) for name in options.runs]
+    for name, folder in zip(options.runs, runs, strict=True):
+        if folder.resolve().parent != store.root.resolve():
+            raise UserError(f"{name}: not in {store.root}: name its store by --store {folder.parent}")
+    ids = [folder.name for folder in runs] or [one.id for one in stored_runs(store) if one.state == "finished"]
     count, changed = evaluate(store, ids) if ids else (0, 0)
     print(f"{options.store}: {count} runs evaluated, {changed} records changed")
     return 0

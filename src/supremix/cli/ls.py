@@ -69,7 +69,7 @@ def filters_of(given: list[str]) -> dict[str, str]:
 
 def matches(run: "Stored", wanted: dict[str, str]) -> bool:
     """Return whether a run has the wanted values."""
-    return all(str({"state": run.state, **run.record}.get(key, "")) == value for key, value in wanted.items())
+    return all(str({"state": run.shown_state, **run.record}.get(key, "")) == value for key, value in wanted.items())
 
 
 def differing(runs: list["Stored"]) -> dict[str, str]:
@@ -94,7 +94,7 @@ def columns(run: "Stored", settings: str) -> tuple[str, ...]:
     facts = [str(run.record.get(key, "")) for key in ("dataset", "method", "protocol", "seed")]
     variants = run.record.get("metrics", {}).get("test", {})
     mae = (variants.get("best") or variants.get("last") or {}).get("mae")
-    return run.id, *facts, "" if mae is None else shown(mae), run.state, run.note or settings
+    return run.id, *facts, "" if mae is None else shown(mae), run.shown_state, run.note or settings
 
 
 def show(lines: list[tuple[str, ...]]) -> None:

@@ -1,6 +1,7 @@
 """Options that the sub-commands share, and what becomes of them. Quick to import, so that help is instant."""
 
 import argparse
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,8 @@ def rows_of(path: Path, model: "Model") -> Any:
         if lost:
             more = f", and {len(lost) - 1} more such lines" if len(lost) > 1 else ""
             raise UserError(f"{path}: {lost[0].place}: {lost[0].reason}{more}: correct it, so that no row is left out")
+        if unusual := sheet.facts[1:-1]:  # between the form of the file and the number of rows
+            logging.getLogger(__name__).warning("%s: %s", path, "; ".join(unusual))
         frame = sheet.frame.reset_index(drop=True)
         frame.attrs[FOLDER] = str(path.parent)  # from which paths in it count
         return frame

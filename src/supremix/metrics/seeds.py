@@ -1,7 +1,9 @@
 """Statistics over the seeds of a table's cell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +90,7 @@ class Paired:
         return self.low <= 0 <= self.high
 
 
-def paired(a: dict[int, float], b: dict[int, float]) -> Paired | None:
+def paired(a: Mapping[Any, float], b: Mapping[Any, float]) -> Paired | None:
     """Compute the paired t interval of a − b.
 
     Args:

@@ -48,7 +48,7 @@ def _averaged(swept: Swept) -> str:
     first, *others = swept.seeds().values()
     same = all(some == first for some in others)
     which = (
-        f"the seeds that all have ({', '.join(map(str, sorted(first)))})"
+        f"the seeds that all have ({', '.join(map(str, sorted({seed for seed, *_ in first})))})"
         if same
         else "seeds, which differ between settings"
     )

@@ -19,7 +19,7 @@ from supremix.runtime.log import show
 from supremix.runtime.output import Unheard, trouble
 from supremix.settings import resolvers
 from supremix.settings.compose import check_own, own_folder
-from supremix.settings.overrides import NOT_SCIENCE, check_added_keys, check_overrides, spelt
+from supremix.settings.overrides import check_added_keys, check_overrides, is_science, spelt
 
 log = logging.getLogger(__name__)
 _began = False  # whether a job of the driver did
@@ -101,7 +101,7 @@ def with_sweep_tag(arguments: Sequence[str]) -> list[str]:
 
 def sweep_name(arguments: Sequence[str]) -> str:
     """Return the name of a sweep, which follows from what it sweeps."""
-    science = [argument for argument in arguments if not argument.startswith(NOT_SCIENCE)]
+    science = [argument for argument in arguments if is_science(argument)]
     return f"sweep-{hashlib.sha256(' '.join(sorted(science)).encode()).hexdigest()[:8]}"
 
 

@@ -23,7 +23,7 @@ NOT_TEXTS = ("null", "true", "false", "nan", "inf")
 """Words that are values of other kinds."""
 
 NOT_SCIENCE = ("-", "hydra", "paths.", "rerun", "trainer.", "tracking")
-"""Prefixes of overrides that cannot change a result."""
+"""Prefixes of overrides that cannot change a result, but for the precision."""
 
 
 def quoted(text: str) -> str:
@@ -56,6 +56,12 @@ def spelt(argument: str) -> str:
 def key_of(override: str) -> str:
     """Return the key that a Hydra override sets, adds or removes."""
     return override.lstrip("+~").partition("=")[0]
+
+
+def is_science(override: str) -> bool:
+    """Return whether an override can change a result."""
+    key = key_of(override)
+    return key == "trainer.precision" or not key.startswith(NOT_SCIENCE)
 
 
 def check_overrides(overrides: Sequence[str]) -> None:

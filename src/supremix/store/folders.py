@@ -17,7 +17,7 @@ from supremix.runtime import ranks
 from supremix.runtime.disk import flush, put
 from supremix.runtime.locks import acquired, is_at
 from supremix.runtime.log import RUN_LOG
-from supremix.store.records import Record, check_schema, read_record
+from supremix.store.records import SUPERSEDED, Record, check_schema, read_record
 
 ELSEWHERE = "make space or set paths.runs to another folder, then run again"
 ALLOW = "give yourself the permission, or set paths.runs, or --store, to another folder"
@@ -139,7 +139,7 @@ class Store:
 
     def _supersede(self, target: Path) -> None:
         """Move a finished directory out of the way, to the first free ``superseded/<id>-<n>/``."""
-        folder = self.root / "superseded"
+        folder = self.root / SUPERSEDED
         folder.mkdir(exist_ok=True)
         names = (folder / f"{target.name}-{number}" for number in count(1))
         put(target, next(path for path in names if not path.exists()))

@@ -10,6 +10,8 @@ from supremix.errors import UserError
 from supremix.runtime.disk import put
 
 RECORD_SCHEMA = 2
+SUPERSEDED = "superseded"
+"""Folder of a store for finished runs that were made anew, as <id>-<n>."""
 Record = dict[str, Any]
 
 NOTHING = type(None)
@@ -77,8 +79,12 @@ def read_record(directory: Path, metrics: bool = True) -> Record:
         raise UserError(f"{path}: not a readable record ({error}); {again}") from None
     if schema != RECORD_SCHEMA:
         raise UserError(f"{path}: record schema {schema}, this version reads {RECORD_SCHEMA}; {again}")
-    if name != directory.name:
-        raise UserError(f"{path}: the record of {name}, which does not belong here; {again}")
+    if name != directory.name and not (
+        directory.parent.name == SUPERSEDED and directory.name.startswith(f"{name}-")  # by a run of other code
+    ):
+        raise UserError(
+            f"{path}: the record of {name}, which does not belong here: rename the folder to {name}, or {again}"
+        )
     is_encoder = directory.parent.name == "encoders"
     without_metrics = {key: value for key, value in record.items() if key not in MEASURED}
     if mistake := wrong_value(without_metrics, ENCODER if is_encoder else RUN):

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from supremix.settings.overrides import NOT_SCIENCE, key_of
+from supremix.settings.overrides import is_science
 
 log = logging.getLogger(__name__)
 
@@ -14,8 +14,7 @@ SETTINGS = "**Settings**: "
 
 def settings_of(overrides: Iterable[str]) -> list[str]:
     """Return the user's overrides that can change a result, sorted by key; those of one key keep their order."""
-    own = (override for override in overrides if not key_of(override).startswith(NOT_SCIENCE))
-    return sorted(own, key=lambda override: override.partition("=")[0])
+    return sorted(filter(is_science, overrides), key=lambda override: override.partition("=")[0])
 
 
 def stated(settings: list[str]) -> list[str]:

@@ -34,6 +34,11 @@ class Stored:
     record: Record = field(default_factory=dict)
     note: str = ""
 
+    @property
+    def shown_state(self) -> str:
+        """The state in lists: a finished run whose record cannot be read counts as failed."""
+        return "failed" if self.state == "finished" and not self.record else self.state
+
 
 def stored_runs(store: Store) -> list[Stored]:
     """List the runs of a store in the order of their ids; UserError where the store is not there."""
@@ -99,7 +104,7 @@ def find_run(store: Store, name: str) -> Path:
     Raises UserError where no finished run, or more than one, goes by that name.
     """
     if finished(Path(name)):
-        return Path(name)
+        return Path(name).resolve()
     ids = [run.id for run in stored_runs(store) if run.id.startswith(name)]
     if len(ids) != 1:
         problem = f"{len(ids)} runs begin so: give more of the id" if ids else "no such run; supremix ls lists all"

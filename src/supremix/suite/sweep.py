@@ -144,7 +144,8 @@ def collected(folder: Path) -> "Swept | None":
     from supremix.suite.swept import Swept
 
     store = Store(folder.parents[1])
-    notes = [json.loads(path.read_text()) for path in (folder / "jobs").glob("*.json")]
+    paths = sorted((folder / "jobs").glob("*.json"), key=lambda path: int(path.stem))
+    notes = [json.loads(path.read_text()) for path in paths]
     if not notes:
         return None
     keys = list(dict.fromkeys(key for note in notes for key in note["overrides"]))

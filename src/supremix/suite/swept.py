@@ -15,6 +15,8 @@ from supremix.settings.repeat import flat
 from supremix.store.records import Record
 
 Values = tuple[str, ...]
+Draw = tuple[Any, ...]
+"""What runs of the same settings differ in: the seed, and others that are swept or the dataset has."""
 ABSENT = "–"
 SEEDS = ("seed", "random_state")
 """How names of seeds end; the second is scikit-learn's."""
@@ -53,21 +55,28 @@ class Swept:
         common = shared(self.seeds().values())
         if not common:
             return self
-        return Swept(self.keys, [one for one in self.points if one[1] is None or one[1]["seed"] in common])
+        return Swept(self.keys, [one for one in self.points if one[1] is None or self.draw(one[0], one[1]) in common])
 
-    def seeds(self) -> dict[Values, set[int]]:
+    def seeds(self) -> dict[Values, set[Draw]]:
         """Return settings → the seeds of their finished runs."""
-        found: dict[Values, set[int]] = defaultdict(set)
+        found: dict[Values, set[Draw]] = defaultdict(set)
         for values, record in self.points:
             if record is not None:
-                found[self.settings(values)].add(record["seed"])
+                found[self.settings(values)].add(self.draw(values, record))
         return found
+
+    def draw(self, values: Values, record: Record) -> Draw:
+        """Return a run's seed, and the other seeds by which it differs from runs of its settings: of splits, say."""
+        swept = {key: value for key, value in zip(self.keys, values, strict=True) if key.endswith(SEEDS)}
+        dataset = flat(record.get("config", {}).get("dataset", {}), "dataset")
+        swept |= {key: written(value) for key, value in dataset.items() if key.endswith(SEEDS)}
+        return record["seed"], *(swept[key] for key in sorted(swept.keys() - {"seed"}))
 
     def settings(self, values: Values) -> Values:
         """Return the values of a point's settings but seeds."""
         return tuple(value for key, value in zip(self.keys, values, strict=True) if not key.endswith(SEEDS))
 
-    def over_seeds(self) -> dict[str, dict[int, float]]:
+    def over_seeds(self) -> dict[str, dict[Draw, float]]:
         """Return settings in words → seed → validation metric, the best mean first.
 
         Of the settings with the most seeds alone, and of those the seeds that all have, where there are such. Nothing
@@ -76,12 +85,12 @@ class Swept:
         keys = self.settings(tuple(self.keys))
         if len(keys) in (0, len(self.keys)):
             return {}
-        found: dict[str, dict[int, float]] = defaultdict(dict)
+        found: dict[str, dict[Draw, float]] = defaultdict(dict)
         for values, record in self.points:
             value = None if record is None else self.value(record, "val")
             if record is not None and value is not None and math.isfinite(value):
                 named = zip(keys, self.settings(values), strict=True)
-                found[" ".join(f"{key}={text}" for key, text in named)][record["seed"]] = value
+                found[" ".join(f"{key}={text}" for key, text in named)][self.draw(values, record)] = value
         most = max(map(len, found.values()), default=0)
         whole = {words: by_seed for words, by_seed in found.items() if len(by_seed) == most}
         if common := sorted(shared(whole.values())):
@@ -113,7 +122,7 @@ class Swept:
         return value
 
 
-def shared(seeds: Iterable[Iterable[int]]) -> set[int]:
+def shared(seeds: Iterable[Iterable[Draw]]) -> set[Draw]:
     """Return the seeds that all settings have; none where there are no settings."""
     each = [*map(set, seeds)]
     return set.intersection(*each) if each else set()

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -29,8 +30,7 @@ RAGGED_AT_MOST = 0.2
 HEADER_AGAIN = "the header again"
 ONE_COLUMN = "\x1f"
 """The delimiter of a file that has none: ASCII's own, which texts do not hold."""
-TITLED = 3
-"""Fields from which on lines under a first line of one field are columns, and that line is no name of one."""
+DECIMAL_COMMA = re.compile(r"^[+-]?\d*,\d+$")
 csv.field_size_limit(2**31 - 1)
 BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -72,7 +72,9 @@ def read_delimited(
     from supremix.data.own.sheet_columns import header_of
 
     text, encoding = decoded(path, raw)
-    form = form_of(path, text, columns)._replace(as_text=labels is not None)
+    form = form_of(path, text, columns, labels)._replace(as_text=labels is not None)
+    if len(form.line_N) == 0:
+        raise UserError(f"{path}: the file has no row with a value: give a table with a header and a row for each item")
     header = header_of(path, next(records(text, form)), form.fields_N, columns, labels or ())
     width = most_frequent(form.fields_N[header.lines :]) if len(form.fields_N) > header.lines else len(header.names)
     ends_empty = width == len(header.names) + 1 and _ends_empty(text, form, header.lines, width)
@@ -81,6 +83,7 @@ def read_delimited(
     wrong_N = body_N & (form.fields_N != width)
     separated = "one column" if form.delimiter == ONE_COLUMN else f"separated by {DELIMITERS[form.delimiter]}"
     facts = [f"{encoding}, {separated}{'' if form.quotes else ', quotes are ordinary characters'}, {header.fact}"]
+    facts += [] if header.lines else [f"read as {', '.join(names[:8])}{', …' * (len(names) > 8)}"]
     facts += ["an empty field at the end of each line, left out"] if ends_empty else []
     facts += (
         ["no name for the first field of a line, called row_names"]
@@ -97,7 +100,9 @@ def read_delimited(
         Problem(f"line {form.line_N[at]}", f"{form.fields_N[at]} fields in place of {width}", "", True)
         for at in np.flatnonzero(wrong_N)
     ]
-    problems += [Problem(f"line {at}", "an empty row", "", True) for at in form.void if at < form.line_N[-1]]
+    problems += [
+        Problem(f"line {at}", "an empty row", "", True) for at in form.void if form.line_N[0] < at < form.line_N[-1]
+    ]
     kept_N = body_N & ~wrong_N
     frame = _parsed(text, form, kept_N, header.lines, names)
     again_N = _is_header(frame, names)
@@ -129,22 +134,28 @@ def decoded(path: Path, raw: bytes) -> tuple[str, str]:
         return raw.decode("cp1252", errors="replace"), "not UTF-8, read as Windows-1252"
 
 
-def form_of(path: Path, text: str, columns: Sequence[str] | None = None) -> Form:
+def form_of(path: Path, text: str, columns: Sequence[str] | None = None, labels: Sequence[str] | None = None) -> Form:
     """Find delimiter and quoting.
 
     The delimiter is that by which most of the first lines have as many fields as the first one, and of those that with
-    most fields; where names are given, semicolons before others, then that with as many fields. A first line that none
-    divides is the name of the only column. Quotes count as ordinary characters where lines fit better so: a quote that
-    is never closed would swallow the lines up to the next one.
+    most fields; where names are given, that with as many fields, of two such semicolons between decimal commas, or that
+    with more numbers. A first line that none divides is the name of the only column. Quotes count as ordinary
+    characters where lines fit better so: a quote that is never closed would swallow the lines up to the next one.
     """
+    from supremix.data.own.sheet_columns import is_number
+
     head = [line for line in text[: 1 << 20].splitlines()[:SAMPLE] if line.strip()]
 
-    def fit(delimiter: str) -> tuple[float, int, int]:
-        counts = [len(fields) for fields in csv.reader(head, delimiter=delimiter)]
+    wanted = set() if columns is None else {len(columns), len(columns) - len(labels or ())}
+
+    def fit(delimiter: str) -> tuple[float, int, int]:  # share of lines alike, as named, fields
+        rows = [*csv.reader(head, delimiter=delimiter)]
+        counts = [len(fields) for fields in rows]
         if counts[0] == 1:
-            alike = len(counts) > 2 and min(counts[1:]) == max(counts[1:]) >= TITLED  # columns under a title
-            return 0.0, 0, counts[1] if alike else 1
-        named = 0 if columns is None else (counts[0] == len(columns)) + 2 * (delimiter == ";")
+            return 0.0, 0, counts[1] if _has_columns(rows[1:]) else 1
+        with_comma = [field.strip() for fields in rows for field in fields if "," in field]
+        decimal = delimiter == ";" and bool(with_comma) and all(map(DECIMAL_COMMA.match, with_comma))
+        named = (1 + sum(map(is_number, rows[0])) + 100 * decimal) * (counts[0] in wanted)
         return float(np.mean([count == counts[0] for count in counts])), named, counts[0]
 
     try:
@@ -162,6 +173,21 @@ def form_of(path: Path, text: str, columns: Sequence[str] | None = None) -> Form
         return plain
     fits_better = (plain.ragged, -len(plain.line_N)) < (quoted.ragged, -len(quoted.line_N))
     return plain if fits_better else quoted
+
+
+def _has_columns(rows: list[list[str]]) -> bool:
+    """Return whether lines under a first line of one field are rows of several.
+
+    They are under a title, or have R's row names before the only column, or a delimiter after it.
+    """
+    counts = {len(fields) for fields in rows}
+    if len(counts) != 1 or counts == {1}:
+        return False
+    if counts == {2}:
+        return all(not fields[1].strip() for fields in rows) or all(
+            fields[0].strip() == str(number) for number, fields in enumerate(rows, 1)
+        )
+    return len(rows) > 1
 
 
 def scan(text: str, delimiter: str, quotes: bool) -> Form:

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 
 from supremix.data.own.kinds import check_columns
-from supremix.data.own.values import NumberFormat, dates_of, numbers_of
+from supremix.data.own.values import BOOLEANS, NumberFormat, dates_of, numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+TRUTH = {word: str(bool(int(digit))) for word, digit in (*BOOLEANS.items(), ("1", "1"), ("0", "0"))}
+"""Words for true and false as pandas names them: so they are in training where some cells of their column are empty."""
 MISSING = "(missing)"
 """The category of cells without a value."""
 CATEGORIES_AT_MOST = 50
@@ -62,7 +64,7 @@ class TableReader:
         absent_NF = np.isnan(x_NF)
         scaled_NF = (np.where(absent_NF, self.median_F, x_NF) - self.mean_F) / self.std_F
         parts = [np.clip(scaled_NF, -EXTREME, EXTREME), absent_NF[:, self.flag_F]]
-        parts += [one_hot(category_cells(rows[name]), values) for name, values in self.categories.items()]
+        parts += [one_hot(known_cells(rows[name], values), values) for name, values in self.categories.items()]
         return torch.from_numpy(np.concatenate(parts, axis=1, dtype=np.float32))
 
     def parsed(self, rows: Any) -> "tuple[pd.DataFrame, list[str]]":
@@ -83,7 +85,7 @@ class TableReader:
             what = f"no date as {' or '.join(formats)}, and counts as missing"
             doubts += _told(rows[name], np.isnat(columns[name]), what)
         for name, values in self.categories.items():
-            columns[name] = category_cells(rows[name])
+            columns[name] = known_cells(rows[name], values)
             strange_N = ~np.isin(columns[name], [*values, MISSING])
             doubts += _told(rows[name], strange_N, "none of the values that are frequent in training")
         return pd.DataFrame(columns), doubts
@@ -177,9 +179,20 @@ def raw_numbers(frame: "pd.DataFrame", numbers: dict[str, NumberFormat], dates: 
 
 def category_cells(cells: "pd.Series") -> np.ndarray:
     """Return cells as texts (N,), with MISSING for those without a value."""
-    if cells.dtype.kind == "f" and (cells.dropna() % 1 == 0).all():  # numbers of kinds, with missing ones among them
-        cells = cells.astype("Int64")
+    if cells.dtype.kind == "f":  # numbers of kinds, with missing ones among them
+        x_N = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+        whole_N = (np.abs(x_N) < 2**53) & (x_N % 1 == 0)
+        if (whole_N | np.isnan(x_N)).all():
+            return np.array([str(int(x)) if x == x else MISSING for x in x_N], dtype=object)
     return cells.astype("str").str.strip().mask(cells.isna(), MISSING).to_numpy(dtype=object)
+
+
+def known_cells(cells: "pd.Series", values: Sequence[str]) -> np.ndarray:
+    """Return cells as `category_cells` does, true and false by the words of training (N,)."""
+    cell_N = category_cells(cells)
+    if not {*values} <= {MISSING, *TRUTH.values()}:
+        return cell_N
+    return np.array([TRUTH.get(cell, cell) for cell in cell_N], dtype=object)
 
 
 def one_hot(cell_N: np.ndarray, values: Sequence[str]) -> np.ndarray:

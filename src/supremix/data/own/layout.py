@@ -106,7 +106,7 @@ def read_rows(path: str | None, layout: Layout) -> Rows:
     for role, name in given.items():
         if name is not None:
             given[role] = column(sheet, name, f"dataset.{role}")
-    drop = [layout.drop] if isinstance(layout.drop, str) else layout.drop
+    drop = [layout.drop] if isinstance(layout.drop, str | int) else layout.drop
     drop = [column(sheet, name, "dataset.drop") for name in drop]
     y_NT, problems, forms = labels_of(sheet, labels)
     complete_N = np.isfinite(y_NT).all(axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 
 from supremix.data.own.delimited import read_delimited
 from supremix.data.own.problems import Problem
+from supremix.data.own.sheet_columns import Header, names_found, names_given
 from supremix.errors import UserError, needs
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ def read_sheet(path: Path | str, columns: Sequence[str] | None = None, labels: S
         raise UserError(f"{path}: the file is empty: give a table with a header and a row for each item")
     kind = path.suffix.lower()
     if kind in PARQUET or raw[:4] == b"PAR1":
-        sheet = _by_pandas(path, "read_parquet", "pyarrow", "Parquet", columns)
+        sheet = _by_pandas(path, "read_parquet", "pyarrow", "Parquet", columns, labels)
     elif kind in EXCEL or raw[:4] == b"PK\x03\x04":
-        sheet = _by_pandas(path, "read_excel", "openpyxl", "Excel, first sheet", columns)
+        sheet = _by_pandas(path, "read_excel", "openpyxl", "Excel, first sheet", columns, labels)
     else:
         text = read_delimited(path, raw, columns, labels)
         sheet = Sheet(path, text.frame, text.facts, text.problems, text.decimal_comma)
@@ -78,32 +79,37 @@ def read_sheet(path: Path | str, columns: Sequence[str] | None = None, labels: S
     return replace(sheet, frame=frame, sha256=sha256(raw).hexdigest())
 
 
-def _by_pandas(path: Path, function: str, module: str, kind: str, columns: Sequence[str] | None) -> Sheet:
+def _by_pandas(
+    path: Path,
+    function: str,
+    module: str,
+    kind: str,
+    columns: Sequence[str] | None,
+    labels: Sequence[str] | None,
+) -> Sheet:
     import pandas as pd
 
     needs(module, "files")
-    options: dict[str, Any] = {} if columns is None or function == "read_parquet" else {"header": None}
-    try:
-        frame = getattr(pd, function)(path, **options)
-    except Exception as error:  # the libraries raise their own types for each kind of damage
-        raise UserError(f"{path}: cannot be read as {kind} ({error}): save it again, or as CSV") from None
-    if columns is not None:
-        check_count(path, columns, len(frame.columns))
-        frame.columns = [*columns]
-    frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
-    for name in [name for name, kind in frame.dtypes.items() if kind.kind == "O"]:
-        if frame[name].map(lambda cell: isinstance(cell, NESTED)).any():
-            frame[name] = frame[name].astype("str")
+
+    def read(**options: Any) -> "pd.DataFrame":
+        try:
+            return getattr(pd, function)(path, **options)
+        except Exception as error:  # the libraries raise their own types for each kind of damage
+            raise UserError(f"{path}: cannot be read as {kind} ({error}): save it again, or as CSV") from None
+
+    frame, given = read(), None if columns is None else names_given(columns)
+    if given is not None:
+        found = names_found(path, [str(name) for name in frame.columns], given)
+        if found is None and function == "read_excel":
+            frame = read(header=None)
+        frame.columns = found or Header(given, 0, "", labels or ()).names_for(path, len(frame.columns))
+    index = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    frame = (frame.reset_index(level=index) if index else frame).reset_index(drop=True)
+    for at, dtype in enumerate(frame.dtypes):
+        if dtype.kind == "O" and frame.iloc[:, at].map(lambda cell: isinstance(cell, NESTED)).any():
+            frame.isetitem(at, frame.iloc[:, at].astype("str"))
     frame.index = [f"row {number}" for number in range(1, len(frame) + 1)]
     return Sheet(path, frame, [f"{kind}, {len(frame):,} rows of {len(frame.columns):,} columns"])
-
-
-def check_count(path: Path, columns: Sequence[str], count: int) -> None:
-    """Raise UserError unless this many columns are named."""
-    if len(columns) != count:
-        raise UserError(
-            f"dataset.columns={list(columns)}: {len(columns)} names, but {path} has {count} columns: name each of them"
-        )
 
 
 def _named(path: Path, sheet: Sheet) -> "pd.DataFrame":

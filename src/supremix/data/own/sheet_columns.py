@@ -61,12 +61,37 @@ def header_of(
                 f"names of columns: name all {len(names)} columns by dataset.columns=[…]"
             )
         return Header(names, 1, "names in the first line")
+    given = names_given(columns)
+    found = names_found(path, names, given)
+    return (
+        Header(given, 0, "no line with names", labels) if found is None else Header(found, 1, "names in the first line")
+    )
+
+
+def names_given(columns: Sequence[str]) -> list[str]:
+    """Return the user's names of columns; UserError where two are equal."""
     given = [str(name).strip() for name in columns]
     if len({*given}) < len(given):
         raise UserError(f"dataset.columns={given}: a name occurs twice: give each column its own")
-    if {*names} <= {*given} and len({*names}) == len(names):
-        return Header(names, 1, "names in the first line")
-    return Header(given, 0, "no line with names", labels)
+    return given
+
+
+def names_found(path: Path, first: Sequence[str], given: Sequence[str]) -> list[str] | None:
+    """Return what the first line names of the given columns, in its order and their case; None where it is a row.
+
+    An empty field at its end does not count. UserError where most are names, and one is not.
+    """
+    names = [name.strip() for name in first]
+    names = names[:-1] if names and not names[-1] else names
+    by_case = {name.casefold(): name for name in given}
+    found = [by_case.get(name.casefold()) for name in names]
+    known = [name for name in found if name is not None]
+    if len(known) == len(names) == len({*known}):
+        return known
+    if len(known) > len(names) / 2:
+        other = next(name for name, match in zip(names, found, strict=True) if match is None or found.count(match) > 1)
+        raise UserError(f"{path}: the first line holds names of columns, but not {other!r}: correct it, or remove it")
+    return None
 
 
 def is_number(text: str) -> bool:

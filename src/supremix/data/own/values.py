@@ -58,7 +58,7 @@ class NumberFormat:
 
 PLAIN = NumberFormat()
 BOOLEANS = {"True": "1", "TRUE": "1", "true": "1", "False": "0", "FALSE": "0", "false": "0"}
-"""As a column of nothing else is read."""
+"""As pandas reads a column of nothing else."""
 
 
 def numbers_of(cells: "pd.Series", form: NumberFormat) -> np.ndarray:
@@ -68,7 +68,7 @@ def numbers_of(cells: "pd.Series", form: NumberFormat) -> np.ndarray:
     if cells.dtype.kind in "iufb":
         return cells.to_numpy(dtype=np.float64, na_value=np.nan)
     texts = cells.astype("str").str.strip()
-    if form == PLAIN and texts[cells.notna()].isin(BOOLEANS).all():
+    if form == PLAIN and texts[cells.notna()].isin(BOOLEANS).mean() > 0.5:
         texts = texts.replace(BOOLEANS)
     if form.before:
         texts = texts.str.removeprefix(form.before)
@@ -136,7 +136,7 @@ def date_formats(cells: "pd.Series") -> list[str]:
     import pandas as pd
 
     if cells.dtype.kind == "M":
-        return ["%Y-%m-%d %H:%M:%S"]
+        return ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]  # as files of text have them
     texts = cells.dropna().astype("str").str.strip()
     looks = texts.str.contains(r"\d", regex=True) & texts.str.len().between(6, 30)
     if texts.empty or looks.mean() < MOSTLY:
