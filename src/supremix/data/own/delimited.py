@@ -7,6 +7,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -31,7 +32,6 @@ HEADER_AGAIN = "the header again"
 ONE_COLUMN = "\x1f"
 """The delimiter of a file that has none: ASCII's own, which texts do not hold."""
 DECIMAL_COMMA = re.compile(r"^[+-]?\d*,\d+$")
-csv.field_size_limit(2**31 - 1)
 BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -65,6 +65,17 @@ class Form(NamedTuple):
         return int((self.fields_N != most_frequent(self.fields_N)).sum())
 
 
+@contextmanager
+def cells_of_any_length() -> Iterator[None]:
+    """Let cells be as long as texts may be; the limit of Python's csv, which is of all modules, comes back."""
+    before = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+@cells_of_any_length()
 def read_delimited(
     path: Path, raw: bytes, columns: Sequence[str] | None, labels: Sequence[str] | None = None
 ) -> Delimited:
