@@ -100,6 +100,7 @@ def test_a_file_to_predict_may_have_names_where_that_of_training_had_none_and_la
         frame = read_by(path, content, names)
         assert (frame["a"].tolist(), frame["b"].tolist()) == (["3"], ["4"])
     assert read_by(path, "0,5;-0,25\n", names)["b"].tolist() == ["-0,25"]
+    assert read_by(path, "b,B,y\n4,3,5\n", ["B", "b", "y"])["B"].tolist() == ["3"]
     for content in ("A,Y,B\n3,5,4\n", "a,y,b,\n3,5,4,\n", "a,b,\n3,4,\n"):
         assert read_by(path, content, names)["b"].tolist() == ["4"]
     with pytest.raises(

@@ -84,9 +84,9 @@ def names_found(path: Path, first: Sequence[str], given: Sequence[str]) -> list[
     names = [name.strip() for name in first]
     names = names[:-1] if names and not names[-1] else names
     by_case = {name.casefold(): name for name in given}
-    found = [by_case.get(name.casefold()) for name in names]
+    found = [name if name in given else by_case.get(name.casefold()) for name in names]
     known = [name for name in found if name is not None]
-    if len(known) == len(names) == len({*known}):
+    if known and len(known) == len(names) == len({*known}):
         return known
     if len(known) > len(names) / 2:
         other = next(name for name, match in zip(names, found, strict=True) if match is None or found.count(match) > 1)
