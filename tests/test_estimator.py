@@ -117,6 +117,7 @@ def test_several_targets_are_predicted_by_one_network(method):
         estimator.fit(x_NF, y_NT[1:])
 
 
+@pytest.mark.whole
 def test_a_fit_leaves_the_process_as_it_was_and_threads_have_the_scores_of_one(tmp_path):
     x_NF = np.random.default_rng(1).normal(size=(60, 3))
     y_N = x_NF @ [1.0, 2.0, 3.0]
