@@ -69,6 +69,7 @@ def test_export_writes_a_model_and_its_graph_for_any_number_of_rows(folder, tmp_
         (["predict", "{run}", "there.csv", "-o", "x.csv"], "there.csv: it has a column predicted_label already"),
         (["export", "{run}", "-o", "."], ".: the current folder cannot be replaced: name a new folder"),
         (["predict", "zzz", "{rows}", "-o", "x.csv"], "zzz: in {store}: no such run; supremix ls lists all"),
+        (["predict", "{run}", "empty.npy", "-o", "x.csv"], "empty.npy: not readable as an array"),
         (["embed", "{run}", "{text}", "-o", "x.npy"], "{text}: not readable as an array"),
     ],
 )
@@ -76,6 +77,7 @@ def test_a_mistake_is_one_line(folder, tmp_path, monkeypatch, capsys, arguments,
     place, directory, _ = folder
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.npy").write_text("no array")
+    (tmp_path / "empty.npy").touch()
     pd.read_csv(place / "rows.csv").assign(predicted_label=0).to_csv(tmp_path / "there.csv")
     names = {"run": directory, "rows": place / "rows.csv", "store": directory.parent, "text": "text.npy"}
     store = ["--store", str(directory.parent)]

@@ -117,7 +117,7 @@ def rows_of(path: Path, model: "Model") -> Any:
         return frame
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: not readable as an array ({error}): give one that numpy.save wrote") from None
 
 

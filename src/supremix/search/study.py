@@ -92,10 +92,10 @@ def search(
             load_if_exists=True,
         )
         while batch := _next(study, what, trials, at_once):
-            first: dict[int, float | None] = {}
+            ended = {}
             if prune and len(seeds) > 1:
-                first = values(replace(what, seeds=seeds[:1]), _rows(batch), conf, launcher)
-            ended = _ended(study, what, first)
+                first = replace(what, seeds=seeds[:1])
+                ended = _ended(study, what, values(first, _rows(batch), conf, launcher))
             rows = _rows([trial for trial in batch if trial.number not in ended])
             for number, value in values(what, rows, conf, launcher).items():
                 study.tell(number, value, optuna.trial.TrialState.FAIL if value is None else None)

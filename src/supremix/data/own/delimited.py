@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from supremix.data.own.problems import Problem
+from supremix.data.own.sheet_columns import Header, header_of, is_number
 from supremix.errors import UserError
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class Form(NamedTuple):
     void: list[int]
     as_text: bool = False
 
+    def in_words(self) -> str:
+        """Return what divides a line."""
+        separated = "one column" if self.delimiter == ONE_COLUMN else f"separated by {DELIMITERS[self.delimiter]}"
+        return separated if self.quotes else f"{separated}, quotes are ordinary characters"
+
     @property
     def ragged(self) -> int:
         """Number of records that differ from the most frequent number of fields."""
@@ -80,27 +86,17 @@ def read_delimited(
     path: Path, raw: bytes, columns: Sequence[str] | None, labels: Sequence[str] | None = None
 ) -> Delimited:
     """Read a text file's content; see `sheet.read_sheet`."""
-    from supremix.data.own.sheet_columns import header_of
-
     text, encoding = decoded(path, raw)
-    form = form_of(path, text, columns, labels)._replace(as_text=labels is not None)
+    widths = set() if columns is None else {len(columns), len(columns) - len(labels or ())}
+    form = form_of(text, widths)._replace(as_text=labels is not None)
     if len(form.line_N) == 0:
         raise UserError(f"{path}: the file has no row with a value: give a table with a header and a row for each item")
-    header = header_of(path, next(records(text, form)), form.fields_N, columns, labels or ())
+    header = header_of(path, next(records(text, form)), form.fields_N, columns)
     width = most_frequent(form.fields_N[header.lines :]) if len(form.fields_N) > header.lines else len(header.names)
     ends_empty = width == len(header.names) + 1 and _ends_empty(text, form, header.lines, width)
-    names = [*header.names, ""] if ends_empty else header.names_for(path, width)
+    names = [*header.names, ""] if ends_empty else header.names_for(path, width, labels or ())
     body_N = np.arange(len(form.line_N)) >= header.lines
     wrong_N = body_N & (form.fields_N != width)
-    separated = "one column" if form.delimiter == ONE_COLUMN else f"separated by {DELIMITERS[form.delimiter]}"
-    facts = [f"{encoding}, {separated}{'' if form.quotes else ', quotes are ordinary characters'}, {header.fact}"]
-    facts += [] if header.lines else [f"read as {', '.join(names[:8])}{', …' * (len(names) > 8)}"]
-    facts += ["an empty field at the end of each line, left out"] if ends_empty else []
-    facts += (
-        ["no name for the first field of a line, called row_names"]
-        if names[:1] == ["row_names"] != header.names[:1]
-        else []
-    )
     if wrong_N.sum() > RAGGED_AT_MOST * max(body_N.sum(), 1):
         at = int(wrong_N.argmax())
         raise UserError(
@@ -123,8 +119,19 @@ def read_delimited(
         frame = _parsed(text, form, kept_N, header.lines, names)
     if ends_empty:
         frame, names = frame.iloc[:, :-1], names[:-1]
+    facts = [f"{encoding}, {form.in_words()}, {header.fact}", *_unusual(header, names, ends_empty)]
     facts.append(f"{len(frame):,} rows of {len(names):,} columns")
     return Delimited(frame, facts, problems, form.delimiter == ";")
+
+
+def _unusual(header: Header, names: Sequence[str], ends_empty: bool) -> list[str]:
+    """Return in words what the names of columns were taken from, where that is no line of as many names."""
+    facts = [] if header.lines else [f"read as {', '.join(names[:8])}{', …' * (len(names) > 8)}"]
+    if ends_empty:
+        facts.append("an empty field at the end of each line, left out")
+    if names[:1] == ["row_names"] != header.names[:1]:
+        facts.append("no name for the first field of a line, called row_names")
+    return facts
 
 
 def decoded(path: Path, raw: bytes) -> tuple[str, str]:
@@ -145,19 +152,16 @@ def decoded(path: Path, raw: bytes) -> tuple[str, str]:
         return raw.decode("cp1252", errors="replace"), "not UTF-8, read as Windows-1252"
 
 
-def form_of(path: Path, text: str, columns: Sequence[str] | None = None, labels: Sequence[str] | None = None) -> Form:
+def form_of(text: str, widths: set[int]) -> Form:
     """Find delimiter and quoting.
 
     The delimiter is that by which most of the first lines have as many fields as the first one, and of those that with
-    most fields; where names are given, that with as many fields, of two such semicolons between decimal commas, or that
-    with more numbers. A first line that none divides is the name of the only column. Quotes count as ordinary
-    characters where lines fit better so: a quote that is never closed would swallow the lines up to the next one.
+    most fields; where names are given, that with as many fields as ``widths`` has, of two such semicolons between
+    decimal commas, or that with more numbers. A first line that none divides is the name of the only column. Quotes
+    count as ordinary characters where lines fit better so: a quote that is never closed would swallow the lines up to
+    the next one.
     """
-    from supremix.data.own.sheet_columns import is_number
-
     head = [line for line in text[: 1 << 20].splitlines()[:SAMPLE] if line.strip()]
-
-    wanted = set() if columns is None else {len(columns), len(columns) - len(labels or ())}
 
     def fit(delimiter: str) -> tuple[float, int, int]:  # share of lines alike, as named, fields
         rows = [*csv.reader(head, delimiter=delimiter)]
@@ -166,12 +170,13 @@ def form_of(path: Path, text: str, columns: Sequence[str] | None = None, labels:
             return 0.0, 0, counts[1] if _has_columns(rows[1:]) else 1
         with_comma = [field.strip() for fields in rows for field in fields if "," in field]
         decimal = delimiter == ";" and bool(with_comma) and all(map(DECIMAL_COMMA.match, with_comma))
-        named = (1 + sum(map(is_number, rows[0])) + 100 * decimal) * (counts[0] in wanted)
+        named = (1 + sum(map(is_number, rows[0])) + 100 * decimal) * (counts[0] in widths)
         return float(np.mean([count == counts[0] for count in counts])), named, counts[0]
 
     try:
-        delimiter = max(DELIMITERS, key=fit)
-        if fit(delimiter)[2] == 1:
+        fits = {delimiter: fit(delimiter) for delimiter in DELIMITERS}
+        delimiter = max(fits, key=lambda delimiter: fits[delimiter])
+        if fits[delimiter][2] == 1:
             delimiter = ONE_COLUMN
     except csv.Error:
         delimiter = ","

@@ -102,7 +102,7 @@ def _by_pandas(
         found = names_found(path, [str(name) for name in frame.columns], given)
         if found is None and function == "read_excel":
             frame = read(header=None)
-        frame.columns = found or Header(given, 0, "", labels or ()).names_for(path, len(frame.columns))
+        frame.columns = found or Header(given, 0, "").names_for(path, len(frame.columns), labels or ())
     index = [name for name in frame.index.names if name is not None and name not in frame.columns]
     frame = (frame.reset_index(level=index) if index else frame).reset_index(drop=True)
     for at, dtype in enumerate(frame.dtypes):

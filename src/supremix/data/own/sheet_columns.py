@@ -10,18 +10,20 @@ from supremix.errors import UserError
 
 
 class Header(NamedTuple):
-    """Names of the columns, the number of lines that they take, this in words; names of labels, which may lack."""
+    """Names of the columns, the number of lines that they take, and this in words."""
 
     names: list[str]
     lines: int
     fact: str
-    labels: Sequence[str] = ()
 
-    def names_for(self, path: Path, width: int) -> list[str]:
-        """Return a name for each of this many fields; R writes one name less, of the row names."""
+    def names_for(self, path: Path, width: int, labels: Sequence[str] = ()) -> list[str]:
+        """Return a name for each of this many fields; R writes one name less, of the row names.
+
+        A file without a line of names may lack the columns of labels.
+        """
         if len(self.names) == width:
             return self.names
-        others = [name for name in self.names if name not in self.labels]
+        others = [name for name in self.names if name not in labels]
         if not self.lines and len(others) == width:
             return others
         if self.lines and len(self.names) == width - 1:
@@ -36,13 +38,7 @@ class Header(NamedTuple):
         )
 
 
-def header_of(
-    path: Path,
-    first: Sequence[str],
-    fields_N: np.ndarray,
-    columns: Sequence[str] | None,
-    labels: Sequence[str] = (),
-) -> Header:
+def header_of(path: Path, first: Sequence[str], fields_N: np.ndarray, columns: Sequence[str] | None) -> Header:
     """Return the header.
 
     Args:
@@ -50,7 +46,6 @@ def header_of(
         first: fields of its first line.
         fields_N: numbers of fields of all lines.
         columns: names for a file without a header; one whose first line holds such names alone, in any order, has one.
-        labels: of these names, those that a file without a header may lack.
     """
     names = [name.strip() for name in first]
     if columns is None:
@@ -63,9 +58,7 @@ def header_of(
         return Header(names, 1, "names in the first line")
     given = names_given(columns)
     found = names_found(path, names, given)
-    return (
-        Header(given, 0, "no line with names", labels) if found is None else Header(found, 1, "names in the first line")
-    )
+    return Header(given, 0, "no line with names") if found is None else Header(found, 1, "names in the first line")
 
 
 def names_given(columns: Sequence[str]) -> list[str]:
