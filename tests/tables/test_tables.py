@@ -354,6 +354,8 @@ def test_a_fuller_table_or_one_of_other_settings_is_kept_in_its_folder_and_the_n
     scaled = [*run, "dataset.scaling=raw", "trainer.threads=1"]
     assert main(["table", *scaled]) == 0
     assert "this has 4 runs with `dataset.scaling=raw`; --out FOLDER" in capfd.readouterr().err
+    assert main(["table", *run, "--seeds", "1,2"]) == 0
+    assert "this has 4 runs with `--seeds=1,2`; --out FOLDER" in capfd.readouterr().err
     assert before == {name: (own / name).read_text() for name in files.NAMES}
 
     assert main(["table", *scaled, "--out", str(other)]) == 0
@@ -382,6 +384,17 @@ def test_settings_are_what_can_change_a_result():
         "~tracking.tags",
     ]
     assert keep.settings_of([*line, "b=2", "a=1", "b=1"]) == ["a=1", "b=2", "b=1", "method.window=9"]
+
+
+def test_seeds_that_a_specification_lacks_are_a_setting_and_a_part_of_its_own_is_none():
+    spec = replace(load(CONF / "table" / "quickstart.yaml"), seeds=[0, 1, 2])
+    assert [with_seeds(spec, seeds).other_seeds for seeds in (None, [2, 0], [2, 1, 0], [0, 3], [0, 1, 2, 3])] == [
+        [],
+        [],
+        [],
+        ["--seeds=0,3"],
+        ["--seeds=0,1,2,3"],
+    ]
 
 
 def test_rendering_again_finds_the_folder_by_the_tables_name_and_refuses_what_it_would_ignore(

@@ -62,7 +62,7 @@ def reproduce(
     """
     figure = load(specification(conf, "figure", name))
     figure = replace(figure, spec=with_seeds(size.spec(figure.spec), seeds))
-    settings, overrides = settings_of(overrides or []), size.line(overrides or [])
+    settings, overrides = settings_of(overrides or []) + figure.spec.other_seeds, size.line(overrides or [])
     failed: list[str] = []
     if stored_only:
         cells, store = shown_plan(figure.spec, conf, overrides), Store(composed(conf, overrides).paths.runs)

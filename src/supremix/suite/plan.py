@@ -158,7 +158,7 @@ def _in_panels(row: Row, names: set[str]) -> Row:
 
 def with_seeds(spec: Spec, seeds: list[int] | None) -> Spec:
     """Return the table over other seeds; None keeps its own."""
-    return spec if seeds is None else replace(spec, seeds=seeds, planned=len(spec.seeds))
+    return spec if seeds is None else replace(spec, seeds=seeds, planned=spec.seeds)
 
 
 def with_rows(spec: Spec, names: list[str] | None) -> Spec:

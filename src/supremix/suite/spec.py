@@ -84,7 +84,7 @@ class Spec:
     ``paper_key`` is the variant beside which the paper's values stand, ``digits`` the decimals of all metrics but
     correlations, ``unit`` that of the labels, ``prepare`` the commands that make the data ready where they can,
     ``prepare ukb``, or dataset → commands. ``size`` is none at the paper's size; any other (conf/size/) means
-    synthetic data. ``planned`` is how many seeds the file has, where others were asked for.
+    synthetic data. ``planned`` are the file's seeds, where others were asked for.
     """
 
     __pydantic_config__ = FORBID
@@ -106,7 +106,7 @@ class Spec:
     remark: Annotated[str | None, fields.REMARK] = None
     notes: Annotated[list[str], fields.NOTES] = field(default_factory=list)
     size: str = ""
-    planned: int = 0
+    planned: list[int] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -117,6 +117,12 @@ class Spec:
     def label(self) -> str:
         """Return the name under which W&B groups its runs."""
         return f"{self.name}-{self.size}" if self.size else self.name
+
+    @property
+    def other_seeds(self) -> list[str]:
+        """Return the option that names its seeds, where the file lacks one of them; else nothing."""
+        new = set(self.seeds) - set(self.planned or self.seeds)
+        return [f"--seeds={','.join(map(str, self.seeds))}"] if new else []
 
     def cells(self) -> list[tuple[Panel, Row]]:
         """Return every panel with every row that stands in it, in the table's order."""

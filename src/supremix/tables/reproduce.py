@@ -57,7 +57,7 @@ def reproduce(
         UserError: runs failed; raised after the rest is rendered.
     """
     spec = _asked(name, conf, size, seeds, overrides or [])
-    settings, overrides = settings_of(overrides or []), size.line(overrides or [])
+    settings, overrides = settings_of(overrides or []) + spec.other_seeds, size.line(overrides or [])
     ran, store, failed = run.run_missing(with_rows(spec, rows), conf, launcher, overrides)
     cells = ran if rows is None else shown_plan(spec, conf, overrides)
     results, records = stored(spec, cells, store, settings)

@@ -29,7 +29,7 @@ def selection_rule(results: Results) -> str:
 
 def seeds_of(results: Results) -> str:
     """Return how many seeds the table has, and of how many planned ones where they are fewer."""
-    count, planned = len(results.spec.seeds), results.spec.planned
+    count, planned = len(results.spec.seeds), len(results.spec.planned)
     return f"{count} of {planned} planned seeds" if count < planned else f"{count} seed{'s' * (count > 1)}"
 
 
