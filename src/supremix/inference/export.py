@@ -1,6 +1,5 @@
 """Export the network of a model to ONNX or torch.export, with any number of rows, and check it against the model."""
 
-import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,6 @@ SPREAD_OVER = 32
 TOLERANCE = 1e-4
 """Largest difference of outputs, as a part of their spread over the rows."""
 
-log = logging.getLogger(__name__)
 Arrays = dict[str, np.ndarray]
 Run = Callable[[Arrays], list[np.ndarray]]
 """From inputs by name to the outputs of an exported network."""

@@ -145,8 +145,3 @@ def one_of(name: str, value: Any, *choices: str) -> str:
 def settings_of(loss: nn.Module) -> str:
     """Return the arguments of a loss as text, for its ``repr``."""
     return ", ".join(f"{name}={getattr(loss, name)!r}" for name in signature(type(loss)).parameters)
-
-
-def norms(z_ND: Tensor) -> Tensor:
-    """Return the norms of rows, (N,), summed in float64: squares of float32 numbers leave the range of float32."""
-    return torch.linalg.vector_norm(z_ND, dim=1, dtype=exact_dtype(z_ND.device))

@@ -37,7 +37,7 @@ class Windows(NamedTuple):
         span = float(range_T[0]) if len(range_T) == 1 else float(np.linalg.norm(range_T))
         return span if span > self.tolerance else 1.0
 
-    def count_mix_pos(self, mix_pos: bool = True) -> np.ndarray:
+    def count_mix_pos(self, mix_pos: bool) -> np.ndarray:
         """Count the Mix-pos of each row, k⁺ of eq. (4); none without ``mix_pos``."""
         return (self.same_N - self.low_N) * (self.end_N - self.high_N) * mix_pos
 

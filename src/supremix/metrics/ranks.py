@@ -20,11 +20,11 @@ def friedman(error_DK: np.ndarray) -> float | None:
     return float(friedmanchisquare(*error_DK.T).pvalue) if datasets >= 2 and methods >= 3 else None
 
 
-def critical_difference(methods: int, datasets: int, level: float = 0.05) -> float:
-    """Return Nemenyi's critical difference: mean ranks that are less apart are not told apart at this level."""
+def critical_difference(methods: int, datasets: int) -> float:
+    """Return Nemenyi's critical difference: mean ranks that are less apart are not told apart at 5 %."""
     from scipy.stats import studentized_range
 
-    quantile = float(studentized_range.ppf(1 - level, methods, np.inf)) / math.sqrt(2)
+    quantile = float(studentized_range.ppf(0.95, methods, np.inf)) / math.sqrt(2)
     return quantile * math.sqrt(methods * (methods + 1) / (6 * datasets))
 
 

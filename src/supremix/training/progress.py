@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO, cast
 
@@ -71,12 +71,12 @@ def _bar(stage: str, epochs: int) -> Iterator[Report]:
         yield lambda epoch, row: progress.update(task, completed=epoch, row=_describe(row))
 
 
-def _lines(stage: str, epochs: int, to_stderr: bool, clock: Callable[[], float] = time.monotonic) -> Report:
-    started = last = clock()
+def _lines(stage: str, epochs: int, to_stderr: bool) -> Report:
+    started = last = time.monotonic()
 
     def show(epoch: int, row: EpochRow) -> None:
         nonlocal started, last
-        now = clock()
+        now = time.monotonic()
         if epoch == epochs or now - last >= SECONDS_BETWEEN_LINES:
             last = now
             left = f"  {(now - started) / (epoch - 1) * (epochs - epoch):.0f} s left" if 1 < epoch < epochs else ""

@@ -83,7 +83,7 @@ def numbers_of(cells: "pd.Series", form: NumberFormat) -> np.ndarray:
     return pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
 
 
-def number_format(cells: "pd.Series", decimal_comma: bool = False) -> NumberFormat | None:
+def number_format(cells: "pd.Series", decimal_comma: bool) -> NumberFormat | None:
     """Find how a column writes numbers; None where most cells are none.
 
     Args:
