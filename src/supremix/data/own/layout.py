@@ -1,7 +1,7 @@
 """Which column of a user's table is what: label, ids, split, groups; all others are inputs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -88,9 +88,11 @@ class Rows:
 
     def keep(self, kept_N: np.ndarray, problems: list[Problem]) -> "Rows":
         """Return the rows of a mask, with the problems of the others."""
-        sheet = Sheet(**{**vars(self.sheet), "frame": self.frame[kept_N]})
-        parts = {name: None if getattr(self, name) is None else getattr(self, name)[kept_N] for name in PER_ROW}
-        return enough(Rows(**{**vars(self), **parts, "sheet": sheet, "problems": [*self.problems, *problems]}))
+        sheet = replace(self.sheet, frame=self.frame[kept_N])
+        parts: dict[str, Any] = {
+            name: None if getattr(self, name) is None else getattr(self, name)[kept_N] for name in PER_ROW
+        }
+        return enough(replace(self, **parts, sheet=sheet, problems=[*self.problems, *problems]))
 
 
 PER_ROW = ("ids", "y", "split", "group")
