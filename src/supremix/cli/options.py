@@ -98,7 +98,6 @@ def rows_of(path: Path, model: "Model") -> Any:
     import numpy as np
 
     from supremix.data.own.delimited import HEADER_AGAIN
-    from supremix.data.own.files import FOLDER
     from supremix.data.own.sheet import read_sheet
     from supremix.data.readers import Features
     from supremix.errors import UserError
@@ -112,9 +111,7 @@ def rows_of(path: Path, model: "Model") -> Any:
             raise UserError(f"{path}: {lost[0].place}: {lost[0].reason}{more}: correct it, so that no row is left out")
         if unusual := sheet.facts[1:-1]:  # between the form of the file and the number of rows
             logging.getLogger(__name__).warning("%s: %s", path, "; ".join(unusual))
-        frame = sheet.frame.reset_index(drop=True)
-        frame.attrs[FOLDER] = str(path.parent)  # from which paths in it count
-        return frame
+        return sheet.frame.reset_index(drop=True)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

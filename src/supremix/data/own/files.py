@@ -15,6 +15,7 @@ import numpy as np
 
 from supremix.data.own.layout import Rows
 from supremix.data.own.problems import Problem
+from supremix.data.own.sheet import FOLDER
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import sha256_file
 from supremix.data.prepared.making import cut, fingerprint, make_pieces
@@ -28,8 +29,6 @@ AT_ONCE = 32
 FEW = 200
 """Files that one process decodes before several would have started."""
 COLUMN_NAMES = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "volume", "signal")
-FOLDER = "folder"
-"""In the ``attrs`` of a table: the folder that its paths are relative to."""
 
 
 @dataclass(frozen=True, eq=False)

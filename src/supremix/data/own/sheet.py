@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NESTED = (list, tuple, dict, set, np.ndarray)
 """What a cell of Parquet may be; such cells count as texts."""
+FOLDER = "folder"
+"""In the ``attrs`` of a table: the folder that its paths are relative to."""
 EXCEL, PARQUET = (".xlsx", ".xls", ".xlsm"), (".parquet", ".pq")
 
 
@@ -75,7 +77,7 @@ def read_sheet(path: Path | str, columns: Sequence[str] | None = None, labels: S
     if sheet.frame.empty:
         raise UserError(f"{path}: only a header ({', '.join(map(str, sheet.frame.columns[:5]))}), no rows: add rows")
     frame = _named(path, sheet)
-    frame.attrs["folder"] = str(path.parent)  # that paths in it are relative to
+    frame.attrs[FOLDER] = str(path.parent)
     return replace(sheet, frame=frame, sha256=sha256(raw).hexdigest())
 
 
