@@ -9,7 +9,7 @@ import numpy as np
 
 from supremix.data.geometry import skewed
 from supremix.data.own.assemble import Plan, compared_by
-from supremix.data.own.files import located, path_column
+from supremix.data.own.files import ending_so, located, path_column
 from supremix.data.own.images import ENDINGS as IMAGES
 from supremix.data.own.kinds import Kinds, kinds_in, kinds_of
 from supremix.data.own.layout import Layout, Rows, read_rows
@@ -85,19 +85,12 @@ ENDINGS = {"images": IMAGES, "volumes": VOLUMES, "signals": SIGNALS}
 def modality(rows: Rows) -> tuple[str, str]:
     """Return which of the dataset groups fits a file, and why."""
     for kind, endings in ENDINGS.items():
-        for name in rows.inputs:
-            cells = rows.frame[name]
-            if cells.dtype.kind in "iufbM":
-                continue
-            texts = cells.dropna().astype("str").str.strip().str.lower()
-            if len(texts) and texts.str.endswith(tuple(endings)).mean() > 0.5:
-                return kind, f"{name!r} holds paths of {kind}"
+        if (name := ending_so(rows, endings)) is not None:
+            return kind, f"{name!r} holds paths of {kind}"
     texts = [
         name
-        for name in rows.inputs
-        if rows.frame[name].dtype.kind not in "iufbM"
-        and word_count(rows.frame[name]) >= max(WORDS_AT_LEAST, 4)
-        and rows.frame[name].nunique() > 0.5 * len(rows.y)
+        for name in rows.texts
+        if word_count(rows.frame[name]) >= max(WORDS_AT_LEAST, 4) and rows.frame[name].nunique() > 0.5 * len(rows.y)
     ]
     numbers = [name for name in rows.inputs if rows.frame[name].dtype.kind in "iuf"]
     if 1 <= len(texts) <= 2 and len(numbers) <= 3:

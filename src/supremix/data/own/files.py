@@ -52,12 +52,17 @@ def path_column(rows: Rows, given: str | None, endings: Sequence[str]) -> str | 
         if given not in rows.frame.columns:
             raise UserError(f"dataset.input={given}: {rows.sheet.path} has no such column")
         return given
-    texts = [name for name in rows.inputs if rows.frame[name].dtype.kind not in "iufbM"]
-    for name in texts:
+    called = (name for name in rows.texts if name.lower() in COLUMN_NAMES)
+    return ending_so(rows, endings) or next(called, None)
+
+
+def ending_so(rows: Rows, endings: Sequence[str]) -> str | None:
+    """Return the first column of which most texts have one of these endings."""
+    for name in rows.texts:
         cells = rows.frame[name].dropna().astype("str").str.strip().str.lower()
         if len(cells) and cells.str.endswith(tuple(endings)).mean() > 0.5:
             return name
-    return next((name for name in texts if name.lower() in COLUMN_NAMES), None)
+    return None
 
 
 def located(cells: Sequence[Any], folder: Path) -> list[Path | None]:

@@ -86,6 +86,11 @@ class Rows:
         """The rows as they were read."""
         return self.sheet.frame
 
+    @property
+    def texts(self) -> list[str]:
+        """The inputs that are neither numbers nor dates."""
+        return [name for name in self.inputs if self.frame[name].dtype.kind not in "iufbM"]
+
     def keep(self, kept_N: np.ndarray, problems: list[Problem]) -> "Rows":
         """Return the rows of a mask, with the problems of the others."""
         sheet = replace(self.sheet, frame=self.frame[kept_N])

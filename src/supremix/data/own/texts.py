@@ -131,12 +131,11 @@ def text_columns(rows: Rows, given: Any) -> list[str]:
         if not 1 <= len(names) <= 2:
             raise UserError(f"dataset.input={names}: name one column of texts, or two for pairs")
         return [column(rows.sheet, name, "dataset.input") for name in names]
-    texts = [name for name in rows.inputs if rows.frame[name].dtype.kind not in "iufbM"]
-    found = [name for name in texts if word_count(rows.frame[name]) >= WORDS_AT_LEAST]
+    found = [name for name in rows.texts if word_count(rows.frame[name]) >= WORDS_AT_LEAST]
     if not 1 <= len(found) <= 2:
         raise UserError(
             f"{rows.sheet.path}: {'no column holds' if not found else f'{len(found)} columns hold'} texts of several "
-            f"words ({', '.join((found or texts)[:5])}): name one or two by dataset.input"
+            f"words ({', '.join((found or rows.texts)[:5])}): name one or two by dataset.input"
         )
     return found
 
