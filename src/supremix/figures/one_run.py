@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Picture
 
 from supremix.figures.canvas import STYLES, save
 from supremix.metrics.by_label import error_by_label
-from supremix.suite.stored import STAGES
+from supremix.suite.stored import STAGES, label_of
 
 SIZE = (4.6, 3.8)
 History = Sequence[dict[str, float]]
@@ -27,8 +27,7 @@ def draw(
         histories: by stage, the adaptation last; empty for a reference.
         place: the folder, which need not exist.
     """
-    label = record["data"].get("label", "label")
-    label += " (standard deviations)" if "targets" in record["data"] else ""
+    label = label_of(record)
     pictures = {
         "predicted": predicted(y_N, prediction_N, label, "best"),
         "error_by_label": error_over_labels(y_N, prediction_N, label),

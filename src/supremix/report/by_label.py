@@ -11,7 +11,7 @@ from supremix.report import html, svg
 from supremix.report.gather import SPLITS, Run
 from supremix.report.groups import Group
 from supremix.store.folders import Store
-from supremix.suite.stored import outcome
+from supremix.suite.stored import label_of, outcome
 from supremix.training.imbalance.shots import FEW_BELOW, MANY_ABOVE, SHOTS
 
 ABOUT = (
@@ -38,18 +38,12 @@ def errors(groups: Mapping[str, Sequence[Group]], store: Store) -> list[str]:
     for task, some in groups.items():
         ranges_of = {group.name: ranges for group in some if (ranges := _ranges(group.runs, store))}
         shot = _by_shot(some)
-        of_task = [*shot, *_over_ranges(ranges_of, label_of(some[0].runs[0]))]
+        of_task = [*shot, *_over_ranges(ranges_of, label_of(some[0].runs[0].record))]
         parts += [html.subheading(task), *of_task] if of_task else []
         gone |= not ranges_of
         by_shot |= bool(shot)
     about = ABOUT + f" {SHOT}" * by_shot
     return [html.paragraph(about), *parts, *[html.paragraph(GONE)] * gone] if parts else []
-
-
-def label_of(run: Run) -> str:
-    """Return what a run predicts, with the unit of several targets."""
-    data = run.record["data"]
-    return data.get("label", "label") + (" (standard deviations)" if "targets" in data else "")
 
 
 def of_run(run: Run, y_N: np.ndarray, prediction_N: np.ndarray) -> str:
@@ -61,7 +55,9 @@ def of_run(run: Run, y_N: np.ndarray, prediction_N: np.ndarray) -> str:
         prediction_N: of these rows.
     """
     mae = float(np.abs(prediction_N - y_N).mean())
-    return svg.bars(error_by_label(y_N, prediction_N), "error by label", (f"{label_of(run)}, true", "test MAE"), mae)
+    return svg.bars(
+        error_by_label(y_N, prediction_N), "error by label", (f"{label_of(run.record)}, true", "test MAE"), mae
+    )
 
 
 def shots_of(run: Run) -> list[str]:

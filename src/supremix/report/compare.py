@@ -22,7 +22,7 @@ from supremix.suite.launchers import Launcher
 from supremix.suite.plan import Cell
 from supremix.suite.reading import load
 from supremix.suite.spec import Panel, Row, Spec
-from supremix.suite.stored import outcome
+from supremix.suite.stored import first_target, outcome
 from supremix.tables import cells, files, statements
 from supremix.tables.render import markdown
 from supremix.tables.reproduce import stored
@@ -190,8 +190,7 @@ def _draw(compared: Compared, out: Path) -> list[Path]:
     cell, record = compared.best
     folder = compared.store.run(str(cell.run_id))
     drawn = one_run.draw(record, *outcome(record, folder, compared.store), out)
-    label = record["data"].get("targets", [record["data"].get("label", "label")])[0]
-    picture, _ = tsne([test_features(cell.label, folder)], label, 1)
+    picture, _ = tsne([test_features(cell.label, folder)], first_target(record), 1)
     save(picture, out / "map", record["synthetic"])
     return [*drawn, out / "map.png"]
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from supremix.errors import UserError
 from supremix.report import html, svg
-from supremix.report.by_label import label_of, of_run, shots_of
+from supremix.report.by_label import of_run, shots_of
 from supremix.report.gather import SPLITS, Run
 from supremix.settings.repeat import flat
 from supremix.store.folders import Store
-from supremix.suite.stored import STAGES, outcome
+from supremix.suite.stored import STAGES, label_of, outcome
 from supremix.training.imbalance.shots import SHOTS
 
 AT_MOST = 200
@@ -70,7 +70,7 @@ def _pictures(run: Run, store: Store) -> list[str]:
         return [html.paragraph(f"No pictures: {error}")]
     title = f"predicted over true, {len(y_N)} test rows"
     pictures = [
-        svg.scatter(y_N, prediction_N, title, (f"{label_of(run)}, true", "predicted")),
+        svg.scatter(y_N, prediction_N, title, (f"{label_of(run.record)}, true", "predicted")),
         of_run(run, y_N, prediction_N),
     ]
     for stage, history in histories.items():

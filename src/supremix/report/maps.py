@@ -13,6 +13,7 @@ from supremix.report.gather import Run
 from supremix.report.groups import Group
 from supremix.store.files import load_arrays, reading
 from supremix.suite.features import on_a_plane, test_features
+from supremix.suite.stored import first_target
 
 ROWS_AT_MOST, OF_A_TASK, AT_MOST = 400, 6, 24
 """Rows of a map, of more at equal distances in the order of their labels; maps of a task; maps of a page."""
@@ -106,8 +107,7 @@ def _map_of(name: str, run: Run) -> Map:
         ids = [str(one) for one in arrays["test_id"][at_N]]
         prediction_N = arrays["test_best"].reshape(rows, -1)[at_N, 0]
         xy_N2 = on_a_plane(features.features_ND[at_N])
-    label = run.record["data"].get("targets", [run.record["data"].get("label", "label")])[0]
-    return Map(name, label, ids, features.y_N[at_N], prediction_N, xy_N2, rows)
+    return Map(name, first_target(run.record), ids, features.y_N[at_N], prediction_N, xy_N2, rows)
 
 
 def _pictures(drawn: Sequence[Map]) -> list[str]:

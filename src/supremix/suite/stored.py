@@ -66,6 +66,18 @@ def failure(store: Store, run_id: str) -> str:
     return stored(store, run_id).note
 
 
+def label_of(record: Record) -> str:
+    """Return what a run predicts, with the unit of several targets, as `outcome` has them."""
+    data = record["data"]
+    return data.get("label", "label") + (" (standard deviations)" if "targets" in data else "")
+
+
+def first_target(record: Record) -> str:
+    """Return what a run predicts, of several targets the first."""
+    data = record["data"]
+    return data.get("targets", [data.get("label", "label")])[0]
+
+
 def outcome(record: Record, folder: Path, store: Store) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Return test labels (N,), their predictions (N,) by the best epoch, and stage → history of what was trained.
 
