@@ -117,11 +117,6 @@ def table_lines(columns: Sequence[tuple[str, ...]]) -> list[str]:
     return [*lines, f"… and {more:,} more columns"] if more > 0 else lines
 
 
-def problem_lines(problems: Sequence[Problem]) -> list[str]:
-    """Return the problems by reason."""
-    return summary(problems) or ["none"]
-
-
 def columns_alone(path: str, layout: Layout) -> list[str]:
     """Return lines on the columns of a file whose label is not named yet."""
     sheet = read_sheet(path, layout.columns)
@@ -183,7 +178,7 @@ def described(found: Inspection, path: str) -> list[str]:
         (path, found.facts),
         ("columns", table_lines(found.columns)),
         *((_labels_in_words(name, found), histogram(y_N)) for name, y_N in found.labels.items()),
-        ("problems", problem_lines(found.problems)),
+        ("problems", summary(found.problems) or ["none"]),
     ]
     if found.settings:
         parts.append(("suggested", [f"{setting}: {why}" for setting, why in found.settings.items()]))

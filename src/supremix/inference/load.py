@@ -79,7 +79,7 @@ def _from_folder(folder: Path, trust_code: bool) -> Model:
         raise UserError(
             f"{path}: it names code outside supremix, {foreign[0]}: if you trust who sent it, load(…, trust_code=True)"
         )
-    model = _read(folder, about, with_ridge="ridge.weight" in _names(folder / WEIGHTS))
+    model = _read(folder, about, with_ridge="ridge.weight" in _weights(folder / WEIGHTS))
     load_weights(model.backbone, folder / WEIGHTS, sums, "backbone.")
     for name, head in model.heads.items():
         load_weights(head, folder / WEIGHTS, sums, f"{PREFIXES[name]}.")
@@ -147,10 +147,6 @@ def from_plain(parts: dict[str, Any]) -> Model:
         part.to(weights["heads"]["trained.weight"].dtype).load_state_dict(weights[name])
         part.eval().requires_grad_(False)
     return model
-
-
-def _names(path: Path) -> set[str]:
-    return {*_weights(path)}
 
 
 def _bins(path: Path) -> int | None:

@@ -68,7 +68,7 @@ def _tables(gathered: Gathered) -> dict[str, list[str]]:
     found = {}
     for title, table in gathered.tables.items():
         if isinstance(table, list):
-            found[title] = [html.table(*_headed(table))]
+            found[title] = [html.table(table[0], table[1:])]
             continue
         panels = table.spec.panels
         parts = [html.paragraph(plain(text)) for text in _above(table)]
@@ -77,10 +77,6 @@ def _tables(gathered: Gathered) -> dict[str, list[str]]:
         begun = any(table.finished(panel, row.name) for panel in panels for row in table.spec.rows_of(panel))
         found[title] = parts if begun else [html.folded(PLANNED, parts)]
     return found
-
-
-def _headed(lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    return lines[0], lines[1:]
 
 
 def _table(runs: Sequence[Run], linked: Collection[str]) -> list[str]:

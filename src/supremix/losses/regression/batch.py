@@ -28,11 +28,6 @@ def reduction_of(value: Any) -> str:
     return one_of("reduction", value, "mean", "none")
 
 
-def reduced(loss_N: Tensor, reduction: str) -> Tensor:
-    """Return the mean, or with "none" the losses as they are."""
-    return loss_N if reduction == "none" else loss_N.mean()
-
-
 def part(name: str, value: Any) -> float:
     """Return the value as a float; raise ValueError naming the argument unless it lies between 0 and 1."""
     result = number(value)

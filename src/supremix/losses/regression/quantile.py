@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from supremix.losses.pairs import full_precision, settings_of
-from supremix.losses.regression.batch import part, read_batch, read_targets, reduced, reduction_of
+from supremix.losses.regression.batch import part, read_batch, read_targets, reduction_of
 
 
 class QuantileLoss(nn.Module):
@@ -59,7 +59,8 @@ class QuantileLoss(nn.Module):
         output_NK, target_N = read_batch(output_NK, target_N, self.outputs)
         with full_precision(output_NK.device):
             error_NK, quantile_K = target_N[:, None] - output_NK, output_NK.new_tensor(self.quantiles)
-            return reduced((quantile_K * error_NK).maximum((quantile_K - 1) * error_NK).mean(dim=1), self.reduction)
+            loss_N = (quantile_K * error_NK).maximum((quantile_K - 1) * error_NK).mean(dim=1)
+            return loss_N if self.reduction == "none" else loss_N.mean()
 
     def point(self, output_NK: Tensor) -> Tensor:
         """Return the medians, (N,)."""
