@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from supremix.data.dataset import Data, check_trainable
-from supremix.data.prepared.folder import content_sha256, redo
+from supremix.data.prepared.folder import check_manifest, content_sha256, redo
 from supremix.data.prepared.manifest import Manifest
 from supremix.data.prepared.pieces import Pieces
 from supremix.data.readers import Parcels
 from supremix.data.scaling import target_scale
-from supremix.data.volumes import check_manifest, read_cohort, split_rows
+from supremix.data.volumes import read_cohort, split_rows
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
 

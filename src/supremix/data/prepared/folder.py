@@ -77,6 +77,11 @@ def check_sums(folder: Path, meta: Mapping[str, Any], files: Sequence[str], larg
             )
 
 
+def check_manifest(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Raise UserError where manifest.csv was changed; the last check, since one that names a row is more helpful."""
+    check_sums(folder, {"sha256": {"manifest.csv": meta["sha256"].get("manifest.csv")}}, ["manifest.csv"])
+
+
 def content_sha256(meta: Mapping[str, Any]) -> str:
     """Hexadecimal SHA-256 of all files of a prepared folder together; their sums must have been checked."""
     return hashlib.sha256(json.dumps(meta["sha256"], sort_keys=True).encode()).hexdigest()

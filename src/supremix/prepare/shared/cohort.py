@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from supremix.data.prepared.folder import SPLITS, check_sums
+from supremix.data.prepared.folder import SPLITS, check_manifest
 from supremix.data.prepared.making import Piece
 from supremix.errors import UserError
 from supremix.prepare.shared import command
@@ -37,7 +37,7 @@ def check_arrays(folder: Path, meta: Mapping[str, Any]) -> None:
     """Check the manifest by its SHA-256 and the arrays by their headers and sizes; raise UserError for a fault."""
     from supremix.data.prepared.pieces import open_pieces
 
-    check_sums(folder, {"sha256": {"manifest.csv": meta["sha256"].get("manifest.csv")}}, ["manifest.csv"])
+    check_manifest(folder, meta)
     open_pieces(folder, meta)
 
 
