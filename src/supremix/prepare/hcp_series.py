@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from supremix.data.prepared.cells import WITH_COMMA, decode
+from supremix.data.prepared.cells import WITH_COMMA, decode, is_number
 from supremix.errors import UserError
 from supremix.metrics.rounding import SINGLE, is_constant
 from supremix.prepare.shared.report import Finding, kept
@@ -74,9 +74,9 @@ def _read_text(raw: bytes, delimiter: str | None) -> tuple[np.ndarray, list[str]
         raise ValueError("commas where numbers have a point")
     first, second = (_cells(line, delimiter) for line in (lines[0], lines[min(1, len(lines) - 1)]))
     no_corner = len(first) == len(second) - 1  # R writes no name above the names of rows
-    has_names = not _is_number(second[0]) or no_corner
-    has_header = no_corner or any(not _is_number(cell) for cell in first[1:])
-    has_header = has_header or (not _is_number(first[0]) and _is_number(second[0]))
+    has_names = not is_number(second[0]) or no_corner
+    has_header = no_corner or any(not is_number(cell) for cell in first[1:])
+    has_header = has_header or (not is_number(first[0]) and is_number(second[0]))
     doubts = [f"header line left out ({', '.join(first[:4])}, …)"] if has_header else []
     doubts += [f"column of names left out ({second[0]}, …)"] if has_names else []
     columns = range(1, len(second)) if has_names else None
@@ -100,14 +100,6 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
     if delimiter is None:
         return [cell.strip('"') for cell in line.split()]
     return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _without_labels(table: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from supremix.data.own.problems import Problem
-from supremix.data.own.sheet_columns import Header, header_of, is_number
+from supremix.data.own.sheet_columns import Header, header_of
+from supremix.data.prepared.cells import is_number
 from supremix.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 from supremix.data.own.labels import labels_of
 from supremix.data.own.problems import Problem
 from supremix.data.own.sheet import Sheet, read_sheet
-from supremix.data.own.sheet_columns import is_number
 from supremix.data.own.values import PLAIN, NumberFormat
+from supremix.data.prepared.cells import is_number
 from supremix.errors import UserError
 
 if TYPE_CHECKING:

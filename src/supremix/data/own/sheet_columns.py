@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from supremix.data.prepared.cells import is_number
 from supremix.errors import UserError
 
 
@@ -85,12 +86,3 @@ def names_found(path: Path, first: Sequence[str], given: Sequence[str]) -> list[
         other = next(name for name, match in zip(names, found, strict=True) if match is None or found.count(match) > 1)
         raise UserError(f"{path}: the first line holds names of columns, but not {other!r}: correct it, or remove it")
     return None
-
-
-def is_number(text: str) -> bool:
-    """Return whether a text is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

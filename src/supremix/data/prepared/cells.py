@@ -73,6 +73,15 @@ def number(cell: str) -> float:
     return float(text) if NUMBER.fullmatch(text) else math.nan
 
 
+def is_number(text: str) -> bool:
+    """Return whether Python takes a text for a number, as 1_000, NaN and digits of all scripts."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def shown(cell: str) -> str:
     """Quote a cell for a message, and say where a comma is in the way."""
     quoted = repr(cell if len(cell) <= 80 else f"{cell[:80]}…")
