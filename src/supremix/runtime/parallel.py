@@ -1,5 +1,6 @@
 """Run a function on many tasks, on all cores."""
 
+import os
 import signal
 import threading
 import warnings
@@ -13,6 +14,11 @@ from supremix.errors import UserError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_parallel(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:

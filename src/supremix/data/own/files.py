@@ -21,6 +21,7 @@ from supremix.data.prepared.folder import sha256_file
 from supremix.data.prepared.making import cut, fingerprint, make_pieces
 from supremix.data.prepared.pieces import Pieces
 from supremix.errors import UserError, writing_to
+from supremix.runtime.parallel import cores
 from supremix.runtime.progress import meter
 from supremix.runtime.stamps import let_settle, stamp
 
@@ -112,8 +113,7 @@ def decoded(
         cache = folder / fingerprint(settings, sums)[:16]
         cache.mkdir(exist_ok=True)
         pieces = cut(items, AT_ONCE, settings)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        records = make_pieces(cache, pieces, make, 1 if len(paths) <= FEW else cores, what)
+        records = make_pieces(cache, pieces, make, 1 if len(paths) <= FEW else cores(), what)
     files = [cache / f"{piece.key}.npy" for piece in pieces]
     results = [result for record in records for result in record["result"]]
     return Decoded(_opened(files, dtype), results, fingerprint(sums))

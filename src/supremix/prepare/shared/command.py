@@ -12,6 +12,7 @@ from pathlib import Path
 from supremix.errors import UserError
 from supremix.runtime.log import begin
 from supremix.runtime.output import Unheard
+from supremix.runtime.parallel import cores
 
 
 def parser(name: str, about: str) -> argparse.ArgumentParser:
@@ -37,8 +38,7 @@ def add_folder(parser: argparse.ArgumentParser, flag: str, variable: str, defaul
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """Add --workers, which defaults to the cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parser.add_argument("--workers", type=int, default=cores, help="processes at once (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=cores(), help="processes at once (default: %(default)s)")
 
 
 def exit_code(body: Callable[[], None]) -> int:
