@@ -133,9 +133,8 @@ def _shape(y_N: Any) -> tuple[int, ...]:
 
 
 def _on(host: np.ndarray, device: torch.device) -> Tensor:
-    exact = torch.float32 if device.type == "mps" else torch.float64
     host_N = torch.from_numpy(host)
-    return (host_N.pin_memory() if device.type == "cuda" else host_N).to(device, exact, non_blocking=True)
+    return (host_N.pin_memory() if device.type == "cuda" else host_N).to(device, exact_dtype(device), non_blocking=True)
 
 
 def _steps(y_N: np.ndarray, tolerance: float) -> np.ndarray:
@@ -144,6 +143,11 @@ def _steps(y_N: np.ndarray, tolerance: float) -> np.ndarray:
     place_N = np.empty(len(y_N), np.int64)
     place_N[order_N] = np.append(0, np.diff(y_N[order_N]) > tolerance).cumsum()
     return place_N
+
+
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """Return float64, or the widest type of a device that lacks it."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def device_of(y_N: Any) -> torch.device:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from supremix.losses.labels import Labels, LabelVectors, read_label_vectors, read_labels
+from supremix.losses.labels import Labels, LabelVectors, exact_dtype, read_label_vectors, read_labels
 
 Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
@@ -61,11 +61,6 @@ def without_compiling(forward: Forward) -> Forward:
         return run(*args, **kwargs)
 
     return call  # type: ignore[return-value]
-
-
-def exact_dtype(device: torch.device) -> torch.dtype:
-    """Return float64, or the widest type of a device that lacks it."""
-    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def at_least_float32(x: Tensor) -> Tensor:
