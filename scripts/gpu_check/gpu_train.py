@@ -25,7 +25,6 @@ from supremix.settings.check import settings_of
 from supremix.settings.compose import CONF, composed
 from supremix.training.batches import Items, Stream, apply, batches_of
 from supremix.training.loop import Hooks
-from supremix.training.preflight import labels_of
 from supremix.training.pretrain import Pretraining, drawing, pretrain
 
 SIDE = {"full": 8192, "tiny": 128}
@@ -112,7 +111,7 @@ class Training:
         """Return the first batch as training makes it: inputs on the device, labels on the host."""
         data = self.data
         augment = data.contrastive_views if self.views > 1 else None
-        y_N = labels_of(data, self.method.labels)
+        y_N = data.training_labels(self.method.labels)
         items = Items(data.train, y_N, data.to_input, augment, self.views, labels_on=torch.device("cpu"))
         return next(batches_of(items, self.batch, Stream(0, "pretrain"), self.device)(1))
 

@@ -18,7 +18,6 @@ from supremix.training.preflight import (
     first_batches,
     in_adaptation,
     in_pretraining,
-    labels_of,
 )
 from tests.running import run_small
 from tests.stages import method, protocol
@@ -135,7 +134,7 @@ def test_labels_in_order_are_said_in_the_log_of_the_run_alone(caplog):
 @pytest.mark.parametrize("sampler", ["shuffled", "paired"])
 def test_the_batches_are_those_that_training_sees_first(sampler, labels, epochs):
     toy, stage = data(np.arange(200.0), 3.0), method(labels=labels, epochs=epochs, sampler=sampler)
-    label_N = labels_of(toy, labels)
+    label_N = toy.training_labels(labels)
     items = Items(toy.train, label_N, labels_on=torch.device("cpu"), sampler=sampler)
     trained = batches_of(items, 32, Stream(5, "pretrain"), torch.device("cpu"))
     seen = [y_B for epoch in range(1, epochs + 1) for _, y_B in trained(epoch)]

@@ -204,6 +204,11 @@ class Data:
             return self.geometry.ranks(np.asarray(y))
         return self.label_bins(y)
 
+    def training_labels(self, labels: str) -> np.ndarray:
+        """Return the training labels as a loss sees them, "binned" or "raw", (N,) or (N, T)."""
+        data = self.compared()
+        return data.train.y if labels == "raw" else data.contrast_labels(data.train.y)
+
     def label_bins(self, y: np.ndarray) -> np.ndarray:
         """Round labels to the nearest multiple of ``bin_size``, halves upwards; keep them if it is None.
 

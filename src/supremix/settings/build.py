@@ -201,7 +201,7 @@ def _derived(node: Mapping[str, Any], data: Data, labels: str) -> dict[str, Any]
         if data.geometry is None:
             raise UserError(f"method.window=auto: dataset={data.name} has a window of its own: give a number")
         derived |= {"window": data.geometry.window}
-    seen_N = data.train.y if labels == "raw" else data.contrast_labels(data.train.y)
+    seen_N = data.training_labels(labels)
     low, high = float(seen_N.min()), float(seen_N.max())
     span = high - low if seen_N.ndim == 1 else float(np.linalg.norm(np.ptp(seen_N, axis=0)))
     ranks = data.geometry.ranks if data.geometry is not None and labels == "binned" else None

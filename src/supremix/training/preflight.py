@@ -98,7 +98,7 @@ def check_positives(criterion: Any, data: Data, seen: Seen, bins_key: str) -> No
     data = data.compared()
 
     def batches(data: Data) -> list[np.ndarray]:
-        label_N = labels_of(data, seen.labels)
+        label_N = data.training_labels(seen.labels)
         return [np.concatenate([label_N[index_B]] * seen.views) for index_B in first_batches(label_N, seen)]
 
     first, words = batches(data), seen.words
@@ -126,12 +126,6 @@ def check_positives(criterion: Any, data: Data, seen: Seen, bins_key: str) -> No
     )
     if ranks.is_first():
         log.warning("%s%s (%s): %s", words.who, few, labels, way_out)
-
-
-def labels_of(data: Data, labels: str) -> np.ndarray:
-    """Return the training labels as a loss sees them, "binned" or "raw", (N,) or (N, T)."""
-    data = data.compared()
-    return data.train.y if labels == "raw" else data.contrast_labels(data.train.y)
 
 
 def first_batches(label_N: np.ndarray, seen: Seen) -> list[np.ndarray]:

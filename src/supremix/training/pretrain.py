@@ -17,7 +17,6 @@ from supremix.training.criteria import drawing
 from supremix.training.logit_statistics import LogitStatistics
 from supremix.training.loop import NO_HOOKS, Fitted, Hooks, Task, fit
 from supremix.training.microbatch import tell_what_sees_parts
-from supremix.training.preflight import labels_of
 from supremix.training.settings import MethodSettings
 
 
@@ -67,7 +66,7 @@ def pretrain(
     augment = data.contrastive_views if settings.views > 1 else None
     items = Items(
         data.train,
-        labels_of(data, method.labels),
+        data.training_labels(method.labels),
         data.to_input,
         augment,
         settings.views,

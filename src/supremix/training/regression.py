@@ -18,7 +18,6 @@ from supremix.models.heads import RegressionHead
 from supremix.training.criteria import drawing, parameters_of
 from supremix.training.imbalance.running import Labelled, RunningFDS
 from supremix.training.mixing import Mixture, mixed
-from supremix.training.preflight import labels_of
 
 LOSSES: dict[str, type[nn.Module]] = {"l1": nn.L1Loss, "mse": nn.MSELoss}
 """The losses that a protocol names."""
@@ -130,7 +129,7 @@ class Objective:
         self.weight_N = None if weight_N is None else torch.from_numpy(weight_N).to(device)
         self.terms: list[tuple[Regulariser, Callable[..., Tensor], Tensor]] = []
         for name, term in regularisers.items():
-            label_N = labels_of(data, term.labels)
+            label_N = data.training_labels(term.labels)
             call = drawing(term.loss, draws, f"method.regression.regularisers.{name}.loss")
             self.terms.append((term, call, torch.from_numpy(label_N.astype(np.float64))))
         self.predicted = any("prediction_N" in parameters_of(term.loss) for term in regularisers.values())
