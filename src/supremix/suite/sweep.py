@@ -127,14 +127,18 @@ def _sum_up() -> None:
 
 def _mistakes(folder: Path) -> list[str]:
     """Return what the jobs that failed say, by number."""
-    paths = sorted((folder / "jobs").glob("*.json"), key=lambda path: int(path.stem))
-    notes = {int(path.stem) + 1: json.loads(path.read_text()) for path in paths}
     return [
         f"{' '.join([f'job {number}', *(f'{key}={value}' for key, value in note['overrides'].items())])}: "
         f"{note['mistake']}"
-        for number, note in notes.items()
+        for number, note in _notes(folder).items()
         if note["mistake"]
     ]
+
+
+def _notes(folder: Path) -> dict[int, dict[str, Any]]:
+    """Return number, from 1, → note of the jobs that ended."""
+    paths = sorted((folder / "jobs").glob("*.json"), key=lambda path: int(path.stem))
+    return {int(path.stem) + 1: json.loads(path.read_text()) for path in paths}
 
 
 def collected(folder: Path) -> "Swept | None":
@@ -144,9 +148,7 @@ def collected(folder: Path) -> "Swept | None":
     from supremix.suite.swept import Swept
 
     store = Store(folder.parents[1])
-    paths = sorted((folder / "jobs").glob("*.json"), key=lambda path: int(path.stem))
-    notes = [json.loads(path.read_text()) for path in paths]
-    if not notes:
+    if not (notes := [*_notes(folder).values()]):
         return None
     keys = list(dict.fromkeys(key for note in notes for key in note["overrides"]))
     records = [None if note["run"] is None else read_record(store.run(note["run"])) for note in notes]
