@@ -12,7 +12,7 @@ from supremix.tables.cells import NOTHING, digits_of, signed
 from supremix.tables.differences import BEST, DECIDED, Difference, Differences, differences
 from supremix.tables.files import write_texts
 from supremix.tables.gains import best
-from supremix.tables.render import md_line
+from supremix.tables.render import md_head, md_line
 from supremix.tables.results import Results
 from supremix.tables.statements import metric_of
 from supremix.tables.tuned import in_tables
@@ -89,7 +89,7 @@ def _by_dataset(tables: list[Results], found: list[Differences]) -> list[str]:
         "lowest of ours",
         "difference to the best other network",
     ]
-    lines = ["## By dataset", "", md_line(head), md_line(["---"] * len(head))]
+    lines = ["## By dataset", "", *md_head(head, numbers=False)]
     for results, differing in zip(tables, found, strict=True):
         panel = _panel(results)
         means = _networks(results)
@@ -110,7 +110,7 @@ def _by_method(tables: list[Results], above: Above) -> list[str]:
     lines = ["## By method", "", "Error above that of the lowest network, in percent; the smallest largest first:", ""]
     lines += [*(f"{number}. {results.spec.title}" for number, results in enumerate(tables, 1)), ""]
     head = ["", "mean", "largest", f"within {NEAR} %", *(str(number) for number in range(1, len(tables) + 1))]
-    lines += [md_line(head), md_line(["---", *["---:"] * (len(head) - 1)])]
+    lines += md_head(head)
     for row in _steadiest(above):
         known = [value for value in above[row] if value is not None]
         near = f"{sum(value <= NEAR for value in known)} of {len(known)}"

@@ -13,7 +13,7 @@ from supremix.runtime.disk import replacing
 from supremix.suite.reading import load, reading
 from supremix.suite.size import PAPER, Size
 from supremix.tables import files
-from supremix.tables.render import md_line
+from supremix.tables.render import md_head, md_line
 from supremix.tables.results import Results
 from supremix.tables.tuned import in_tables
 
@@ -100,7 +100,7 @@ def page(title: str, ranked: Ranked, left_out: list[str]) -> str:
     lines += [*(f"{number}. {name}" for number, name in enumerate(ranked.titles, 1)), ""]
     lines += ["**Synthetic data**: made by a generator.", ""] if ranked.synthetic else []
     head = ["", "mean rank", *(str(number) for number in range(1, datasets + 1))]
-    lines += [md_line(head), md_line(["---", *["---:"] * (datasets + 1)])]
+    lines += md_head(head)
     ranks_DK = np.stack([mean_ranks(error_K[None]) for error_K in ranked.error_DK])
     for k, row in enumerate(ranked.rows):
         lines.append(md_line([row, f"{ranked.rank_K[k]:.2f}", *(f"{value:g}" for value in ranks_DK[:, k])]))

@@ -20,7 +20,7 @@ from supremix.tables.cells import csv_text
 from supremix.tables.files import write_texts
 from supremix.tables.latex import comments, titled
 from supremix.tables.latex import table as typeset
-from supremix.tables.render import md_line
+from supremix.tables.render import md_head, md_line
 
 COLUMNS = ("target", "range", "bin size", *SPLITS)  # of the datasets' table
 
@@ -204,7 +204,7 @@ def setting(cfg: DictConfig, keys: list[str], words: Mapping[str, str]) -> Any:
 def markdown(table: ComputedTable) -> str:
     """Return the table in Markdown, with the statements under it."""
     header, *lines = _grid(table)
-    grid = [md_line(header), md_line(["---"] * len(header)), *map(md_line, lines)]
+    grid = [*md_head(header, numbers=False), *map(md_line, lines)]
     notes = [*stated(table.settings), *table.notes]
     return "\n".join([f"# {table.title}", "", *grid, "", *(f"- {note}" for note in notes)]) + "\n"
 

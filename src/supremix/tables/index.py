@@ -14,7 +14,7 @@ from supremix.suite.spec import Panel, Spec
 from supremix.tables import computed, files
 from supremix.tables.cells import MISSING, digits_of
 from supremix.tables.gains import gained, paper_gain, verdict, worded
-from supremix.tables.render import DETAILS, md_line
+from supremix.tables.render import DETAILS, md_head, md_line
 from supremix.tables.reproduce import stored
 from supremix.tables.results import Results
 
@@ -81,7 +81,7 @@ def beyond(conf: Path, out: Path, size: Size) -> list[Spec]:
 def text(tables: list[Spec], others: list[computed.ComputedTable], further: list[Spec], out: Path) -> str:
     """Return the index: a line for each panel of each table in ``out`` by number, those of ours, other pages."""
     lines = ["# Results", "", "Made from the records beside each table by `supremix table --render-all`.", ""]
-    lines += [md_line(HEADER), md_line(["---"] * len(HEADER))]
+    lines += md_head(HEADER, numbers=False)
     of_table: dict[str, list[str]] = {
         table.name: [md_line([f"[{table.title}]({table.name}/table.md)", "", "computed", "", "", "", ""])]
         for table in others

@@ -20,14 +20,14 @@ def markdown(results: Results) -> str:
     for panel in spec.panels:
         lines += [f"## {panel.name}", ""] if panel.name else []
         header = cells.header(results, panel)
-        lines += [md_line(header), md_line(["---"] + ["---:"] * (len(header) - 1))]
+        lines += md_head(header)
         lines += [md_line(cells.line(results, panel, row)) for row in spec.rows_of(panel)]
         lines.append("")
         if texts := [f"- {text}" for text in statements.under(results, panel)]:
             lines += [*texts, ""]
         if differences.asked(results, panel):
             header, grid = differences.grid(results, panel)
-            lines += [md_line(header), md_line(["---"] + ["---:"] * (len(header) - 1)), *map(md_line, grid), ""]
+            lines += [*md_head(header), *map(md_line, grid), ""]
             lines += [*(f"- {text}" for text in differences.legend(results, panel)), ""]
     lines += [f"- {text}" for text in (*tuned.tuning(results), *made_by(results.codes))]
     lines += [f"- [Paired differences, intervals, notes]({DETAILS})"] * bool(details(results))
@@ -42,6 +42,11 @@ def details(results: Results) -> str:
         if texts:
             lines += [*([f"## {heading}", ""] if heading else []), *(f"- {text}" for text in texts), ""]
     return "\n".join([f"# {results.spec.title}: details", "", *lines]).rstrip() + "\n" if lines else ""
+
+
+def md_head(cells: list[str], numbers: bool = True) -> list[str]:
+    """Return the first two lines of a Markdown table; with ``numbers`` all columns but the first are right-aligned."""
+    return [md_line(cells), md_line(["---", *["---:" if numbers else "---"] * (len(cells) - 1)])]
 
 
 def md_line(cells: list[str]) -> str:
