@@ -1,6 +1,6 @@
 """Take sentences apart, and read new pairs of them as training read the prepared ones. B pairs, L tokens, V words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,20 +30,14 @@ class SentencePairs:
 
     def read(self, rows: Any) -> "dict[str, Tensor]":
         """Return token numbers "a" and "b" (B, L), padded with 0, and their lengths "a_length" and "b_length" (B,)."""
-        import torch
-
         if hasattr(rows, "columns"):
             if not {*COLUMNS} <= {*rows.columns}:
                 raise UserError(f"the rows have not both columns {' and '.join(COLUMNS)}: name those of the texts so")
             rows = rows[[*COLUMNS]].to_numpy().tolist()
         number = {word: row for row, word in enumerate(self.words)}
-        batch: dict[str, Tensor] = {}
-        for side, key in enumerate(SIDES):
-            tokens = [self._numbers(pair, side, at, number) for at, pair in enumerate(rows, 1)]
-            length_B = torch.tensor([len(row) for row in tokens])
-            padded = [row + [0] * (int(length_B.max()) - len(row)) for row in tokens]
-            batch |= {key: torch.tensor(padded), f"{key}_length": length_B}
-        return batch
+        return padded(
+            [self._numbers(pair, side, at, number) for at, pair in enumerate(rows, 1)] for side in range(len(SIDES))
+        )
 
     def _numbers(self, pair: Any, side: int, at: int, number: dict[str, int]) -> list[int]:
         text = pair[side] if isinstance(pair, list | tuple) and len(pair) == 2 else None
@@ -68,6 +62,20 @@ def tokenise(sentence: str) -> list[str]:
     from nltk.tokenize import word_tokenize
 
     return cast(list[str], word_tokenize(sentence, preserve_line=True))
+
+
+def padded(sides: Iterable[Sequence[Sequence[int]]]) -> "dict[str, Tensor]":
+    """Return the batch of the token numbers of one or two sides, each padded with 0 to its longest sentence."""
+    import torch
+
+    batch: dict[str, Tensor] = {}
+    for side, rows in zip(SIDES, sides, strict=False):
+        length_B = torch.tensor([len(row) for row in rows])
+        x_BL = torch.zeros(len(rows), int(length_B.max()), dtype=torch.long)
+        for x_L, row in zip(x_BL, rows, strict=True):
+            x_L[: len(row)] = torch.tensor(row)
+        batch |= {side: x_BL, f"{side}_length": length_B}
+    return batch
 
 
 def taken(sentences: "Mapping[str, Tensor]", index_B: "np.ndarray") -> "dict[str, Tensor]":

@@ -17,7 +17,7 @@ from supremix.data.own.assemble import Inputs, Plan, assembled, divided
 from supremix.data.own.layout import Layout, Rows, column, read_rows
 from supremix.data.own.problems import Problem
 from supremix.data.raw.words import coverage, find_vectors, look_up, wanted_words
-from supremix.data.sentences import SIDES, mean_vectors, taken, tokenise
+from supremix.data.sentences import mean_vectors, padded, taken, tokenise
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
 
@@ -47,15 +47,7 @@ class TextReader:
 
     def read(self, rows: Any) -> dict[str, Tensor]:
         """Return token numbers "a" (B, L) and "a_length" (B,), for pairs "b" too; see `supremix.data.dataset`."""
-        batch: dict[str, Tensor] = {}
-        for side, cells in zip(SIDES, self._cells(rows), strict=False):
-            tokens = [self.tokens(cell) for cell in cells]
-            length_B = torch.tensor([len(row) for row in tokens])
-            x_BL = torch.zeros(len(tokens), int(length_B.max()), dtype=torch.long)
-            for x_L, row in zip(x_BL, tokens, strict=True):
-                x_L[: len(row)] = torch.tensor(row)
-            batch |= {side: x_BL, f"{side}_length": length_B}
-        return batch
+        return padded([self.tokens(cell) for cell in cells] for cells in self._cells(rows))
 
     def tokens(self, cell: Any) -> list[int]:
         """Return a text's words by number; that of padding for an unknown one, and for a text without words."""
