@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supremix.cli import options as shared
-from supremix.runtime.terminal import shown
+from supremix.runtime.terminal import print_table, shown
 
 if TYPE_CHECKING:
     from supremix.suite.stored import Stored
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     told_apart = differing(runs)
     lines = [columns(one, told_apart.get(one.id, "")) for one in runs]
     if sys.stdout.isatty():
-        show(lines)
+        print_table(COLUMNS, lines, right=("seed", "test MAE"), wrapped=("note",))
         print(f"{len(lines)} runs in {options.store}")
     else:
         print("\n".join("\t".join(line) for line in [COLUMNS, *lines]))
@@ -95,17 +95,3 @@ def columns(run: "Stored", settings: str) -> tuple[str, ...]:
     variants = run.record.get("metrics", {}).get("test", {})
     mae = (variants.get("best") or variants.get("last") or {}).get("mae")
     return run.id, *facts, "" if mae is None else shown(mae), run.shown_state, run.note or settings
-
-
-def show(lines: list[tuple[str, ...]]) -> None:
-    """Print a table at a terminal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, header_style="bold")
-    for name in COLUMNS:
-        table.add_column(name, justify="right" if name in ("seed", "test MAE") else "left", no_wrap=name != "note")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    Console().print(table)

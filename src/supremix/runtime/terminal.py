@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Collection, Sequence
 
 
 def shown(value: float | None) -> str:
@@ -22,3 +23,26 @@ def without_unicode() -> None:
         stream = getattr(given, "stream", given)  # behind what notes its failures
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
+
+
+def print_table(
+    header: Sequence[str], lines: Sequence[Sequence[str]], right: Collection[str], wrapped: Collection[str]
+) -> None:
+    """Print a table at a terminal; texts are shown as they stand.
+
+    Args:
+        header: names of the columns.
+        lines: cells of the rows.
+        right: columns that are aligned to the right.
+        wrapped: columns whose cells may take several lines.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold")
+    for name in header:
+        table.add_column(Text(name), justify="right" if name in right else "left", no_wrap=name not in wrapped)
+    for line in lines:
+        table.add_row(*map(Text, line))
+    Console().print(table)

@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 from supremix.errors import UserError, writing_to
 from supremix.runtime.log import show
 from supremix.runtime.output import say
-from supremix.runtime.terminal import shown
+from supremix.runtime.terminal import print_table, shown
 from supremix.settings.driver import sweep_name
 from supremix.settings.overrides import count_of_runs, key_of
 
@@ -117,7 +117,8 @@ def _sum_up() -> None:
     file = _folder / "sweep.csv"
     with writing_to(file, "set paths.runs to a folder that can be written"), file.open("w", newline="") as stream:
         csv.writer(stream).writerows([header, *lines])
-    show_table(header, lines)
+    texts = [[_text(value, "undefined" if line[-1] else "failed") for value in line] for line in lines]
+    print_table(header, texts, right=header[:-1], wrapped=header[:-1])
     for text in swept.best_over_seeds():
         say(text)
     say(f"sweep: {file}")
@@ -166,21 +167,6 @@ def table_of(swept: "Swept") -> tuple[list[str], list[list[Any]]]:
         measured = [None if record is None else swept.value(record, split) for split in SPLITS]
         lines.append([*values, *measured, "" if record is None else record["id"]])
     return [*swept.keys, *(f"{split} {swept.metric}" for split in SPLITS), "run"], lines
-
-
-def show_table(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
-    """Print a sweep's table."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, header_style="bold")
-    for name in header:
-        table.add_column(Text(name), justify="left" if name == "run" else "right", no_wrap=name == "run")
-    for line in lines:
-        nothing = "undefined" if line[-1] else "failed"
-        table.add_row(*(Text(_text(value, nothing)) for value in line))
-    Console().print(table)
 
 
 def _text(value: Any, nothing: str) -> str:
