@@ -8,9 +8,10 @@ import pytest
 
 from supremix.errors import UserError
 from supremix.runtime.locks import acquired
-from supremix.search import search, study
+from supremix.search import study
 from supremix.search.database import kept
 from supremix.search.space import split
+from supremix.search.study import search
 from supremix.settings.compose import CONF
 from supremix.store.folders import Store
 from supremix.suite.launchers import IN_PROCESS

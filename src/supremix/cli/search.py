@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     import shlex
 
     from supremix.runtime.entry import entry_point
-    from supremix.search import search
+    from supremix.search.study import search
     from supremix.settings.compose import CONF
 
     if options.table:

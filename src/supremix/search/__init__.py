@@ -1,5 +1,1 @@
 """Search for settings with Optuna, on validation alone; for a table, of all its rows with one budget."""
-
-from supremix.search.study import search
-
-__all__ = ["search"]
