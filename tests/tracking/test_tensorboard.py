@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from supremix.errors import UserError
 from supremix.tracking.tensorboard import TensorBoard, hyperparameters
 from tests.running import run_small
 
@@ -37,6 +38,15 @@ def test_a_run_that_goes_on_replaces_its_files(tmp_path):
         made.log("adapt", 1, {"val": 2.0})
         made.finish(None, exit_code=1)
     assert len(events(tmp_path / "run").Scalars("adapt/val")) == 1
+
+
+def test_only_its_own_files_are_replaced_and_the_store_is_no_place_for_them(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "DONE").touch()
+    TensorBoard(tmp_path / "run", {}).finish(None)
+    assert (tmp_path / "run" / "DONE").exists()
+    with pytest.raises(UserError, match=r"^tracking\.dir=.*: use another folder, such as .*/runs/tensorboard$"):
+        run_small(tmp_path, *TRACKED, f"tracking.dir={tmp_path / 'runs'}")
 
 
 def test_a_missing_package_is_one_line_and_stops_nothing(tmp_path, monkeypatch, capsys):

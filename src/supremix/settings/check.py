@@ -1,11 +1,13 @@
 """From the composed config to typed settings; a mistake becomes one line that names the key and the way out."""
 
+from pathlib import Path
+
 import numpy as np
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
 from pydantic import ValidationError
 
-from supremix.data.dataset import constant_label
+from supremix.data.check import constant_label
 from supremix.errors import UserError, one_line, shortened
 from supremix.metrics.regression import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from supremix.metrics.rounding import is_constant
@@ -95,7 +97,12 @@ def check_selection(settings: Settings, y_N: np.ndarray) -> None:
 
 
 def _check_together(settings: Settings) -> None:
-    method, protocol = settings.method, settings.protocol
+    method, protocol, tracking = settings.method, settings.protocol, settings.tracking
+    if tracking.mode == "tensorboard" and Path(tracking.dir).absolute() == Path(settings.paths.runs).absolute():
+        raise UserError(
+            f"tracking.dir={tracking.dir}: the store's folders of runs have the names that TensorBoard's would have: "
+            f"use another folder, such as {Path(tracking.dir) / 'tensorboard'}"
+        )
     if isinstance(method, Contrastive) and method.pretrain.sampler == "paired" and method.pretrain.batch_size % 2:
         size = method.pretrain.batch_size
         raise UserError(

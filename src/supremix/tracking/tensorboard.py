@@ -1,6 +1,5 @@
 """Mirror a run to TensorBoard: settings, curves and final metrics. Never stops a run, and is never read back."""
 
-import shutil
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -52,8 +51,8 @@ class TensorBoard:
         needs("tensorboard", "tensorboard")
         from torch.utils.tensorboard import SummaryWriter
 
-        if self._folder.exists():
-            shutil.rmtree(self._folder)
+        for path in self._folder.glob("events.out.tfevents.*"):
+            path.unlink()
         self._writer = SummaryWriter(str(self._folder))
 
 
