@@ -16,7 +16,7 @@ from supremix.settings.compose import CONF
 from supremix.store.folders import Store
 from supremix.suite.launchers import IN_PROCESS
 from tests import processes
-from tests.running import SMALL
+from tests.running import SMALL, forget_modules
 
 pytest.importorskip("optuna", reason="searching needs the extra [sweep]")
 
@@ -172,3 +172,15 @@ def test_a_study_that_is_damaged_is_one_line_with_the_way_out(tmp_path):
 def _opened(optuna, database):
     with kept(database):
         optuna.create_study(storage=f"sqlite:///{database}", study_name="s", load_if_exists=True)
+
+
+def test_a_choice_counts_with_the_code_that_it_names(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    loss = "from supremix.losses import SupConLoss\n\n\nclass Own(SupConLoss):\n    power = {}\n"
+    space, fixed = split([*SHORT[:-3], "method=supcon", "method.loss._target_=supremix.losses.SupConLoss,one.Own"])
+    names = []
+    for power in (1, 2, 2):
+        (tmp_path / "one.py").write_text(loss.format(power))
+        forget_modules(tmp_path)
+        names.append(study._name(CONF, fixed, space, [0]))
+    assert names[0] != names[1] == names[2]

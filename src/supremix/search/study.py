@@ -77,7 +77,8 @@ def search(
     space, fixed = split(overrides)
     cfg = composed(conf, fixed)
     store = Store(cfg.paths.runs)
-    what = Search(_name(conf, fixed, space, seeds), fixed, space, seeds, _metric(cfg))
+    metric = _metric(cfg)
+    what = Search(_name(conf, fixed, space, seeds), fixed, space, seeds, metric)
     folder = store.root / "searches" / what.name
     try:
         with writing_to(folder, ELSEWHERE):
@@ -140,7 +141,10 @@ def _ended(study: "optuna.Study", what: Search, first: dict[int, float | None]) 
 
 def _name(conf: Path, fixed: list[str], space: dict[str, Any], seeds: list[int]) -> str:
     """Return a hash of what decides a trial's value, the data's content included, so that no two searches mix."""
-    cells = plan(_spec(Search("", fixed, space, seeds, ""), [Row("all", "variant", [])]), conf, fixed)
+    choices = [f"{key}={value}" for key, values in space.items() for value in getattr(values, "choices", ())]
+    # A choice counts with what its run reads: the code of a method of the user's own, the content of a file.
+    rows = [Row("all", "variant", []), *(Row(choice, "variant", [choice]) for choice in choices)]
+    cells = plan(_spec(Search("", fixed, space, seeds, ""), rows), conf, fixed)
     for cell in cells:
         if cell.run_id is None:
             raise UserError(f"{cell.dataset} is not there: {cell.hint}")
