@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from supremix.cli.options import LAUNCHERS, add_launcher, add_overrides, launcher_of
+from supremix.data.tabular import diabetes
 from supremix.errors import UserError
 from supremix.settings.compose import CONF, composed
 from supremix.settings.overrides import quoted
@@ -161,3 +163,17 @@ def test_a_launcher_that_is_not_installed_names_the_extra(tmp_path):
 @pytest.mark.parametrize("text", ["/a b/c", "/it's", "a\\", "a\\'b", 'x"y', "/a,b(c)=[d]{e}", "a\\b", "\\\\'", "ü", ""])
 def test_a_quoted_value_is_read_as_it_was(text):
     assert composed(CONF, [f"paths.runs={quoted(text)}"]).paths.runs == text
+
+
+def changing(**arguments):
+    """The diabetes data with a checksum of the rows that the seed draws, where that of the content is asked for."""
+    data = diabetes(**arguments)
+    return replace(data, sha256="".join(data.train.ids)[:100])
+
+
+def test_a_run_that_is_not_the_planned_one_says_that_its_checksum_changed(tmp_path):
+    listed = [{"name": "Ridge", "kind": "ours", "overrides": ["method=ridge"]}]
+    spec = built({"name": "small", "title": "Small", "overrides": SMALL, "seeds": [1], "metrics": {}, "rows": listed})
+    own = [f"dataset.load._target_={__name__}.changing", f"paths.runs={tmp_path / 'runs'}"]
+    _, _, (line,) = run_missing(spec, CONF, IN_PROCESS, own)
+    assert re.match(r"Ridge · seed 1: finished as run \w+, planned as \w+: the checksum of its data changed", line)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
@@ -68,11 +69,21 @@ def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Ce
             busy = [cell for cell, job in ended if isinstance(job._return_value, Busy)]
             if busy:
                 ended += launched(run_cell, busy)
-    return [
-        f"{cell.label}: {job._return_value}"
-        for cell, job in ended
-        if job.status != JobStatus.COMPLETED and not isinstance(job._return_value, Busy)
-    ]
+    told = ((cell, job) for cell, job in ended if not isinstance(job._return_value, Busy))
+    return [f"{cell.label}: {mistake}" for cell, job in told if (mistake := _mistake(cell, job))]
+
+
+def _mistake(cell: Cell, job: JobReturn) -> Any:
+    """Return why a run failed; None where it is finished as it was planned."""
+    if job.status != JobStatus.COMPLETED:
+        return job._return_value
+    run_id = Path(job._return_value).name
+    if run_id == cell.run_id:
+        return None
+    return (
+        f"finished as run {run_id}, planned as {cell.run_id}: the checksum of its data changed; Data.sha256 is that of "
+        "the content, whatever seed and split"
+    )
 
 
 def _lost(error: Exception) -> JobReturn:
