@@ -3,9 +3,11 @@
 import json
 import re
 import shlex
+from html import unescape
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes
 
 from supremix.cli.main import main
 from supremix.errors import UserError
@@ -110,12 +112,17 @@ def test_a_sweep_is_a_map_of_validation_errors(store, tmp_path):
     assert "<svg" not in swept  # of one setting
 
 
-def test_the_command_makes_the_same_run_again(tmp_path):
+@pytest.mark.parametrize("own", [False, True])
+def test_the_command_makes_the_same_run_again(tmp_path, own):
     given = ["method=supremix", "seed=3", "dataset.recipe.temperature=0.5", "method.window=7"]
+    if own:
+        patients = tmp_path / "patients.csv"
+        load_diabetes(as_frame=True).frame.round(3).to_csv(patients, index=False)
+        given += ["dataset=table", f"dataset.path={patients}", "dataset.label=target"]
     folder, record = run_small(tmp_path, *given)
     text, _ = written(folder.parent, folder.parent, tmp_path / "report.html")
     (line,) = re.findall(r"<pre>supremix train ([^\n]+)\n", text)
-    overrides = shlex.split(line.replace("&#x27;", "'"))
+    overrides = shlex.split(unescape(line))
     assert config_hash(scientific(composed(CONF, overrides))) == config_hash(record["config"])
     (folder / "config.yaml").write_text("nothing: 1\n")
     assert "The configs at hand do not make these settings" in written(folder.parent, folder, tmp_path / "r.html")[0]

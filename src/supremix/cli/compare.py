@@ -66,6 +66,7 @@ def command_of(options: argparse.Namespace) -> str:
     """Return the command that makes the page again."""
     words = ["supremix", "compare", options.file]
     words += [word for label in options.label for word in ("--label", label)]
-    given = {"--seeds": options.seeds, "--methods": options.methods, "--config-dir": options.config_dir}
+    names = ("seeds", "methods", "out", "config_dir")
+    given = {f"--{name.replace('_', '-')}": getattr(options, name) for name in names}
     words += [str(word) for pair in given.items() if pair[1] for word in pair]
     return shlex.join([*words, *options.overrides])

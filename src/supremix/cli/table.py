@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Make one table, or list its runs, or render all tables. Returns the exit code."""
     from supremix.errors import UserError
 
-    chosen = options.seeds or options.row or options.jobs or options.launcher
+    chosen = options.seeds or options.row or options.jobs is not None or options.launcher
     if options.render_all:
         if options.table and "=" in options.table:  # an override, for there is no table to name
             options.table, options.overrides = None, [options.table, *options.overrides]

@@ -16,6 +16,8 @@ ORDER = ("dataset.recipe.", "dataset.", "")
 """What is set first: other settings refer to it, and follow."""
 OFF: tuple[tuple[Any, Any], ...] = ((None, {}), ({}, None))
 """Values that are written differently and mean the same."""
+OWN = "supremix.data.own."
+"""Begins the loaders of a user's own files, each in a module that is called as its group."""
 ELSEWHERE = ("paths", "trainer", "tracking", "rerun", "seed")
 
 
@@ -70,6 +72,8 @@ def flat(node: Any, at: str = "") -> dict[str, Any]:
 def _groups(run: dict[str, Any]) -> tuple[str, ...]:
     """Return the overrides that choose the run's groups."""
     names = {group: run[group]["name"] for group in ("dataset", "backbone", "method", "protocol")}
+    if (target := run["dataset"]["load"]["_target_"]).startswith(OWN):  # the dataset has its file's name
+        names["dataset"] = target.removeprefix(OWN).partition(".")[0]
     if run["transfer"]:
         names["transfer"] = run["transfer"]["dataset"]["name"]
     if imbalance := "_".join(part for part in ("lds", "fds") if run["imbalance"].get(part)):

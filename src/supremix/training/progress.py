@@ -72,17 +72,17 @@ def _bar(stage: str, epochs: int) -> Iterator[Report]:
 
 
 def _lines(stage: str, epochs: int, to_stderr: bool) -> Report:
-    started = last = time.monotonic()
+    before = last = time.monotonic()
 
     def show(epoch: int, row: EpochRow) -> None:
-        nonlocal started, last
+        nonlocal before, last
         now = time.monotonic()
+        took, before = now - before, now
         if epoch == epochs or now - last >= SECONDS_BETWEEN_LINES:
             last = now
-            left = f"  {(now - started) / (epoch - 1) * (epochs - epoch):.0f} s left" if 1 < epoch < epochs else ""
+            # By the last epoch alone: the first one loads and compiles, and those before an interruption take no time.
+            left = f"  {took * (epochs - epoch):.0f} s left" if 1 < epoch < epochs else ""
             line = f"{stage} epoch {epoch}/{epochs}  {_describe(row)}{left}"
             log.info("%s", line, extra=None if to_stderr else FILE_ONLY)
-        if epoch == 1:
-            started = now  # the first epoch loads and compiles, and tells nothing of the others
 
     return show
