@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from supremix.data import tabular
-from supremix.data.dataset import Data, Split, TargetScale, check_trainable
+from supremix.data.check import check_trainable
+from supremix.data.dataset import Data, Split, TargetScale
 from supremix.data.splits import draw_split
 from supremix.errors import UserError
 

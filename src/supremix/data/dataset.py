@@ -4,7 +4,6 @@ Shapes: N rows, B rows in a batch, T targets where labels are vectors. Labels in
 `TargetScale` maps them to the units that a regression head predicts.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, Self
@@ -16,7 +15,6 @@ from supremix.data.prepared.folder import SPLITS
 from supremix.data.transforms import Transform
 from supremix.data.vectors import Vectors
 from supremix.errors import UserError
-from supremix.metrics.rounding import is_constant
 
 BINS_AT_MOST = 2.0**50
 """Numbers of bins below it, and their halves, are exact after rounding to six digits in float64."""
@@ -231,46 +229,3 @@ def read_ahead(data: Data, workers: int) -> Data:
     """Return the data with this many threads that read ahead, for splits on disk."""
     splits = {name: getattr(data, name) for name in SPLITS}
     return replace(data, **{name: replace(split, workers=workers) for name, split in splits.items() if split.on_disk})
-
-
-def check_finite(what: str, values: np.ndarray, split: Split) -> None:
-    """Raise UserError naming the first row of a split with a value that is not finite.
-
-    Args:
-        what: what the values are, for the message.
-        values: (N,) or (N, D).
-        split: the rows they belong to.
-    """
-    bad_N = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
-    if bad_N.any():
-        raise UserError(
-            f"{what} of the row {split.ids[bad_N.argmax()]} and {bad_N.sum() - 1} more are not finite: "
-            "check these rows at the source and prepare the data again; where they are sound, lower the learning rate"
-        )
-
-
-def check_trainable(data: Data) -> None:
-    """Raise UserError if nothing can be learnt from the data or measured on it."""
-    width: Any = data.bin_size
-    if width is not None and not (isinstance(width, int | float) and width > 0 and math.isfinite(width)):
-        raise UserError(f"{data.name}: bin_size={data.bin_size}: use a positive width in label units, or null")
-    for split, rows in data.sizes.items():
-        if rows == 0:
-            raise UserError(f"{data.name}: the {split} split is empty: give every split at least one row")
-    if is_constant(data.train.y).any():
-        raise UserError(
-            f"{data.name}: all {len(data.train)} training rows have the label {constant_label(data.train.y)}: "
-            "regression needs at least two different labels in the training split"
-        )
-    bins = {split: data.label_bins(getattr(data, split).y) for split in SPLITS}
-    if (np.ptp(bins["train"], axis=0) == 0).any():
-        raise UserError(
-            f"{data.name}: bin_size={data.bin_size:g} puts all training labels into one bin "
-            f"(they span {data.label_range:g}): choose a smaller bin_size"
-        )
-
-
-def constant_label(y_N: np.ndarray) -> str:
-    """Return the first target's label that all rows share, as text."""
-    y_NT = y_N.reshape(len(y_N), -1)
-    return f"{y_NT[0, is_constant(y_NT).argmax()]:g}"

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from supremix.data.dataset import Augment, Data, Split, check_trainable
+from supremix.data.check import check_trainable
+from supremix.data.dataset import Augment, Data, Split
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import Manifest, read_manifest
@@ -60,7 +61,7 @@ def load_images(
     if meta.get("pixels") != pixels:
         raise UserError(
             f"{folder}: prepared with {meta.get('pixels')} pixels, but dataset.load.pixels={pixels}: "
-            f"change one of the two; to prepare anew, {redo(folder)} with --pixels {pixels}"
+            f"change one of the two; to prepare anew, {redo(folder)} and --pixels {pixels}"
         )
     manifest = read_manifest(folder / "manifest.csv", meta["rows"])
     if manifest.rows is None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from supremix.data.dataset import Data, Split, check_trainable
+from supremix.data.check import check_trainable
+from supremix.data.dataset import Data, Split
 from supremix.data.splits import random_order, random_uniforms
 from supremix.errors import UserError
 from supremix.metrics.rounding import DOUBLE

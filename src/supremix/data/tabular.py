@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from supremix.data.dataset import Data, Split, check_trainable
+from supremix.data.check import check_trainable
+from supremix.data.dataset import Data, Split
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import FLOAT32_MAX, read_manifest

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.dataset import Data, Split, TargetScale, check_trainable
+from supremix.data.check import check_trainable
+from supremix.data.dataset import Data, Split, TargetScale
 from supremix.data.prepared.arrays import read_array
 from supremix.data.prepared.folder import SPLITS, check_sums, content_sha256, prepare_command, read_meta, redo
 from supremix.data.prepared.manifest import read_manifest

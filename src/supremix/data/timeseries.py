@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.dataset import Data, check_trainable
+from supremix.data.check import check_trainable
+from supremix.data.dataset import Data
 from supremix.data.prepared.folder import check_manifest, content_sha256, redo
 from supremix.data.prepared.manifest import Manifest
 from supremix.data.prepared.pieces import Pieces

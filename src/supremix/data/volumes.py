@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.data.dataset import Augment, Data, Split, check_trainable
+from supremix.data.check import check_trainable
+from supremix.data.dataset import Augment, Data, Split
 from supremix.data.prepared.folder import SPLITS, check_manifest, content_sha256, read_meta, redo
 from supremix.data.prepared.manifest import Manifest, read_manifest
 from supremix.data.prepared.pieces import Pieces, open_pieces

@@ -20,7 +20,7 @@ from supremix.runtime.imports import import_sklearn
 from supremix.runtime.log import FILE_ONLY
 from supremix.runtime.seeding import initialising
 from supremix.settings import identity
-from supremix.settings.build import build, mixing, regression_loss, regulariser
+from supremix.settings.build import build, check_features, mixing, regression_loss, regulariser
 from supremix.settings.check import bins_key
 from supremix.settings.provenance import is_usable, other_code, present_code
 from supremix.settings.schema import Settings
@@ -88,6 +88,8 @@ def learn(context: RunContext) -> "Outcome":
     optimizer = build("protocol.optimizer", protocol.optimizer)  # before pre-training: it may be wrong
     scheduler = build("protocol.scheduler", protocol.scheduler)
     backbone, encoder_context = new_backbone(context), context.encoder_context or context
+    trained = protocol.train_backbone or encoder_context.criterion is not None
+    check_features(backbone, context.data, trained)
     regression = regression_objects(context, backbone.out_dim)
     if encoder_context is not context and shapes(new_backbone(encoder_context)) != shapes(backbone):
         raise UserError(

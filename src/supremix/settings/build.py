@@ -9,10 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from torch import nn
+from torch import Tensor, nn
 
+from supremix.data.check import check_data
 from supremix.data.dataset import Data, read_ahead
 from supremix.data.geometry import find_geometry
 from supremix.data.rows import permute_labels, training_subset, with_label_noise
@@ -39,7 +41,7 @@ NEEDED = {
 
 COMPARE_VECTORS = (
     "set dataset.label_unit=pca, which compares their first principal direction, or use a method that compares "
-    "vectors: supcr, y_aware, threshold or exp"
+    "vectors: supcr, y_aware, threshold or exp; or, of supremix, method.mix_pos=false"
 )
 PART_OF_RANGE = re.compile(r"range/([1-9]\d*)")
 BINS_WITHOUT_SIZE = 50
@@ -96,10 +98,36 @@ def naming(key: str) -> Iterator[None]:
         raise UserError(f"{key}: {one_line(cause)}; `supremix train --cfg job` shows its settings") from error
 
 
+def check_features(backbone: nn.Module, data: Data, trained: bool) -> None:
+    """Raise UserError where a backbone's features of two training rows are not (2, out_dim), or cannot be trained.
+
+    Args:
+        backbone: as it was built, on the CPU; it is left as it is.
+        data: of the run.
+        trained: whether a stage trains it.
+    """
+    key, row_B = "backbone.build", np.arange(min(2, len(data.train)))
+    x = data.to_input(data.train.fetch(row_B))
+    mode = backbone.training
+    with naming(key), torch.random.fork_rng(devices=[]), torch.set_grad_enabled(trained):
+        h_BD = backbone.eval()(x)
+    backbone.train(mode)
+    wanted = (len(row_B), backbone.out_dim)
+    if not isinstance(h_BD, Tensor) or h_BD.shape != wanted:
+        found = tuple(h_BD.shape) if isinstance(h_BD, Tensor) else type(h_BD).__name__
+        raise UserError(f"{key}: features of {len(row_B)} rows are {found}, and by its out_dim {wanted} is wanted")
+    if trained and not h_BD.requires_grad and any(weight.requires_grad for weight in backbone.parameters()):
+        raise UserError(
+            f"{key}: no gradient reaches its weights from its features, so that nothing would be learnt: leave out "
+            "detach or no_grad in its forward"
+        )
+
+
 def loaded_data(settings: "Settings") -> Data:
     """Load the dataset, with the rows and labels that its settings choose."""
     dataset = settings.dataset
     data = build("dataset.load", dataset.load)
+    check_data(data)
     subset = dataset.subset
     if subset.train_size is not None and subset.part is not None:
         raise UserError("dataset.subset.part and train_size both say how many training rows stay: set one to null")

@@ -11,7 +11,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from supremix.data.dataset import Data, Split, check_finite
+from supremix.data.check import check_finite
+from supremix.data.dataset import Data, Split
 from supremix.data.vectors import Vectors
 from supremix.metrics.regression import cost, regression_metrics
 from supremix.metrics.targets import mean_over_targets

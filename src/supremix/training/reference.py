@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.multioutput import MultiOutputRegressor
 
-from supremix.data.dataset import Data, Split, check_finite
+from supremix.data.check import check_finite
+from supremix.data.dataset import Data, Split
 from supremix.errors import UserError, needs, one_line
 from supremix.runtime.registered import registered
 

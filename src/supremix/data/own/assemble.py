@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from supremix.data.dataset import Data, RowReader, Split, TargetScale, check_trainable, constant_label
+from supremix.data.check import check_trainable, constant_label
+from supremix.data.dataset import Data, RowReader, Split, TargetScale
 from supremix.data.geometry import Geometry, find_geometry
 from supremix.data.own.layout import Rows
 from supremix.data.own.problems import summary

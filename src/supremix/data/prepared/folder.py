@@ -33,7 +33,7 @@ def sha256_file(path: Path, advance: Callable[[int], None] = lambda count: None)
 def redo(folder: Path) -> str:
     """Say what to do about a damaged prepared folder, to end an error message with."""
     if command := prepare_command(folder):
-        return f"move or delete {folder} and run `{command}` again"
+        return f"move or delete {folder} and run `{command}` again, with any other options that made it"
     return f"write {folder} anew, as README.md says under 'Your own data'"
 
 
