@@ -128,6 +128,18 @@ def test_only_training_rows_are_fitted_to(houses, tmp_path):
     assert again.target == data.target
 
 
+def test_raw_numbers_are_read_as_they_are_and_again_from_what_is_stored(houses, tmp_path):
+    data = load_table(name="houses", path=str(houses), layout=Layout("price"), plan=plan(scaling="raw"))
+    area_N = pd.read_csv(houses).set_index("id")["area"][data.train.ids]
+    got_N = data.train.fetch(np.arange(len(data.train)))[:, 0].numpy()
+    np.testing.assert_array_equal(got_N, area_N.fillna(area_N.median()))
+    (tmp_path / "run").mkdir()
+    stored.save_state(tmp_path / "run", stored.state_of(data))
+    again = stored.restored(stored.load_state(tmp_path / "run")).reader
+    everything = pd.read_csv(houses).set_index("id").loc[data.test.ids]
+    assert torch.equal(again.read(everything), data.test.fetch(np.arange(len(data.test))))
+
+
 @pytest.mark.parametrize("name", ["log", "quantile"])
 def test_targets_are_transformed_and_scaled(houses, name):
     data = load_table(name="houses", path=str(houses), layout=Layout("price"), plan=plan(target_transform=name))

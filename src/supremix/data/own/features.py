@@ -40,6 +40,7 @@ class TableReader:
         categories: column → its values that have a number of their own; all others share one.
         median_F, mean_F, std_F: of numbers and of what dates become.
         flag_F: whether a missing value among them has a flag.
+        cut: deviations at which numbers are cut; None where they are as they are.
     """
 
     numbers: dict[str, NumberFormat]
@@ -49,6 +50,7 @@ class TableReader:
     mean_F: np.ndarray
     std_F: np.ndarray
     flag_F: np.ndarray
+    cut: float | None = EXTREME
 
     kind = "table"
 
@@ -63,7 +65,9 @@ class TableReader:
         x_NF = raw_numbers(rows, self.numbers, self.dates)
         absent_NF = np.isnan(x_NF)
         scaled_NF = (np.where(absent_NF, self.median_F, x_NF) - self.mean_F) / self.std_F
-        parts = [np.clip(scaled_NF, -EXTREME, EXTREME), absent_NF[:, self.flag_F]]
+        if self.cut is not None:
+            scaled_NF = np.clip(scaled_NF, -self.cut, self.cut)
+        parts = [scaled_NF, absent_NF[:, self.flag_F]]
         parts += [one_hot(known_cells(rows[name], values), values) for name, values in self.categories.items()]
         return torch.from_numpy(np.concatenate(parts, axis=1, dtype=np.float32))
 
@@ -100,6 +104,7 @@ class TableReader:
             "mean": self.mean_F,
             "std": self.std_F,
             "flag": self.flag_F,
+            "cut": self.cut,
         }
 
     @classmethod
@@ -107,7 +112,8 @@ class TableReader:
         """Make the reader whose `state` this is."""
         numbers = {name: NumberFormat(**form) for name, form in state["numbers"]}
         dates, categories = dict(state["dates"]), dict(state["categories"])
-        return cls(numbers, dates, categories, state["median"], state["mean"], state["std"], state["flag"])
+        cut = state.get("cut", EXTREME)  # runs of earlier versions cut raw numbers too, and were trained so
+        return cls(numbers, dates, categories, state["median"], state["mean"], state["std"], state["flag"], cut)
 
 
 def fit_table(
@@ -162,7 +168,8 @@ def fit_table(
         for name, known, rare in zip(categories, encoder.categories_, encoder.infrequent_categories_, strict=True):
             together = {*(rare if rare is not None else [])}
             values[name] = [str(value) for value in known if value not in together]
-    return TableReader(numbers, dates, values, median_F, mean_F, std_F, np.isnan(x_NF).any(axis=0))
+    flag_F, cut = np.isnan(x_NF).any(axis=0), EXTREME if scaling == "standard" else None
+    return TableReader(numbers, dates, values, median_F, mean_F, std_F, flag_F, cut)
 
 
 def raw_numbers(frame: "pd.DataFrame", numbers: dict[str, NumberFormat], dates: dict[str, list[str]]) -> np.ndarray:
