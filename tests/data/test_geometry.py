@@ -87,3 +87,4 @@ def test_shares_by_hand():
     )  # for the 1, two of three pairs of others hold a 0 and the 2
     assert mix_pos(y_N, 0.5, 4) == 0
     assert not skewed(LABELS["normal"])
+    assert skewed(-LABELS["prices"])

@@ -27,6 +27,8 @@ def test_a_transform_is_undone_and_increasing(name):
 def test_log_takes_counts_and_refuses_what_is_below_zero():
     transform = fit_transform("counts", "log", np.array([0.0, 3.0]))
     np.testing.assert_allclose(transform.encode(np.array([0.0, 3.0])), [0, np.log(4)])
+    shares = np.array([1e-4, 1e-2])  # above 0: their logarithm as it is
+    np.testing.assert_allclose(fit_transform("shares", "log", shares).encode(shares), np.log(shares))
     with pytest.raises(UserError, match="label -1 is below 0 and has no logarithm: use target_transform=quantile"):
         fit_transform("counts", "log", np.array([-1.0, 3.0]))
     with pytest.raises(UserError, match="target_transform=sqrt: use one of none, log, quantile"):

@@ -187,6 +187,12 @@ def test_figure_five_is_the_mean_gap_over_the_seeds(tmp_path):
     assert "| SupReMix · seed 1 | run-3 | encoder-4 |" in text
 
 
+def test_figure_five_ends_with_the_shortest_run(tmp_path):
+    frozen = Frozen(tmp_path, figure(5, [0, 1])).add("SupCon", history=epochs((0.5, 0.4), (0.6, 0.2), (0.7, 0.1)))
+    numbers, _ = frozen.add("SupCon", seed=1, history=epochs((0.5, 0.4), (0.6, 0.2))).write(tmp_path / "out")
+    assert [line["epoch"] for line in numbers] == ["1", "2"]
+
+
 def test_figure_five_counts_whole_epochs(tmp_path):
     (axis,) = logits.draw_gap(figure(5, [0, 1]), gaps(tmp_path).runs()).picture.axes
     assert all(float(tick).is_integer() for tick in axis.get_xticks())
@@ -213,6 +219,12 @@ def test_figure_three_holds_the_counts_that_the_encoders_kept(tmp_path):
     encoder, run = frozen.store.encoder("encoder-2"), frozen.store.run("run-1")
     assert f"{encoder / 'logits.npz'}: not histograms of logits" in text
     assert f"remove {encoder} and {run}, and run again" in text
+
+
+def test_figure_three_is_of_the_first_seed(tmp_path):
+    frozen = Frozen(tmp_path, figure(3, [0, 1])).add("SupCon", histograms=histograms())
+    _, text = frozen.add("SupCon", seed=1, histograms=histograms((5, 5))).write(tmp_path / "out")
+    assert "SupCon, positive pairs: mean logit -0.27 (epoch 1), 0.45 (epoch 10)" in text
 
 
 def test_a_figure_says_which_code_made_its_runs(tmp_path):

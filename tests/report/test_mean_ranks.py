@@ -100,6 +100,13 @@ def test_the_choice_is_by_dataset_and_by_method(tmp_path):
     ]
 
 
+def test_methods_within_ten_percent_of_the_lowest_are_counted(tmp_path):
+    written(tmp_path, "extended_ames", {"Vanilla": 100, "Huber": 109, "SRL": 112}, spread=1e-5)
+    text = write_choice(CONF, tmp_path).read_text()
+    assert "| Huber | 9.0 | 9.0 | 1 of 1 | 9.0 |" in text
+    assert "| SRL | 12.0 | 12.0 | 0 of 1 | 12.0 |" in text
+
+
 def test_one_method_is_chosen_without_the_table_that_judges_it(tmp_path):
     errors = {"ames": (1.0, 1.2, 1.0), "diabetes": (1.0, 1.1, 2.0), "tecator": (3.0, 1.3, 1.0)}
     for count, (name, row_errors) in enumerate(errors.items()):

@@ -97,3 +97,18 @@ def test_a_transfer_has_the_settings_of_both_datasets():
     assert settings.dataset.name == "agedb_dir"
     with pytest.raises(UserError, match=r"^transfer\.dataset\.subset\.train_size=1: give a whole number, 2 or more"):
         settings_of(composed(CONF, [*overrides, "transfer.dataset.subset.train_size=1"]))
+
+
+@pytest.mark.parametrize("dataset", ["agedb_dir", "imdb_wiki"])
+def test_faces_have_the_values_of_the_paper_the_release_and_yang_et_al(dataset):
+    cfg = composed(CONF, [f"dataset={dataset}", "method=supremix", "imbalance=lds_fds"])
+    views, pretrain = cfg.dataset.load.views, cfg.method.pretrain
+    assert (views.flip, views.grey, views.jitter, list(views.crop_scale)) == (0, 0, 0.8, [0.2, 1])
+    assert (pretrain.epochs, list(pretrain.scheduler.milestones), pretrain.scheduler.gamma) == (100, [80], 0.1)
+    lds, fds = cfg.imbalance.lds, cfg.imbalance.fds
+    assert (lds.kernel, lds.size, lds.sigma, lds.reweight) == ("gaussian", 5, 2, "sqrt_inv")
+    assert (fds.kernel, fds.size, fds.sigma, fds.momentum) == ("gaussian", 5, 2, 0.9)
+    assert (fds.start_update, fds.start_smooth) == (0, 1)
+    vanilla = composed(CONF, [f"dataset={dataset}", "method=vanilla"]).protocol
+    assert (vanilla.epochs, vanilla.loss, vanilla.batch_size, vanilla.optimizer.lr) == (90, "l1", 256, 1e-3)
+    assert (list(vanilla.scheduler.milestones), vanilla.scheduler.gamma, vanilla.bias_init) == ([60, 80], 0.1, "mean")

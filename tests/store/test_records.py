@@ -47,6 +47,7 @@ BROKEN = {
     "NaN for seconds": ("seconds.total", math.nan),
     "infinity deep in the settings": ("config.method.window", [1.0, -math.inf]),
     "a fraction for an epoch": ("selection.best_epoch", 1.5),
+    "truth value for a count": ("data.sizes.train", True),
     "text for a count": ("data.sizes.train", "3"),
     "no version of the code": ("code", {"digest": "c0de"}),
     "a list for the whole pre-training": ("pretrain", []),
@@ -71,6 +72,14 @@ def test_broken_contents_are_one_line_with_the_path_and_the_way_out(tmp_path, na
 def test_what_is_no_record_at_all_is_one_line_too(tmp_path, text):
     with pytest.raises(UserError, match=r"record.json: not a readable record .* and run again$"):
         read_record(stored(tmp_path, "a", text))
+
+
+def test_a_record_belongs_to_its_folder_or_to_what_was_superseded_under_its_name(tmp_path):
+    copy = stored(tmp_path, "a-1", whole("a"))
+    with pytest.raises(UserError, match="the record of a, which does not belong here: rename the folder to a, or"):
+        read_record(copy)
+    (tmp_path / "superseded").mkdir()
+    assert read_record(copy.rename(tmp_path / "superseded" / "a-1"))["id"] == "a"
 
 
 def test_metrics_may_be_anything_where_they_are_computed_again(tmp_path):

@@ -103,6 +103,7 @@ def test_paired_difference_is_the_t_interval_over_common_seeds():
     assert (got.low, got.high, got.mean) == pytest.approx((low, high, (a - b).mean()))
     assert (got.lower, got.n) == (3, 3)
     assert seeds.paired({0: 1.0, 5: 2.0}, {0: 1.0, 6: 3.0}) is None
+    assert seeds.paired({0: 1.0, 1: 2.0}, {0: 1.0, 1: 2.0}).noise, "an interval of 0 alone contains 0"
 
 
 def test_rows_whose_networks_predict_a_constant_are_named():
@@ -141,6 +142,13 @@ def test_the_verdict_is_whether_the_papers_order_holds_beyond_the_noise(vanilla,
     assert gains.verdict(collect(SPEC, found(synthetic=True)), SPEC.panels[0]) == ""
 
 
+def test_the_papers_order_may_have_the_row_of_the_gain_above_another():
+    rows = [replace(row, paper={"mae": 4.0}) if row.name == "Vanilla" else row for row in SPEC.rows]
+    spec = replace(SPEC, rows=rows)
+    for vanilla, says in (([1.0, 1.4, 1.2], "holds against Vanilla"), (MAE["Vanilla"], "reversed against Vanilla")):
+        assert gains.verdict(collect(spec, found(MAE | {"Vanilla": vanilla})), spec.panels[0]) == says
+
+
 def test_a_unit_stands_beside_errors_and_squared_beside_their_squares():
     metrics = {"best/mae": "MAE", "best/mse": "MSE", "best/pearson": "ρ", "best/mae_few": "MAE, few"}
     spec = replace(SPEC, metrics=metrics, unit="dB", panels=[replace(SPEC.panels[0], unit="years"), SPEC.panels[1]])
@@ -159,6 +167,14 @@ def test_a_missing_cell_shows_and_no_mean_is_formed_over_the_rest():
     assert "MAE of SupReMix against the others: missing" in raw
     assert "**6.20" not in raw
     assert "missing" not in standard
+    rival = [pair for pair in found() if (pair[0].row, pair[0].seed) != ("SupCon", 1)]
+    assert "MAE of SupReMix against the others: missing" in markdown(collect(SPEC, rival))
+
+
+def test_means_that_are_equal_as_shown_are_all_the_best():
+    close = MAE | {"SupCon": [value + 0.001 for value in MAE["SupReMix"]]}
+    results = collect(SPEC, found(close))
+    assert cells.leaders(results, SPEC.panels[0], "best/mae") == {"SupCon", "SupReMix"}
 
 
 def test_an_empty_table_still_renders():
@@ -182,6 +198,10 @@ def test_one_seed_has_no_deviation():
 def test_a_column_without_meaning_for_a_row_is_a_dash_and_an_undefined_value_says_so():
     text = markdown(collect(SPEC, found(ridge=False)))
     assert "| SupReMix | 3 | **4.30 ± 0.26** | 4.88 | −0.58 | **0.500 ± 0.000** | – |" in text
+    alone = found()
+    for cell, made in alone:
+        made["metrics"]["test"]["best"]["pearson"] = 0.5 if cell.row == "SupReMix" else None
+    assert "| −0.58 | 0.500 ± 0.000 |" in markdown(collect(SPEC, alone)), "the only value is not the best of any"
     partly = found()
     partly[0][1]["metrics"]["test"]["best"]["pearson"] = None
     partly[1][1]["metrics"]["test"]["best"]["pearson"] = math.nan
@@ -377,6 +397,8 @@ def test_references_are_no_rivals_and_without_baselines_variants_are():
     said, better = statements.under(results, spec.panels[0])
     assert said == "MAE of γ = 5: 30.6 % lower than the best variant, γ = 1"
     assert better == "References with a lower MAE than γ = 5, not counted above: Ridge (1.00)"
+    equal = collect(spec, found(mae | {"Ridge": mae["γ = 5"]}, panels=("",)))
+    assert len(statements.under(equal, spec.panels[0])) == 1, "as low is not lower"
     behind = statements.details(results, spec.panels[0])
     assert behind[0].startswith("γ = 5 − γ = 1, the best other row, MAE")
     assert len(behind) == 2

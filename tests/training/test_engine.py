@@ -1,5 +1,7 @@
 """The loop against a bare one, the order of batches, and what adaptation reads and when."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from supremix.models.mlp import MLP
 from supremix.training import adapt
 from supremix.training.batches import Items, Stream, apply, batch_ids, batches_of, epoch_rows
 from supremix.training.loop import Hooks, Task, fit
+from supremix.training.regression import new_head
 from tests.stages import fit_settings, protocol
 
 CPU = torch.device("cpu")
@@ -208,6 +211,36 @@ def test_finetuning_reads_the_test_set_only_after_the_last_epoch():
         protocol(train_backbone=True), 0, Hooks(lambda epoch, row: seen.append(sum(reads["test"]))),
     )  # fmt: skip
     assert seen == [0] * 6
+
+
+def test_adaptation_ends_when_the_protocols_patience_is_over():
+    """At a rate of 0 no epoch is better than the first."""
+    still = partial(torch.optim.SGD, lr=0.0)
+    fabric, objects = Fabric(accelerator="cpu", devices=1), adapt.Adaptation(MLP(5, [4]), still)
+    assert len(adapt.adapt(fabric, data(), objects, protocol(patience=2), 0).history) == 3
+    assert len(adapt.adapt(fabric, data(), objects, protocol(), 0).history) == 6
+
+
+def test_a_head_starts_at_the_mean_target_or_at_zero():
+    starts = [new_head(nn.L1Loss(), 3, np.array([0.0, 0.0, 3.0]), how).bias.item() for how in ("mean", "zero")]
+    assert starts == [1, 0]
+
+
+def test_ridge_probe_shrinks_features_that_say_nothing():
+    random = np.random.default_rng(0)
+    x_ND, y_N = torch.from_numpy(random.normal(size=(100, 30))), random.normal(size=100)
+    train, val = (
+        Split(np.arange(n).astype(str), y_N[first : first + n], lambda at_B, first=first: x_ND[first + at_B])
+        for first, n in ((0, 40), (40, 60))
+    )
+    assert adapt.ridge_probe(train, val).predict(x_ND[40:].numpy()).std() < 0.2
+
+
+def test_neighbour_probe_weighs_the_five_nearest_by_their_nearness():
+    x_N1, y_N = torch.tensor([[0.0], [1.0], [2.0], [3.0], [4.0], [50.0]]), np.array([0.0, 1.0, 2.0, 3.0, 4.0, 100.0])
+    probe = adapt.neighbour_probe(Split(y_N.astype(str), y_N, lambda at_B: x_N1[at_B]))
+    weight_5 = 1 / np.array([0.5, 0.5, 1.5, 2.5, 3.5])
+    assert probe.predict([[0.5]]) == pytest.approx(weight_5 @ y_N[:5] / weight_5.sum())
 
 
 def test_ridge_probe_recovers_a_linear_label():

@@ -78,6 +78,7 @@ CASES: dict[str, Case] = {
     "a mark": Case("\ufeff" + SOUND, tells=("UTF-8 with a mark",)),
     "utf-16": Case(SOUND.encode("utf-16"), tells=("UTF-16",)),
     "latin-1": Case(changed((3, 2, "ro\xe9")).encode("latin-1"), tells=("read as Windows-1252",)),
+    "euros of windows": Case(labels(lambda i: f"€{i + 1}").encode("cp1252"), tells=("label 'y', in €: from 1 to 40",)),
     "windows lines": Case(text(lines(), end="\r\n")),
     "old mac lines": Case(text(lines(), end="\r")),
     "no last line end": Case(SOUND.rstrip()),
@@ -214,6 +215,9 @@ CASES: dict[str, Case] = {
     "text in numbers": Case(
         changed((4, 1, "big")), tells=(r"kept: no number in 'size', taken as missing: line 5 \('big'\)",)
     ),
+    "words for every fifth number": Case(
+        column("c", lambda i: i % 7 if i % 5 else "none of them"), tells=("1 of numbers, 2 of categories",)
+    ),
     "infinite inputs": Case(changed((4, 1, "inf")), tells=("kept: no number in 'size', taken as missing: line 5",)),
     "a constant": Case(column("c", lambda i: 7), tells=("the same in every row: c",)),
     "an empty column": Case(column("c", lambda i: ""), tells=("no inputs, empty: c",)),
@@ -226,6 +230,9 @@ CASES: dict[str, Case] = {
     "dates that may be either": Case(
         column("d", lambda i: f"0{i % 9 + 1}/0{i % 7 + 1}/2024"), tells=("read with the day first",)
     ),
+    "dates that cannot be either": Case(
+        column("d", lambda i: f"{i % 28 + 1:02d}/0{i % 7 + 1}/2024"), tells=(r"'d': dates as %d/%m/%Y(\n|$)",)
+    ),
     "a date that is none": Case(
         column("d", lambda i: "someday" if i == 3 else f"2024-03-{i % 28 + 1:02d}"), tells=("no date in 'd'.*line 5",)
     ),
@@ -235,7 +242,7 @@ CASES: dict[str, Case] = {
     "2000 columns": Case(wide(2000), tells=("2,000 of numbers",)),
     # ids, splits, groups
     "ids twice": Case(changed((4, 0, "r1")), tells=(r"1 of its ids occur again.*dataset\.group=id",)),
-    "a missing id": Case(changed((4, 0, "")), tells=("",)),
+    "a missing id": Case(changed((4, 0, "")), tells=("'id' is no input.*so rows go by their lines",)),
     "few rows": Case(text(lines(6)), "6 usable rows: training, validation and test need 10 or more"),
     "a split column": Case(
         column("split", lambda i: "train" if i < 24 else "dev" if i < 32 else "test"), tells=("24/8/8, by the file",)

@@ -213,6 +213,11 @@ def test_what_is_constant_in_training_is_not_blown_up(kind, tmp_path):
 
 def test_words_of_other_rows_are_unknown(tmp_path):
     path, load, _ = texts(tmp_path)
+    frame = pd.read_csv(path).assign(split=["test", "val"] + ["train"] * (ROWS - 2))
+    frame.loc[:1, "review"] = "a good film"
+    frame.to_csv(path, index=False)
+    with (tmp_path / "vectors.txt").open("a") as file:
+        file.write("a 7 7 7\n")
     data = load(name="own", path=path, layout=Layout("y"), plan=PLAN)
     known = data.reader.read(["a good film"])["a"]
     assert known[0, 0] == 0  # "a" stands in no training row

@@ -112,20 +112,43 @@ def test_new_rows_are_read_as_those_of_the_file_from_what_is_stored(houses, tmp_
 
 def test_only_training_rows_are_fitted_to(houses, tmp_path):
     data = load_table(name="houses", path=str(houses), layout=Layout("price"), plan=plan())
-    text = houses.read_text().splitlines()
-    changed = {f"h{i}" for i in range(400)} - {*data.train.ids}
-    out = [line.replace(",NL,", ",NL,1") if line.split(",")[0] in changed else line for line in text]  # other labels
-    (tmp_path / "other.csv").write_text("\n".join(out))
     frame = pd.read_csv(houses)
     frame["split"] = np.where(frame["id"].isin(data.train.ids), "train", "test")
     frame.loc[frame["id"].isin(data.val.ids), "split"] = "val"
-    frame.loc[frame["split"] != "train", ["area", "rooms"]] *= 100
+    frame.loc[frame["split"] != "train", ["area", "rooms", "price"]] *= 100
     frame.to_csv(tmp_path / "split.csv", index=False)
     again = load_table(name="houses", path=str(tmp_path / "split.csv"), layout=Layout("price"), plan=plan())
     assert {*again.train.ids} == {*data.train.ids}
     everything = np.arange(len(data.train))
     torch.testing.assert_close(again.train.fetch(everything), data.train.fetch(everything))
     assert again.target == data.target
+    assert again.geometry.in_words() == data.geometry.in_words()
+
+
+def test_a_date_is_its_day_and_its_place_in_year_and_week():
+    frame = pd.DataFrame({"sold": ["2024-01-01", "2024-01-08", "2025-01-01", None]})
+    x_NF = raw_numbers(frame, {}, {"sold": ["%Y-%m-%d"]})
+    assert x_NF[:3, 0].tolist() == [19723, 19730, 20089]
+    np.testing.assert_allclose((x_NF[:3, 1::2] ** 2 + x_NF[:3, 2::2] ** 2), 1)
+    np.testing.assert_allclose(x_NF[2, 1:3], x_NF[0, 1:3], atol=0.02)  # a year later
+    np.testing.assert_allclose(x_NF[1, 3:], x_NF[0, 3:], atol=1e-9)  # a week later
+    assert abs(x_NF[2, 3:] - x_NF[0, 3:]).max() > 0.5
+    assert np.isnan(x_NF[3]).all()
+
+
+def test_a_typing_error_counts_as_ten_deviations(houses):
+    reader = load_table(name="houses", path=str(houses), layout=Layout("price"), plan=plan()).reader
+    rows = pd.read_csv(houses).iloc[:2]
+    rows["rooms"] = [3_000_000, -3_000_000]
+    assert reader.read(rows)[:, reader.columns.index("rooms")].tolist() == [10, -10]
+
+
+def test_rows_without_a_group_are_groups_of_their_own(houses, tmp_path):
+    frame = pd.read_csv(houses).assign(street=[None if i % 2 else f"s{i % 20}" for i in range(400)])
+    frame.to_csv(tmp_path / "streets.csv", index=False)
+    group_N = read_rows(str(tmp_path / "streets.csv"), Layout("price", group="street")).group
+    assert len({*group_N[1::2]}) == 200
+    assert len({*group_N[::2]}) == 10
 
 
 def test_raw_numbers_are_read_as_they_are_and_again_from_what_is_stored(houses, tmp_path):
@@ -172,6 +195,9 @@ def test_drawn_splits_are_alike_repeatable_and_keep_groups():
     kept = split_rows(y_N, FRACTIONS, 0, split_N=given)
     assert list(kept["test"]) == list(range(800, 1000))
     assert 120 < len(kept["val"]) < 160
+    inside = split_rows(y_N, FRACTIONS, 0, split_N=given, group_N=np.arange(1000) // 8)
+    assert not {*inside["val"] // 8} & {*inside["train"] // 8}
+    assert 120 < len(inside["val"]) < 160
     with pytest.raises(UserError, match="2 groups are too few"):
         split_rows(y_N, FRACTIONS, 0, group_N=np.arange(1000) % 2)
     with pytest.raises(UserError, match=r"dataset.fractions=\{'train': 1\}: give train, val and test as parts"):
