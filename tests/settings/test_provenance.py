@@ -77,6 +77,7 @@ def test_the_digest_covers_what_makes_numbers_and_nothing_that_only_shows():
         assert (provenance.PACKAGE / name).exists(), name
     names = {path.relative_to(provenance.PACKAGE).as_posix() for path in provenance.number_making_files()}
     assert {"losses/supremix.py", "training/adapt.py", "data/tabular.py", "runtime/seeding.py"} <= names
+    assert {"settings/build.py", "experiment/stages.py", "experiment/measure.py", "runtime/sharding.py"} <= names
     assert not {name for name in names if name.startswith(("tracking", "tables", "cli")) or "progress" in name}
 
 

@@ -155,6 +155,10 @@ def test_a_resample_is_the_metric_on_the_drawn_rows(metric):
     assert len(set(found_R)) > 1000
 
 
+def test_the_interval_over_rows_holds_95_percent_of_the_resamples():
+    assert resampling.interval(np.arange(101.0)) == pytest.approx((2.5, 97.5))
+
+
 def test_all_formats_of_a_table_take_one_computation(tmp_path, monkeypatch):
     calls, resampled = [], differences.resampled
     monkeypatch.setattr(differences, "resampled", lambda *given: calls.append(given) or resampled(*given))

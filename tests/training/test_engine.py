@@ -1,6 +1,7 @@
 """The loop against a bare one, the order of batches, and what adaptation reads and when."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,6 +73,20 @@ def test_the_loop_equals_a_bare_one():
         assert fitted.history[epoch - 1]["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
     for ours, bare in zip(models[0].parameters(), models[1].parameters(), strict=True):
         torch.testing.assert_close(ours, bare, rtol=0, atol=0)
+
+
+def test_the_reader_is_given_every_so_many_batches_of_an_epoch_the_first_included():
+    rows, read = data().train, []
+    reader = SimpleNamespace(
+        read=lambda epoch, output, y_B, loss: read.append(y_B.tolist()), close=dict, state_dict=dict
+    )
+    by_epoch = batches_of(Items(rows, rows.y), 8, Stream(0, "test"), CPU)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    model = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
+    task = Task(*fabric.setup(model, adam(model.parameters())), by_epoch, nn.functional.mse_loss, Stream(0, "t"))
+    fit(fabric, task, fit_settings(epochs=1), Hooks(reader=reader, log_every=3))
+    batches = [y_B.tolist() for _, y_B in by_epoch(1)]
+    assert read == [batches[0], batches[3], batches[6]]
 
 
 def test_an_epoch_visits_every_row_once_in_an_order_of_its_own():
