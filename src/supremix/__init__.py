@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from supremix.inference.load import load as load
 
 __version__ = "0.2.0"
+__all__ = ["SupReMixRegressor", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,3 +21,8 @@ def __getattr__(name: str) -> Any:
 
         return SupReMixRegressor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List what is imported once it is asked for, too."""
+    return sorted({*globals(), *__all__})

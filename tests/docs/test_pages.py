@@ -14,7 +14,14 @@ from tests.docs.own_files import ROWS, write_files
 from tests.docs.pages import REASONS, ROOT, run, sections
 
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
-WHOLE = ("docs/use_a_run.md", "docs/own_table.md", "docs/own_images.md", "docs/own_texts.md", "docs/add_a_method.md")
+WHOLE = (
+    "docs/use_a_run.md",
+    "docs/own_table.md",
+    "docs/own_images.md",
+    "docs/own_texts.md",
+    "docs/add_a_method.md",
+    "docs/add_a_dataset.md",
+)
 """Pages whose sections need those before them."""
 SLOW = {
     "README.md": {
