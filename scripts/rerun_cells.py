@@ -46,7 +46,7 @@ def compared(record: Record, anew: Record, tolerance: float) -> tuple[bool, str]
 
 
 def check(results: Path, count: int, seed: int, tolerance: float) -> bool:
-    """Draw cells until so many could be run; print a line on each; return whether all agree."""
+    """Draw cells until ``count`` of them could be run; print a line on each; return whether all agree."""
     from supremix.errors import UserError
 
     drawn, agree, run_anew, skipped = cells(results), True, 0, 0
@@ -72,7 +72,7 @@ def check(results: Path, count: int, seed: int, tolerance: float) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the tables (%(default)s)")
-    parser.add_argument("--cells", type=int, default=3, help="so many are run (%(default)s)")
+    parser.add_argument("--cells", type=int, default=3, help="number of cells to run (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (%(default)s)")
     parser.add_argument("--tolerance", type=float, default=0.1, help="largest relative difference (%(default)s)")
     given = parser.parse_args()

@@ -26,6 +26,7 @@ RETIRED = {
     "ranks.is_first(), rank(), world_size(), should_report(), close()": r"\branks\.(first|number|count|tells|leave)\(",
     "signals.received()": r"\bstopping\.asked\b",
     "with several ranks, …": r"\b[Oo]f several ranks\b",
+    "the number itself, or the argument's name": r"\bso many\b",
 }
 """What a name is now → the pattern of those that it replaced."""
 

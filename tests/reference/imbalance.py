@@ -68,7 +68,7 @@ def fds_calibrated(z, bin_of, statistics, name, size, sigma):
 
 
 def shot(rows):
-    """Name of the shot of a bin with so many training rows."""
+    """Name of the shot of a bin with this number of training rows."""
     if rows > 100:
         return "many"
     return "few" if rows < 20 else "medium"

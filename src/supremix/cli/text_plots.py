@@ -40,6 +40,6 @@ def bars(rows: Sequence[tuple[str, float, str]], title: str) -> list[str]:
 
 
 def _cells(values: np.ndarray, count: int) -> np.ndarray:
-    """Return which of so many equal parts of their range each value lies in."""
+    """Return which of ``count`` equal parts of their range each value lies in."""
     spread = np.ptp(values) or 1.0
     return np.minimum(((values - values.min()) / spread * count).astype(int), count - 1)

@@ -211,7 +211,7 @@ class Data:
         """Round labels to the nearest multiple of ``bin_size``, halves upwards; keep them if it is None.
 
         Raises:
-            UserError: a label is so many bins from 0 that float64 does not hold their number.
+            UserError: a label is 2^50 or more bins from 0, a number that float64 does not hold.
         """
         if self.bin_size is None:
             return y

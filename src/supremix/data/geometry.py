@@ -158,7 +158,7 @@ def mix_pos(seen_N: np.ndarray, window: float, batch_size: int) -> float:
 
 
 def _none_of(rows_K: np.ndarray, total: int, batch_size: int) -> np.ndarray:
-    """Return the probability that an anchor's batch, drawn from all rows, has none of so many of the others."""
+    """Return the probability that an anchor's batch, drawn from all rows, has none of ``rows_K`` of the others."""
     from scipy.special import gammaln  # slow to import
 
     others, drawn = total - 1, min(batch_size, total) - 1

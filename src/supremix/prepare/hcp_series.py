@@ -19,7 +19,7 @@ SHORTEST = 32
 HALF_NUMBER = re.compile(r"-0|[+-]?0[0-9]+")  # of -0,5 or 1,05, parted at the comma; no whole number is written so
 LOWEST, HIGHEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 ATLASES = {90, 116, 148, 160, 164, 246, 264, 268, 333, 360, 379, *range(100, 1001, 100)}
-"""Numbers of parcels of common atlases: so many frames may be the parcels of another one."""
+"""Numbers of parcels of common atlases: a table with one of these numbers of frames may have its sides exchanged."""
 
 
 class Series(NamedTuple):

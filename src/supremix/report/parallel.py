@@ -74,5 +74,5 @@ def _framed(swept: Swept, axes: list[list[str]], ends: list[float], lines: list[
 
 
 def _height(at: int, count: int) -> float:
-    """Return where the value at a position of so many lies; a single one in the middle."""
+    """Return where the value at a position among ``count`` lies; a single one in the middle."""
     return TOP + TALL * (1 - at / (count - 1) if count > 1 else 0.5)

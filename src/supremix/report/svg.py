@@ -13,7 +13,7 @@ HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 220, 62, 8, 26, 40
 NARROW, WIDE = 320, 430
 PAD = 4
 AT_MOST = 400
-"""Points of one picture; of more, so many at equal distances in their order are drawn."""
+"""Points of one picture; of more, this number at equal distances in their order is drawn."""
 STYLES = 6
 """Styles s0, s1, … of lines in the page's style sheet, which can be told apart without colour."""
 
@@ -156,7 +156,7 @@ def errors(ranges_of: Mapping[str, Sequence[Range]], title: str, axes: tuple[str
 
 
 def short(text: str, most: int) -> str:
-    """Return a text of up to so many letters, without its middle where it is longer."""
+    """Return a text of at most ``most`` letters, without its middle where it is longer."""
     half = (most - 1) // 2
     return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
 

@@ -264,7 +264,7 @@ class _Fit:
 
 
 def patience_is_over(state: Fitted, patience: int | None) -> bool:
-    """Return whether the score has not become lower for so many epochs; while it is undefined it waits."""
+    """Return whether the score has not become lower for ``patience`` epochs; while it is undefined it waits."""
     return patience is not None and len(state.history) - state.best_epoch >= patience
 
 

@@ -47,7 +47,7 @@ def permissions(below: str, bits: int) -> Callable[[Path], AbstractContextManage
 
 
 def room_for(size: int) -> Callable[[Path], AbstractContextManager[None]]:
-    """No file can become larger than so many bytes: what writes beyond gets an error, as on a full disk."""
+    """No file can become larger than ``size`` bytes: what writes beyond gets an error, as on a full disk."""
 
     @contextmanager
     def during(folder: Path) -> Iterator[None]:

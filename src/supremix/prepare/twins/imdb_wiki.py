@@ -21,7 +21,7 @@ SIZES = {  # images, of which about 3 in 4 pass; pixels
     "real": (284737, 224),
 }
 WITH_SPLIT = ("tiny", "small", "demo")
-HELD_OUT = 8  # in these, one image in so many validates, one tests
+HELD_OUT = 8  # in these, one image in eight validates, one tests
 FAULTS = {  # share of the images
     "": 0.75,
     "no face": 0.08,
