@@ -242,7 +242,7 @@ CASES: dict[str, Case] = {
     "2000 columns": Case(wide(2000), tells=("2,000 of numbers",)),
     # ids, splits, groups
     "ids twice": Case(changed((4, 0, "r1")), tells=(r"1 of its ids occur again.*dataset\.group=id",)),
-    "a missing id": Case(changed((4, 0, "")), tells=("'id' is no input.*so rows go by their lines",)),
+    "a missing id": Case(changed((4, 0, "")), tells=("'id' is no input; 1 of its ids are missing, so rows",)),
     "few rows": Case(text(lines(6)), "6 usable rows: training, validation and test need 10 or more"),
     "a split column": Case(
         column("split", lambda i: "train" if i < 24 else "dev" if i < 32 else "test"), tells=("24/8/8, by the file",)

@@ -234,12 +234,11 @@ def _ids(sheet: Sheet, given: str | None) -> tuple[np.ndarray, str | None, str]:
             continue
         if not missing_N.any() and cells.is_unique:
             return cells.to_numpy(dtype=np.str_), name, f"ids from {name!r}"
-        again = int(cells.duplicated().sum())
-        fact = (
-            f"{name!r} is no input; {again:,} of its ids occur again, so rows go by their lines; if rows with one id "
-            f"belong together, set dataset.group={name}"
-        )
-        return places, name, fact
+        missing, again = int(missing_N.sum()), int(cells[~missing_N].duplicated().sum())
+        counts = {"are missing": missing, "occur again": again}
+        why = " and ".join(f"{count:,} of its ids {what}" for what, count in counts.items() if count)
+        fact = f"{name!r} is no input; {why}, so rows go by their lines"
+        return places, name, f"{fact}; if rows with one id belong together, set dataset.group={name}" if again else fact
     return places, None, ""
 
 

@@ -90,7 +90,10 @@ def forms_of(x: Any) -> State:
 def restored(state: State) -> Intake:
     """Return what `state_of` described."""
     if state.get("kind") not in READERS:
-        raise UserError(f"no reader of rows is called {state.get('kind')!r}: the run was stored by another version")
+        raise UserError(
+            f"no reader of rows is called {state.get('kind')!r}: the run was stored by another version, or its reader "
+            "is of your own, which only the classes of supremix.data.readers can stand for"
+        )
     target = state["target"]
     scale = TargetScale(target["mean"], target["std"], restored_transform(target["transform"]))
     labels = tuple(state.get("targets") or [state["label"]])
