@@ -184,3 +184,8 @@ def test_a_choice_counts_with_the_code_that_it_names(tmp_path, monkeypatch):
         forget_modules(tmp_path)
         names.append(study._name(CONF, fixed, space, [0]))
     assert names[0] != names[1] == names[2]
+
+
+def test_a_choice_may_need_another_choice(tmp_path):
+    space, fixed = split([*SHORT[:-3], "method=c_mixup,manifold_mixup", "method.regression.mixing.alpha=1.0,2.0"])
+    assert study._name(CONF, fixed, space, [0]) == study._name(CONF, fixed, space, [0])

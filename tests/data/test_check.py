@@ -63,6 +63,7 @@ def test_what_the_contract_asks_for_passes():
         ),
         (changed(fetch=lambda row_B: torch.zeros(1, 3)), r"train split gives the shape \(1, 3\) for 2 rows: give one"),
         (changed("val", fetch=lambda row_B: torch.zeros(2, 3).double()), r"fetch of the val split gives float64"),
+        (changed("val", fetch=lambda row_B: torch.zeros(2, 3).half()), r"fetch of the val split gives float16"),
         (replace(DATA, to_input=lambda x: {"rows": x.double()}), r"gives 'rows': float64, and networks have float32"),
     ],
 )
@@ -70,6 +71,9 @@ def test_each_mistake_is_one_line_with_its_way_out(data, message):
     with pytest.raises(UserError, match=rf"^mine: .*{message}") as told:
         check_data(data)
     assert "\n" not in str(told.value)
+
+
+CPU = torch.device("cpu")
 
 
 class Net(nn.Linear):
@@ -84,19 +88,28 @@ class Net(nn.Linear):
         return self.made(super().forward(x))
 
 
+class Switching(Net):
+    """A backbone whose features have a gradient in training alone."""
+
+    def forward(self, x):
+        """Return features (B, 4)."""
+        h_BD = super().forward(x)
+        return h_BD if self.training else h_BD.detach()
+
+
 @pytest.mark.parametrize(
     ("backbone", "message"),
     [
-        (Net(out_dim=5), r"features of 2 rows are \(2, 4\), and by its out_dim \(2, 5\) is wanted"),
-        (Net(lambda h: h[:, 0]), r"features of 2 rows are \(2,\), "),
-        (Net(lambda h: (h, h)), r"features of 2 rows are tuple, "),
+        (Net(out_dim=5), r"features of two rows are \(2, 4\), and by its out_dim \(2, 5\) is wanted"),
+        (Net(lambda h: h[:, 0]), r"features of two rows are \(2,\), "),
+        (Net(lambda h: (h, h)), r"features of two rows are tuple, "),
         (Net(lambda h: h @ h), r"mat1 and mat2 shapes cannot be multiplied"),
         (Net(lambda h: h.detach()), r"no gradient reaches its weights from its features"),
     ],
 )
 def test_a_backbone_that_does_not_fit_its_width_or_cannot_learn_is_one_line(backbone, message):
     with pytest.raises(UserError, match=rf"^backbone\.build: {message}"):
-        check_features(backbone, DATA, trained=True)
+        check_features(backbone, DATA, 0, CPU, trained=True)
 
 
 def test_a_backbone_is_left_as_it_was_and_draws_nothing_and_a_frozen_one_needs_no_gradient():
@@ -104,9 +117,27 @@ def test_a_backbone_is_left_as_it_was_and_draws_nothing_and_a_frozen_one_needs_n
     backbone.out_dim = 4
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     frozen, state = Net(lambda h: h.detach() + 0 * torch.rand(4)), torch.get_rng_state()
-    check_features(backbone, DATA, trained=True)
+    check_features(backbone, DATA, 0, CPU, trained=True)
     assert backbone.training
     assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
-    check_features(frozen, DATA, trained=False)
-    check_features(frozen.requires_grad_(False), DATA, trained=True)
+    check_features(frozen, DATA, 0, CPU, trained=False)
+    check_features(frozen.requires_grad_(False), DATA, 0, CPU, trained=True)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_gradient_that_training_alone_has_is_enough_and_other_splits_are_read_too():
+    check_features(Switching(), DATA, 0, CPU, trained=True)
+    data = changed("val", fetch=lambda row_B: torch.zeros(len(row_B), 2))
+    with pytest.raises(UserError, match=r"^backbone\.build on the val split: mat1 and mat2"):
+        check_features(Net(), data, 0, CPU, trained=True)
+
+
+def test_weights_that_are_made_at_the_first_call_come_from_the_seed():
+    def first(seed):
+        backbone = nn.Sequential(nn.LazyLinear(4))
+        backbone.out_dim = 4
+        check_features(backbone, DATA, seed, CPU, trained=True)
+        return backbone[0].weight
+
+    assert torch.equal(first(0), first(0))
+    assert not torch.equal(first(0), first(1))

@@ -46,7 +46,7 @@ def test_only_its_own_files_are_replaced_and_the_store_is_no_place_for_them(tmp_
     TensorBoard(tmp_path / "run", {}).finish(None)
     assert (tmp_path / "run" / "DONE").exists()
     with pytest.raises(UserError, match=r"^tracking\.dir=.*: use another folder, such as .*/runs/tensorboard$"):
-        run_small(tmp_path, *TRACKED, f"tracking.dir={tmp_path / 'runs'}")
+        run_small(tmp_path, *TRACKED, f"tracking.dir={tmp_path / 'x' / '..' / 'runs'}")
 
 
 def test_a_missing_package_is_one_line_and_stops_nothing(tmp_path, monkeypatch, capsys):

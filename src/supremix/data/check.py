@@ -47,6 +47,9 @@ def _check_labels(data: Data, name: str, split: Split) -> None:
 
 
 def _check_ids(data: Data) -> None:
+    ids_N = np.concatenate([np.asarray(getattr(data, name).ids).astype(np.str_) for name in SPLITS])
+    if len(np.unique(ids_N)) == len(ids_N):
+        return
     place: dict[str, str] = {}
     for name in SPLITS:
         for key in map(str, getattr(data, name).ids):
@@ -68,8 +71,9 @@ def _check_inputs(data: Data, name: str, split: Split) -> None:
             raise UserError(f"{what}{type(part).__name__}: give a tensor, or a dict of tensors")
         if part.ndim == 0 or len(part) != len(row_B):
             raise UserError(f"{what}the shape {tuple(part.shape)} for {len(row_B)} rows: give one input a row")
-        if part.dtype == torch.float64:
-            raise UserError(f"{what}float64, and networks have float32: convert it once, with .float()")
+        if part.is_floating_point() and part.dtype != torch.float32:
+            kind = str(part.dtype).removeprefix("torch.")
+            raise UserError(f"{what}{kind}, and networks have float32: convert it once, with .float()")
 
 
 def check_finite(what: str, values: np.ndarray, split: Split) -> None:

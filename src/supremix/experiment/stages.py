@@ -89,7 +89,7 @@ def learn(context: RunContext) -> "Outcome":
     scheduler = build("protocol.scheduler", protocol.scheduler)
     backbone, encoder_context = new_backbone(context), context.encoder_context or context
     trained = protocol.train_backbone or encoder_context.criterion is not None
-    check_features(backbone, context.data, trained)
+    check_features(backbone, context.data, settings.seed, context.fabric.device, trained)
     regression = regression_objects(context, backbone.out_dim)
     if encoder_context is not context and shapes(new_backbone(encoder_context)) != shapes(backbone):
         raise UserError(

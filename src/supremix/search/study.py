@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from supremix.errors import Busy, UserError, writing_to
+from supremix.errors import MISTAKES, Busy, UserError, writing_to
 from supremix.metrics.regression import HIGHER_IS_BETTER, cost
 from supremix.runtime.disk import replacing
 from supremix.runtime.locks import acquired
@@ -140,15 +140,25 @@ def _ended(study: "optuna.Study", what: Search, first: dict[int, float | None]) 
 
 
 def _name(conf: Path, fixed: list[str], space: dict[str, Any], seeds: list[int]) -> str:
-    """Return a hash of what decides a trial's value, the data's content included, so that no two searches mix."""
+    """Return a hash of what decides a trial's value, so that no two searches mix.
+
+    A choice counts with what its run reads: the code of a method of the user's own, the content of a file.
+    """
     choices = [f"{key}={value}" for key, values in space.items() for value in getattr(values, "choices", ())]
-    # A choice counts with what its run reads: the code of a method of the user's own, the content of a file.
-    rows = [Row("all", "variant", []), *(Row(choice, "variant", [choice]) for choice in choices)]
-    cells = plan(_spec(Search("", fixed, space, seeds, ""), rows), conf, fixed)
-    for cell in cells:
-        if cell.run_id is None:
-            raise UserError(f"{cell.dataset} is not there: {cell.hint}")
-    return config_hash("search", [cell.run_id for cell in cells], {key: repr(value) for key, value in space.items()})
+    ids = []
+    for choice in ([], *([choice] for choice in choices)):
+        row = Row("all", "variant", choice)
+        try:
+            cells = plan(_spec(Search("", fixed, space, seeds, ""), [row]), conf, fixed)
+        except MISTAKES:
+            if not choice:
+                raise
+            continue  # it needs another choice beside it, and counts by its text
+        for cell in cells:
+            if cell.run_id is None:
+                raise UserError(f"{cell.dataset} is not there: {cell.hint}")
+        ids.append([cell.run_id for cell in cells])
+    return config_hash("search", ids, {key: repr(value) for key, value in space.items()})
 
 
 def _metric(cfg: DictConfig) -> str:

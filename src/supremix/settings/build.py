@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,13 @@ from torch import Tensor, nn
 from supremix.data.check import check_data
 from supremix.data.dataset import Data, read_ahead
 from supremix.data.geometry import find_geometry
+from supremix.data.loading import to_device
+from supremix.data.own.stored import forms_of
+from supremix.data.prepared.folder import SPLITS
 from supremix.data.rows import permute_labels, training_subset, with_label_noise
 from supremix.data.vectors import refuse_vectors
 from supremix.errors import UserError, one_line
+from supremix.runtime.seeding import initialising
 
 if TYPE_CHECKING:
     from supremix.settings.schema import Contrastive, Regulariser, Settings
@@ -98,29 +103,46 @@ def naming(key: str) -> Iterator[None]:
         raise UserError(f"{key}: {one_line(cause)}; `supremix train --cfg job` shows its settings") from error
 
 
-def check_features(backbone: nn.Module, data: Data, trained: bool) -> None:
-    """Raise UserError where a backbone's features of two training rows are not (2, out_dim), or cannot be trained.
+def check_features(backbone: nn.Module, data: Data, seed: int, device: torch.device, trained: bool) -> None:
+    """Raise UserError where a backbone's features of two rows are not (2, out_dim), or cannot be trained.
+
+    Splits whose inputs have the form of the training rows' are passed over.
 
     Args:
-        backbone: as it was built, on the CPU; it is left as it is.
+        backbone: as it was built; moved to the device, and given the weights that it makes at its first call.
         data: of the run.
+        seed: of the run.
+        device: on which it will be trained.
         trained: whether a stage trains it.
     """
-    key, row_B = "backbone.build", np.arange(min(2, len(data.train)))
-    x = data.to_input(data.train.fetch(row_B))
-    mode = backbone.training
-    with naming(key), torch.random.fork_rng(devices=[]), torch.set_grad_enabled(trained):
-        h_BD = backbone.eval()(x)
+    key, mode, forms = "backbone.build", backbone.training, set[str]()
+    backbone.to(device).eval()
+    for name in SPLITS:
+        split = getattr(data, name)
+        row_B = np.arange(min(2, len(split)))
+        x = to_device(data.to_input(split.fetch(row_B)), device)
+        if (form := str(forms_of(x))) in forms:
+            continue
+        forms.add(form)
+        where = key if name == "train" else f"{key} on the {name} split"
+        with naming(where), initialising(seed, "init", "backbone", "first call"), torch.set_grad_enabled(trained):
+            h_BD, wanted = backbone(x), (len(row_B), backbone.out_dim)
+            if not isinstance(h_BD, Tensor) or h_BD.shape != wanted:
+                shape = tuple(h_BD.shape) if isinstance(h_BD, Tensor) else type(h_BD).__name__
+                raise UserError(f"{where}: features of two rows are {shape}, and by its out_dim {wanted} is wanted")
+            if trained and not _learns(backbone, x, h_BD):
+                raise UserError(
+                    f"{key}: no gradient reaches its weights from its features, so that nothing would be learnt: leave "
+                    "out detach or no_grad in its forward"
+                )
     backbone.train(mode)
-    wanted = (len(row_B), backbone.out_dim)
-    if not isinstance(h_BD, Tensor) or h_BD.shape != wanted:
-        found = tuple(h_BD.shape) if isinstance(h_BD, Tensor) else type(h_BD).__name__
-        raise UserError(f"{key}: features of {len(row_B)} rows are {found}, and by its out_dim {wanted} is wanted")
-    if trained and not h_BD.requires_grad and any(weight.requires_grad for weight in backbone.parameters()):
-        raise UserError(
-            f"{key}: no gradient reaches its weights from its features, so that nothing would be learnt: leave out "
-            "detach or no_grad in its forward"
-        )
+
+
+def _learns(backbone: nn.Module, x: Any, h_BD: Tensor) -> bool:
+    """Return whether a gradient reaches the weights from features, in training at least; also where all are frozen."""
+    if h_BD.requires_grad or not any(weight.requires_grad for weight in backbone.parameters()):
+        return True
+    return deepcopy(backbone).train()(x).requires_grad
 
 
 def loaded_data(settings: "Settings") -> Data:

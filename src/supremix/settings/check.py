@@ -98,7 +98,7 @@ def check_selection(settings: Settings, y_N: np.ndarray) -> None:
 
 def _check_together(settings: Settings) -> None:
     method, protocol, tracking = settings.method, settings.protocol, settings.tracking
-    if tracking.mode == "tensorboard" and Path(tracking.dir).absolute() == Path(settings.paths.runs).absolute():
+    if tracking.mode == "tensorboard" and Path(tracking.dir).resolve() == Path(settings.paths.runs).resolve():
         raise UserError(
             f"tracking.dir={tracking.dir}: the store's folders of runs have the names that TensorBoard's would have: "
             f"use another folder, such as {Path(tracking.dir) / 'tensorboard'}"

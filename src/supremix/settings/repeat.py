@@ -18,6 +18,8 @@ OFF: tuple[tuple[Any, Any], ...] = ((None, {}), ({}, None))
 """Values that are written differently and mean the same."""
 OWN = "supremix.data.own."
 """Begins the loaders of a user's own files, each in a module that is called as its group."""
+NO_CONFIG = (*MISTAKES, KeyError, TypeError, ValueError)
+"""What a damaged config, or one that the configs at hand do not make, raises."""
 ELSEWHERE = ("paths", "trainer", "tracking", "rerun", "seed")
 
 
@@ -33,7 +35,18 @@ def overrides_of(folder: Path, science: dict[str, Any]) -> list[str] | None:
     """
     try:
         run: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-        groups = _groups(run)
+        names = [run["dataset"]["name"]]
+        if (target := run["dataset"]["load"]["_target_"]).startswith(OWN):  # the dataset may have its file's name
+            names.append(target.removeprefix(OWN).partition(".")[0])
+    except (OSError, *NO_CONFIG):
+        return None
+    return next(filter(None, (_overrides(run, dataset, science) for dataset in names)), None)
+
+
+def _overrides(run: dict[str, Any], dataset: str, science: dict[str, Any]) -> list[str] | None:
+    """Return the overrides that make a run's config with this group of its dataset; None where none do."""
+    try:
+        groups = _groups(run, dataset)
         cfg = _composed(groups).copy()
         cfg.seed, given = run["seed"], []
         if (precision := run["trainer"]["precision"]) != cfg.trainer.precision:
@@ -57,7 +70,7 @@ def overrides_of(folder: Path, science: dict[str, Any]) -> list[str] | None:
         return (
             [*groups, f"seed={run['seed']}", *given] if config_hash(scientific(cfg)) == config_hash(science) else None
         )
-    except (*MISTAKES, OSError, KeyError, TypeError, ValueError):
+    except NO_CONFIG:
         return None
 
 
@@ -69,11 +82,9 @@ def flat(node: Any, at: str = "") -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
-def _groups(run: dict[str, Any]) -> tuple[str, ...]:
-    """Return the overrides that choose the run's groups."""
-    names = {group: run[group]["name"] for group in ("dataset", "backbone", "method", "protocol")}
-    if (target := run["dataset"]["load"]["_target_"]).startswith(OWN):  # the dataset has its file's name
-        names["dataset"] = target.removeprefix(OWN).partition(".")[0]
+def _groups(run: dict[str, Any], dataset: str) -> tuple[str, ...]:
+    """Return the overrides that choose the run's groups, its dataset's this one."""
+    names = {"dataset": dataset} | {group: run[group]["name"] for group in ("backbone", "method", "protocol")}
     if run["transfer"]:
         names["transfer"] = run["transfer"]["dataset"]["name"]
     if imbalance := "_".join(part for part in ("lds", "fds") if run["imbalance"].get(part)):

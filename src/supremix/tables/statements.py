@@ -30,7 +30,8 @@ def selection_rule(results: Results) -> str:
 def seeds_of(results: Results) -> str:
     """Return how many seeds the table has, and of how many planned ones where they are fewer."""
     count, planned = len(results.spec.seeds), len(results.spec.planned)
-    return f"{count} of {planned} planned seeds" if count < planned else f"{count} seed{'s' * (count > 1)}"
+    part = count < planned and not results.spec.other_seeds
+    return f"{count} of {planned} planned seeds" if part else f"{count} seed{'s' * (count > 1)}"
 
 
 def warnings(results: Results) -> list[str]:
