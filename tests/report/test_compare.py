@@ -93,6 +93,7 @@ def test_what_is_understood_of_the_file_is_shown_but_not_for_each_run(folder, mo
     assert "80 rows of 3 columns" not in said.err
 
 
+@pytest.mark.whole
 def test_the_page_stands_alone_and_says_which_network_is_the_best_by_validation(folder):
     text = (folder / "results/compare_houses/report.html").read_text()
     page = Page(text)

@@ -39,6 +39,7 @@ def test_a_run_goes_on_and_is_saved_though_nobody_takes_what_it_says(tmp_path, c
     assert "linear_probe epoch 3/3" in log.read_text()
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("cut", "code", "says"), [("pipe", SIGPIPE, []), ("full", 1, [FULL]), ("closed", 0, [])])
 @pytest.mark.parametrize("command", ["ls", "show", "evaluate", "table", "train"])
 def test_what_is_asked_for_its_output_ends_as_others_do(store, tmp_path, command, cut, code, says):

@@ -228,6 +228,7 @@ def test_a_figure_runs_from_nothing(place):
     assert "The paper" not in text
 
 
+@pytest.mark.whole
 def test_a_table_takes_the_figures_runs_and_is_marked(place, tmp_path, capfd):
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)
@@ -251,6 +252,7 @@ def test_a_table_takes_the_figures_runs_and_is_marked(place, tmp_path, capfd):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.whole
 def test_computed_tables_show_the_twins(place, tmp_path, capfd):
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)

@@ -154,6 +154,7 @@ def test_a_table_with_more_datasets_than_are_prepared_here_is_kept(tmp_path, mon
     assert line.endswith(": computed")
 
 
+@pytest.mark.whole
 def test_a_computed_table_of_other_settings_says_so_and_takes_no_place_but_one_of_its_own(
     tmp_path, monkeypatch, capsys
 ):

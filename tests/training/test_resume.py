@@ -124,6 +124,7 @@ def test_stopped_while_the_first_batch_of_an_epoch_is_read_it_takes_up_statistic
     assert_same(tmp_path / "runs", undisturbed(*RUNNING))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_signal_on_the_command_line_is_one_line_and_its_code(tmp_path, undisturbed, signum):
     overrides, log = [*SMALL, f"paths.runs={tmp_path / 'runs'}"], tmp_path / "log"
