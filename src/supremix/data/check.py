@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections import Counter
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -40,25 +42,23 @@ def _check_labels(data: Data, name: str, split: Split) -> None:
         raise UserError(f"{what} have the shape {y.shape}: give {shape}")
     if len(split.ids) != len(y):
         raise UserError(f"{what} are {len(y)}, and its ids {len(split.ids)}: give one id a row")
-    bad_N = ~np.isfinite(y) if y.ndim == 1 else ~np.isfinite(y).all(axis=1)
+    bad_N = _not_finite(y)
     if bad_N.any():
         more = f" and {bad_N.sum() - 1} more" if bad_N.sum() > 1 else ""
         raise UserError(f"{what} are not finite in row {split.ids[bad_N.argmax()]}{more}: leave these rows out")
 
 
 def _check_ids(data: Data) -> None:
-    ids_N = np.concatenate([np.asarray(getattr(data, name).ids).astype(np.str_) for name in SPLITS])
-    if len(np.unique(ids_N)) == len(ids_N):
+    ids_of = {name: np.asarray(getattr(data, name).ids).astype(np.str_).tolist() for name in SPLITS}
+    ids = [*chain.from_iterable(ids_of.values())]
+    if len({*ids}) == len(ids):
         return
-    place: dict[str, str] = {}
-    for name in SPLITS:
-        for key in map(str, getattr(data, name).ids):
-            if key in place:
-                raise UserError(
-                    f"{data.name}: two rows have the id {key!r}, of {place[key]} and {name}: give each row of the "
-                    "dataset an id of its own, and put it into one split"
-                )
-            place[key] = name
+    twice = next(key for key, count in Counter(ids).items() if count > 1)
+    first, second, *_ = (name for name, some in ids_of.items() for key in some if key == twice)
+    raise UserError(
+        f"{data.name}: two rows have the id {twice!r}, of {first} and {second}: give each row of the dataset an id of "
+        "its own, and put it into one split"
+    )
 
 
 def _check_inputs(data: Data, name: str, split: Split) -> None:
@@ -84,12 +84,17 @@ def check_finite(what: str, values: np.ndarray, split: Split) -> None:
         values: (N,) or (N, D).
         split: the rows they belong to.
     """
-    bad_N = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    bad_N = _not_finite(values)
     if bad_N.any():
         raise UserError(
             f"{what} of the row {split.ids[bad_N.argmax()]} and {bad_N.sum() - 1} more are not finite: "
             "check these rows at the source and prepare the data again; where they are sound, lower the learning rate"
         )
+
+
+def _not_finite(values: np.ndarray) -> np.ndarray:
+    """Return for each row (N,) whether one of its values is not finite."""
+    return ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
 
 
 def check_trainable(data: Data) -> None:

@@ -24,7 +24,7 @@ from supremix.settings.identity import config_hash
 from supremix.store.folders import ELSEWHERE, Store
 from supremix.store.records import Record, replace_json
 from supremix.suite.launchers import Launcher
-from supremix.suite.plan import plan
+from supremix.suite.plan import Checksums, plan
 from supremix.suite.run import read_finished, run_missing
 from supremix.suite.spec import Panel, Row, Spec
 
@@ -145,11 +145,11 @@ def _name(conf: Path, fixed: list[str], space: dict[str, Any], seeds: list[int])
     A choice counts with what its run reads: the code of a method of the user's own, the content of a file.
     """
     choices = [f"{key}={value}" for key, values in space.items() for value in getattr(values, "choices", ())]
-    ids = []
+    ids, known = [], Checksums()
     for choice in ([], *([choice] for choice in choices)):
         row = Row("all", "variant", choice)
         try:
-            cells = plan(_spec(Search("", fixed, space, seeds, ""), [row]), conf, fixed)
+            cells = plan(_spec(Search("", fixed, space, seeds, ""), [row]), conf, fixed, known)
         except MISTAKES:
             if not choice:
                 raise

@@ -115,15 +115,15 @@ def check_features(backbone: nn.Module, data: Data, seed: int, device: torch.dev
         device: on which it will be trained.
         trained: whether a stage trains it.
     """
-    key, mode, forms = "backbone.build", backbone.training, set[str]()
+    key, mode, forms = "backbone.build", backbone.training, list[Any]()
     backbone.to(device).eval()
     for name in SPLITS:
         split = getattr(data, name)
         row_B = np.arange(min(2, len(split)))
         x = to_device(data.to_input(split.fetch(row_B)), device)
-        if (form := str(forms_of(x))) in forms:
+        if (form := forms_of(x)) in forms:
             continue
-        forms.add(form)
+        forms.append(form)
         where = key if name == "train" else f"{key} on the {name} split"
         with naming(where), initialising(seed, "init", "backbone", "first call"), torch.set_grad_enabled(trained):
             h_BD, wanted = backbone(x), (len(row_B), backbone.out_dim)

@@ -11,13 +11,14 @@ from supremix.settings.compose import CONF, composed
 from supremix.settings.identity import config_hash, scientific
 from supremix.settings.overrides import written
 from supremix.settings.source import resolved
+from supremix.settings.targets import stable_name
 
 ORDER = ("dataset.recipe.", "dataset.", "")
 """What is set first: other settings refer to it, and follow."""
 OFF: tuple[tuple[Any, Any], ...] = ((None, {}), ({}, None))
 """Values that are written differently and mean the same."""
-OWN = "supremix.data.own."
-"""Begins the loaders of a user's own files, each in a module that is called as its group."""
+OWN = "dataset/own_"
+"""Begins the stable names of the loaders of a user's own files; their groups end them."""
 NO_CONFIG = (*MISTAKES, KeyError, TypeError, ValueError)
 """What a damaged config, or one that the configs at hand do not make, raises."""
 ELSEWHERE = ("paths", "trainer", "tracking", "rerun", "seed")
@@ -36,8 +37,8 @@ def overrides_of(folder: Path, science: dict[str, Any]) -> list[str] | None:
     try:
         run: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
         names = [run["dataset"]["name"]]
-        if (target := run["dataset"]["load"]["_target_"]).startswith(OWN):  # the dataset may have its file's name
-            names.append(target.removeprefix(OWN).partition(".")[0])
+        if (loader := stable_name(run["dataset"]["load"]["_target_"])).startswith(OWN):  # the name may be the file's
+            names.append(loader.removeprefix(OWN))
     except (OSError, *NO_CONFIG):
         return None
     return next(filter(None, (_overrides(run, dataset, science) for dataset in names)), None)

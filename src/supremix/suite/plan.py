@@ -47,13 +47,14 @@ class Cell:
         return " · ".join(part for part in (self.row, self.panel, f"seed {self.seed}") if part)
 
 
-def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
+def plan(spec: Spec, conf: Path, overrides: list[str], known: "Checksums | None" = None) -> list[Cell]:
     """Return every cell of the table.
 
     Args:
         spec: the table.
         conf: the config folder.
         overrides: the user's, after the table's own; UserError for one that would do nothing.
+        known: checksums of the plans before, which this one reads and adds to; None reads its own.
     """
     for override in overrides:
         if key_of(override) == "seed":
@@ -62,7 +63,7 @@ def plan(spec: Spec, conf: Path, overrides: list[str]) -> list[Cell]:
     cfgs = [composed(conf, line) for line in lines]
     _check_added(overrides, cfgs)
     cells: list[Cell] = []
-    checksums = Checksums()
+    checksums = known or Checksums()
     for (panel, row), line, cfg in zip(spec.cells(), lines, cfgs, strict=True):
         sums, absent = checksums.all(cfg)
         dataset, hint = absent or (cfg.dataset.name, None)
