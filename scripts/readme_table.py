@@ -42,7 +42,8 @@ def table(index: str) -> str:
             numbers[state].append(number)
     missing = [f"{number} (in part)" if number in numbers["shown"] else number for number in numbers["missing"]]
     lines += ["", "Ours is set beside the best other row that is no reference, in percent of that row's error."]
-    lines += ["The paper's order holds against a row where the 95 % paired interval over seeds is on its side of zero."]
+    lines += ["The paper's order is reproduced against a row where the 95 % paired interval over seeds is on its side"]
+    lines += ["of zero, contradicted where it is on the other."]
     lines += [f"Tables {' and '.join(numbers['computed'])} are computed from manifests and configs."]
     return "\n".join([*lines, f"Missing, since their data is not at hand: tables {', '.join(missing)}."])
 

@@ -7,6 +7,8 @@ from supremix.suite.spec import Gain, Panel
 from supremix.tables.cells import MISSING
 from supremix.tables.results import Results
 
+UNHAD = "cannot be had without its data"
+
 
 @dataclass(frozen=True)
 class Gained:
@@ -61,10 +63,11 @@ def paper_gain(results: Results, panel: Panel, gain: Gain) -> str | None:
 
 
 def verdict(results: Results, panel: Panel) -> str:
-    """Return whether the paper's order of the gain's row and the rows beside it holds over these seeds.
+    """Return whether the paper's order of the gain's row and the rows beside it is reproduced over these seeds.
 
-    It holds against a row where the 95 % paired interval is on the paper's side of zero. An empty text where the
-    panel has no gain or the paper no values.
+    Against a row it is reproduced where the 95 % paired interval is on the paper's side of zero, contradicted where it
+    is on the other side, and inside the noise where it holds zero. It cannot be had without the panel's data. An empty
+    text where the panel has no gain or the paper no values.
     """
     gain, column = results.spec.gain_of(panel), results.spec.gain_column(panel)
     if gain is None or (ours := _of_paper(results, panel, gain.row)) is None:
@@ -72,14 +75,14 @@ def verdict(results: Results, panel: Panel) -> str:
     bases = {name: _of_paper(results, panel, name) for name in gain.against}
     claimed = {name: ours - base for name, base in bases.items() if base is not None and base != ours}
     if any(results.mean(panel, name, column) is None for name in (gain.row, *claimed)):
-        return MISSING
+        return UNHAD if results.spec.preparation(panel).keys() & results.unprepared.keys() else MISSING
     held: dict[bool | None, list[str]] = {True: [], None: [], False: []}
     for name, difference in claimed.items():
         found = paired(results.of(panel, gain.row, column), results.of(panel, name, column))
         undecided = found is None or found.noise
         held[None if undecided or found is None else (found.mean < 0) == (difference < 0)].append(name)
-    words = {True: "holds against", None: "open against", False: "reversed against"}
-    return "; ".join(f"{words[kind]} {' and '.join(names)}" for kind, names in held.items() if names)
+    words = {True: "reproduced", None: "inside the noise", False: "contradicted"}
+    return "; ".join(f"against {' and '.join(names)} {words[kind]}" for kind, names in held.items() if names)
 
 
 def _of_paper(results: Results, panel: Panel, name: str) -> float | None:
