@@ -120,16 +120,16 @@ def content(folder: Path) -> dict[str, Any]:
     import numpy as np
     from safetensors.numpy import load_file
 
-    found: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     for done in sorted((folder / "runs").rglob("DONE")):
         for path in sorted(done.parent.iterdir()):
             name = str(path.relative_to(folder))
             if path.suffix in (".npz", ".safetensors"):
                 arrays = np.load(path) if path.suffix == ".npz" else load_file(path)
-                found |= {f"{name}:{key}": (str(arrays[key].dtype), arrays[key].tobytes()) for key in arrays}
+                parts |= {f"{name}:{key}": (str(arrays[key].dtype), arrays[key].tobytes()) for key in arrays}
             elif path.name == "history.csv":
-                found[name] = path.read_text()
-    return found | {name: (folder / "table" / name).read_text() for name in ("table.md", "table.csv", "table.tex")}
+                parts[name] = path.read_text()
+    return parts | {name: (folder / "table" / name).read_text() for name in ("table.md", "table.csv", "table.tex")}
 
 
 def compare(folder: Path, alone: Path) -> dict[str, Any]:

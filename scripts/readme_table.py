@@ -17,12 +17,12 @@ COLUMNS = {
 def panels(index: str) -> list[dict[str, str]]:
     """Return the lines of the index's table by column; a panel without the name of its table has the one above it."""
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in index.splitlines() if line[:1] == "|"]
-    found: list[dict[str, str]] = []
+    rows: list[dict[str, str]] = []
     for cells in lines[2:]:
         panel = dict(zip(lines[0], cells, strict=True))
-        panel["table"] = panel["table"] or found[-1]["table"]
-        found.append(panel)
-    return found
+        panel["table"] = panel["table"] or rows[-1]["table"]
+        rows.append(panel)
+    return rows
 
 
 def table(index: str) -> str:

@@ -111,14 +111,14 @@ def measure_probe(rounds: int = 5) -> dict:
 def table(measured: dict) -> str:
     """The measurement as text."""
     rows, lines = measured["rows"], []
-    for device, found in measured["by_device"].items():
+    for device, result in measured["by_device"].items():
         lines += [
             f"Linear probe, {rows['train']} × {measured['width']} features, {measured['epochs']} epochs, batch "
             f"{measured['batch']}, {device}, {measured['threads']} threads",
-            f"  fit           {found['seconds']:10.1f} s",
-            f"  … and ridge   {found['stage_seconds']:10.1f} s    ({found['cpu_seconds']:.1f} s of the processor)",
+            f"  fit           {result['seconds']:10.1f} s",
+            f"  … and ridge   {result['stage_seconds']:10.1f} s    ({result['cpu_seconds']:.1f} s of the processor)",
             "  ratio         {:10.2f} ×   ({:.2f} to {:.2f}) of a DataLoader's epoch to ours".format(
-                found["ratio"], *found["ratio_range"]
+                result["ratio"], *result["ratio_range"]
             ),
         ]
     return "\n".join(lines)

@@ -44,11 +44,11 @@ def run(options: argparse.Namespace) -> int:
     from supremix.settings.overrides import spelt
 
     launcher, options.overrides = shared.launcher_of(options)
-    found = inspect(options.file, *as_configured(options))
-    understood = described(found, options.file)
+    inspection = inspect(options.file, *as_configured(options))
+    understood = described(inspection, options.file)
     print("\n".join(understood), flush=True)
     name = Path(options.file).stem
-    line = [f"dataset={found.kind}", *map(spelt, file_and_label(options)), *options.overrides]
+    line = [f"dataset={inspection.kind}", *map(spelt, file_and_label(options)), *options.overrides]
     title = f"{name}: {', '.join(options.label)}"
     if len(options.label) > 1:
         title += ", means over labels in standard deviations"

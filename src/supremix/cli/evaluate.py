@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     for name, folder in zip(options.runs, runs, strict=True):
         if folder.resolve().parent != store.root.resolve():
             raise UserError(f"{name}: not in {store.root}: name its store by --store {folder.parent}")
-    ids = [folder.name for folder in runs] or [one.id for one in stored_runs(store) if one.state == "finished"]
+    ids = [folder.name for folder in runs] or [run.id for run in stored_runs(store) if run.state == "finished"]
     count, changed = evaluate(store, ids) if ids else (0, 0)
     print(f"{options.store}: {count} runs evaluated, {changed} records changed")
     return 0

@@ -41,14 +41,14 @@ def run(options: argparse.Namespace) -> int:
     if layout.label is None:
         print("\n".join([*columns_alone(options.file, layout), "", "name the column to predict: --label COLUMN"]))
         return 0
-    found = inspect(options.file, layout, plan)
+    inspection = inspect(options.file, layout, plan)
     rest = [*file_and_label(options), *options.overrides]
-    print("\n".join(described(found, options.file)))
-    print(f"train:\n  {shlex.join(['supremix', 'train', f'dataset={found.kind}', *rest])}")
+    print("\n".join(described(inspection, options.file)))
+    print(f"train:\n  {shlex.join(['supremix', 'train', f'dataset={inspection.kind}', *rest])}")
     if options.problems:
         with writing_to(options.problems, "give a path that can be written"):
-            report_rows(found.problems).to_csv(options.problems, index=False)
-        print(f"\n{len(found.problems):,} problems: {options.problems}")
+            report_rows(inspection.problems).to_csv(options.problems, index=False)
+        print(f"\n{len(inspection.problems):,} problems: {options.problems}")
     return 0
 
 

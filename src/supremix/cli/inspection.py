@@ -60,23 +60,23 @@ def inspect(path: str, layout: Layout, plan: Plan) -> Inspection:
     roles = {name: "label" if name in rows.labels else "no input" for name in rows.frame.columns}
     roles |= dict.fromkeys(rows.inputs, "")
     labels = dict(zip(rows.labels, rows.y.reshape(len(rows.y), -1).T, strict=True))
-    found = Inspection(kind, [*rows.facts, fact], _columns(rows.frame, kinds, roles), labels, [*rows.problems])
+    inspection = Inspection(kind, [*rows.facts, fact], _columns(rows.frame, kinds, roles), labels, [*rows.problems])
     if kind == "table":
-        found.problems += kinds.problems
-        found.facts += kinds.in_words()
-        found.settings |= _given_away(rows, kinds, labels)
+        inspection.problems += kinds.problems
+        inspection.facts += kinds.in_words()
+        inspection.settings |= _given_away(rows, kinds, labels)
     elif kind in ("images", "volumes", "signals") and (column := path_column(rows, None, ENDINGS[kind])) is not None:
         there = located(rows.frame[column].tolist(), rows.sheet.path.parent)
-        found.problems += [
+        inspection.problems += [
             Problem(str(place), f"no file at the path in {column!r}", str(cell), True)
             for place, cell, path_ in zip(rows.frame.index, rows.frame[column], there, strict=True)
             if path_ is None
         ]
-    found.facts.append(compared_by(rows.label, rows.labels, rows.y, plan)[2])
+    inspection.facts.append(compared_by(rows.label, rows.labels, rows.y, plan)[2])
     if plan.target_transform == "none" and rows.y.ndim == 1 and skewed(rows.y):
         name = "log" if rows.y.min() >= 0 else "quantile"
-        found.settings[f"dataset.target_transform={name}"] = "skewed labels: keep it where it validates better"
-    return found
+        inspection.settings[f"dataset.target_transform={name}"] = "skewed labels: keep it where it validates better"
+    return inspection
 
 
 ENDINGS = {"images": IMAGES, "volumes": VOLUMES, "signals": SIGNALS}
@@ -172,22 +172,22 @@ def _bar(share: float) -> str:
     return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
 
 
-def described(found: Inspection, path: str) -> list[str]:
+def described(inspection: Inspection, path: str) -> list[str]:
     """Return all of it as the lines of a page."""
     parts: list[tuple[str, list[str]]] = [
-        (path, found.facts),
-        ("columns", table_lines(found.columns)),
-        *((_labels_in_words(name, found), histogram(y_N)) for name, y_N in found.labels.items()),
-        ("problems", summary(found.problems) or ["none"]),
+        (path, inspection.facts),
+        ("columns", table_lines(inspection.columns)),
+        *((_labels_in_words(name, inspection), histogram(y_N)) for name, y_N in inspection.labels.items()),
+        ("problems", summary(inspection.problems) or ["none"]),
     ]
-    if found.settings:
-        parts.append(("suggested", [f"{setting}: {why}" for setting, why in found.settings.items()]))
+    if inspection.settings:
+        parts.append(("suggested", [f"{setting}: {why}" for setting, why in inspection.settings.items()]))
     return [line for title, lines in parts for line in [f"{title}:", *(f"  {line}" for line in lines), ""]]
 
 
-def _labels_in_words(name: str, found: Inspection) -> str:
-    of = "" if len(found.labels) == 1 else f" {name!r}"
-    return f"labels{of} of {len(found.labels[name]):,} usable rows"
+def _labels_in_words(name: str, inspection: Inspection) -> str:
+    of = "" if len(inspection.labels) == 1 else f" {name!r}"
+    return f"labels{of} of {len(inspection.labels[name]):,} usable rows"
 
 
 def report_rows(problems: Sequence[Problem]) -> "pd.DataFrame":

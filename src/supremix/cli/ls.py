@@ -39,10 +39,10 @@ def run(options: argparse.Namespace) -> int:
 
     wanted = filters_of(options.overrides)
     store = Store(options.store)
-    runs = [one for one in stored_runs(store) if matches(one, wanted)]
-    runs.sort(key=lambda one: when(store.run(one.id)))
+    runs = [run for run in stored_runs(store) if matches(run, wanted)]
+    runs.sort(key=lambda run: when(store.run(run.id)))
     told_apart = differing(runs)
-    lines = [columns(one, told_apart.get(one.id, "")) for one in runs]
+    lines = [columns(run, told_apart.get(run.id, "")) for run in runs]
     if sys.stdout.isatty():
         print_table(COLUMNS, lines, right=("seed", "test MAE"), wrapped=("note",))
         print(f"{len(lines)} runs in {options.store}")
@@ -77,16 +77,16 @@ def differing(runs: list["Stored"]) -> dict[str, str]:
     from supremix.suite.swept import ABSENT, swept_among
 
     kinds: dict[tuple[str, ...], list[Any]] = {}
-    for one in runs:
-        if "config" in one.record:
-            kinds.setdefault(tuple(one.record[key] for key in FILTERS[:3]), []).append(one.record)
-    found = {}
+    for run in runs:
+        if "config" in run.record:
+            kinds.setdefault(tuple(run.record[key] for key in FILTERS[:3]), []).append(run.record)
+    settings = {}
     for swept in map(swept_among, kinds.values()):
         for values, record in swept.points:
             assert record is not None
             pairs = [f"{key}={value}" for key, value in zip(swept.keys, values, strict=True) if value != ABSENT]
-            found[record["id"]] = " ".join(pairs[:SETTINGS_SHOWN] + ["…"] * (len(pairs) > SETTINGS_SHOWN))
-    return found
+            settings[record["id"]] = " ".join(pairs[:SETTINGS_SHOWN] + ["…"] * (len(pairs) > SETTINGS_SHOWN))
+    return settings
 
 
 def columns(run: "Stored", settings: str) -> tuple[str, ...]:

@@ -129,10 +129,10 @@ def metrics(record: dict[str, Any]) -> list[str]:
     return lines
 
 
-def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+def differences(record: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Return a line for each setting in which two runs differ."""
     from supremix.settings.repeat import flat
 
-    a, b = flat(one["config"]), flat(other["config"])
+    a, b = flat(record["config"]), flat(other["config"])
     keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
     return [f"{key}: {a.get(key, '–')} → {b.get(key, '–')}" for key in keys] or ["the settings are the same"]

@@ -46,9 +46,9 @@ def _evaluate_run(directory: Path) -> bool:
     record = read_record(directory, metrics=False)
     path = directory / "predictions.npz"
     with reading(path, "its predictions"):
-        found = without_nan(measured(load_arrays(path, lambda name: not name.endswith("_id"))))
-    if all(record.get(key) == value for key, value in found.items()):
+        measures = without_nan(measured(load_arrays(path, lambda name: not name.endswith("_id"))))
+    if all(record.get(key) == value for key, value in measures.items()):
         return False
     with writing_to(directory, ELSEWHERE):
-        replace_json(directory / "record.json", record | found | {"evaluated": present_code()})
+        replace_json(directory / "record.json", record | measures | {"evaluated": present_code()})
     return True

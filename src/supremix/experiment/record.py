@@ -108,12 +108,12 @@ def constant_mae(data: Data) -> float:
 
 def doubts(report: Record) -> list[str]:
     """Return what a network's run says at its end of its own worth: a choice by nothing, nothing learnt."""
-    selection, found = report["selection"], []
+    selection, texts = report["selection"], []
     if selection is None:
         return []
     run = f"dataset={report['dataset']} method={report['method']} seed={report['seed']}"
     if selection.get("undefined"):
-        found.append(
+        texts.append(
             f"{run}: the validation {selection['metric']} was undefined in every epoch, since the predictions were all "
             "equal, so the last epoch counts as the best: lower the learning rate, or choose by protocol.select=mae"
         )
@@ -121,11 +121,11 @@ def doubts(report: Record) -> list[str]:
     if mae >= LEARNT_BELOW * constant:
         unscaled = report["config"]["dataset"].get("scaling", "standard") != "standard"  # texts have one fixed unit
         way_out = "set dataset.scaling=standard, train longer" if unscaled else "train longer"
-        found.append(
+        texts.append(
             f"{run}: nothing was learnt: the validation MAE is {mae:.4g}, and that of a constant, the mean or median "
             f"of the training labels, {constant:.4g}: {way_out}, change the rate, or check inputs and labels"
         )
-    return found
+    return texts
 
 
 def environment(fabric: Fabric) -> dict[str, Any]:

@@ -105,9 +105,9 @@ def _program(graph: Graph, example: dict[str, torch.Tensor]) -> Any:
 
 def _difference(graph: Graph, run: Run, inputs: dict[str, torch.Tensor], spread: list[float]) -> float:
     """Return the largest difference between what two ways make of inputs, as a part of the outputs' spread."""
-    found = run({name: value.numpy() for name, value in inputs.items()})
-    pairs = zip(found, _outputs(graph, inputs), spread, strict=True)
-    return max(float(np.abs(np.asarray(one) - other).max()) / scale for one, other, scale in pairs)
+    outputs = run({name: value.numpy() for name, value in inputs.items()})
+    pairs = zip(outputs, _outputs(graph, inputs), spread, strict=True)
+    return max(float(np.abs(np.asarray(output) - other).max()) / scale for output, other, scale in pairs)
 
 
 @torch.inference_mode()

@@ -113,9 +113,9 @@ def _read_file(split: str, path: Path, tokenise: Tokenise) -> Iterator[Pair | Fi
     if missing == ["score"]:
         raise UserError(f"{path}: no column score, so its labels are hidden: get the {split} split with them")
     if missing:
-        found = ", ".join(names)[:100]
+        shown = ", ".join(names)[:100]
         raise UserError(
-            f"{path}: no column {', '.join(missing)} in its first line ({found}): is it one of STS-B's files?"
+            f"{path}: no column {', '.join(missing)} in its first line ({shown}): is it one of STS-B's files?"
         )
     if lines and not lines[-1]:
         lines.pop()  # after the last line's end

@@ -68,7 +68,7 @@ def _fault(rest: str) -> str | None:
     words = re.split(r"[_.-]", PLACE.sub("", rest))
     # A word and its number may stand apart, as in ses-3.
     named = [WORD_FOR_VISIT.fullmatch(word) for word in [*words, *map("_".join, pairwise(words))]]
-    visits = [found["visit"] for found in [*places, *named] if found and found["visit"] != VISIT]
+    visits = [match["visit"] for match in [*places, *named] if match and match["visit"] != VISIT]
     if visits:
         return f"scan of another visit than the first ({visits[0]}; the first imaging visit is {VISIT})"
     other = next((word for word in words if OTHER_IMAGES.fullmatch(word)), None)

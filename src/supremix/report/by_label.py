@@ -104,12 +104,12 @@ def _rows(run: Run, split: str, shot: str) -> int:
 
 def _counts(runs: Sequence[Run]) -> dict[str, str]:
     """Return shot → its name, with the number of test rows where that is the same in all runs; of shots with rows."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for shot in SHOTS:
         counts = {_rows(run, "test", shot) for run in runs}
         if any(counts):
-            found[shot] = f"test, {shot}" + (f" ({counts.pop()} rows)" if len(counts) == 1 else "")
-    return found
+            names[shot] = f"test, {shot}" + (f" ({counts.pop()} rows)" if len(counts) == 1 else "")
+    return names
 
 
 def _mean(values: Sequence[float | None]) -> str:
@@ -119,16 +119,16 @@ def _mean(values: Sequence[float | None]) -> str:
 
 def _ranges(runs: Sequence[Run], store: Store) -> list[Range]:
     """Return the errors of runs together; nothing where none has its predictions."""
-    found = []
+    outcomes = []
     for run in runs:
         if run.folder is not None:
             try:
-                found.append(outcome(run.record, run.folder, store)[:2])
+                outcomes.append(outcome(run.record, run.folder, store)[:2])
             except UserError:  # which is said where the run is shown
                 continue
-    if not found:
+    if not outcomes:
         return []
-    y_N, prediction_N = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    y_N, prediction_N = (np.concatenate(arrays) for arrays in zip(*outcomes, strict=True))
     return error_by_label(y_N, prediction_N)
 
 

@@ -44,14 +44,14 @@ def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
     tables = [results for results in extended_tables(conf, out, size) if _networks(results)]
     if not tables:
         return None
-    synthetic = ["**Synthetic data**: made by a generator.", ""] if any(one.synthetic for one in tables) else []
+    synthetic = ["**Synthetic data**: made by a generator.", ""] if any(results.synthetic for results in tables) else []
     networks = [_networks(results) for results in tables]
     rows = dict.fromkeys(name for means in networks for name in means)
     above = {row: [_above(means, row) for means in networks] for row in rows}
-    found = [differences(results, _panel(results)) for results in tables]
+    comparisons = [differences(results, _panel(results)) for results in tables]
     parts = [
-        _answer(tables, found, above),
-        _by_dataset(tables, found),
+        _answer(tables, comparisons, above),
+        _by_dataset(tables, comparisons),
         _by_method(tables, above),
         _left_out(tables, above),
     ]
@@ -61,13 +61,13 @@ def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
     return out / PAGE
 
 
-def _answer(tables: list[Results], found: list[Differences], above: Above) -> list[str]:
+def _answer(tables: list[Results], comparisons: list[Differences], above: Above) -> list[str]:
     """Return a line with the steadiest network, and one with those that are below Vanilla beyond the noise."""
     steadiest = _steadiest(above)[0]
     known = [value for value in above[steadiest] if value is not None]
     below = []
-    for results, differing in zip(tables, found, strict=True):
-        beside = differing.beside[str(results.spec.against)]
+    for results, comparison in zip(tables, comparisons, strict=True):
+        beside = comparison.beside[str(results.spec.against)]
         apart = [row for row in _networks(results) if row in beside and beside[row].p < DECIDED]
         below += [f"{row} ({results.spec.title})" for row in apart if beside[row].seeds.mean < 0]
     return [
@@ -78,7 +78,7 @@ def _answer(tables: list[Results], found: list[Differences], above: Above) -> li
     ]
 
 
-def _by_dataset(tables: list[Results], found: list[Differences]) -> list[str]:
+def _by_dataset(tables: list[Results], comparisons: list[Differences]) -> list[str]:
     """Return a line for each table: its best reference, Vanilla, best network, and best row of ours."""
     head = [
         "table",
@@ -90,7 +90,7 @@ def _by_dataset(tables: list[Results], found: list[Differences]) -> list[str]:
         "difference to the best other network",
     ]
     lines = ["## By dataset", "", *md_head(head, numbers=False)]
-    for results, differing in zip(tables, found, strict=True):
+    for results, comparison in zip(tables, comparisons, strict=True):
         panel = _panel(results)
         means = _networks(results)
         kinds = {row.name: row.kind for row in results.spec.rows_of(panel)}
@@ -98,8 +98,8 @@ def _by_dataset(tables: list[Results], found: list[Differences]) -> list[str]:
         lowest, ours = best(means), best({name: mean for name, mean in means.items() if kinds[name] == "ours"})
         against = str(results.spec.against)
         cells = [_named(results, best(references)), _shown(results, against), _named(results, lowest)]
-        cells += [_difference(results, differing.beside[against].get(str(lowest))), _named(results, ours)]
-        cells.append(_difference(results, differing.beside[BEST].get(str(ours))))
+        cells += [_difference(results, comparison.beside[against].get(str(lowest))), _named(results, ours)]
+        cells.append(_difference(results, comparison.beside[BEST].get(str(ours))))
         title = f"[{results.spec.title}]({results.spec.name}/table.md), {metric_of(results, panel)}"
         lines.append(md_line([title, *cells]))
     return lines
@@ -169,10 +169,10 @@ def _named(results: Results, row: str | None) -> str:
     return NOTHING if row is None else f"{row}: {_shown(results, row)}"
 
 
-def _difference(results: Results, one: Difference | None) -> str:
-    if one is None:
+def _difference(results: Results, difference: Difference | None) -> str:
+    if difference is None:
         return NOTHING
     digits = digits_of(results, _panel(results), results.spec.gain_column(_panel(results))) + 1
-    other = "" if one.other == results.spec.against else f" to {one.other}"
-    star = " \\*" if one.p < DECIDED else ""
-    return f"{signed(one.seeds.mean, digits)}{other}, p {one.p:.2g}{star}"
+    other = "" if difference.other == results.spec.against else f" to {difference.other}"
+    star = " \\*" if difference.p < DECIDED else ""
+    return f"{signed(difference.seeds.mean, digits)}{other}, p {difference.p:.2g}{star}"

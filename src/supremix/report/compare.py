@@ -145,7 +145,7 @@ def of_methods(spec: Spec, methods: list[str], conf: Path, overrides: list[str])
         kind = "baseline" if method.estimator is None else "reference"
         ways = {name: []} if method.loss is None else {f"{name}, {how}": [way] for how, way in PROTOCOLS.items()}
         more += [Row(row, kind, [f"method={name}", *way]) for row, way in ways.items()]
-    pairs = [(one.name, other.name) for one in more for other in kept if "reference" not in (one.kind, other.kind)]
+    pairs = [(row.name, other.name) for row in more for other in kept if "reference" not in (row.kind, other.kind)]
     return replace(spec, rows=[*kept, *more], comparisons=[*spec.comparisons, *pairs])
 
 
@@ -226,8 +226,8 @@ def rendered(results: Results, panel: Panel) -> list[str]:
     """Return a panel of a table and what is said under it, as parts of a page."""
     lines = [cells.line(results, panel, row) for row in results.spec.rows_of(panel)]
     table = html.table(cells.header(results, panel), [[*map(plain, line)] for line in lines])
-    said = (*statements.under(results, panel), *made_by(results.codes), *statements.details(results, panel))
-    texts = [*map(plain, said)]
+    notes = (*statements.under(results, panel), *made_by(results.codes), *statements.details(results, panel))
+    texts = [*map(plain, notes)]
     more = texts[SAID_AT_ONCE:]
     return [
         table,

@@ -27,11 +27,11 @@ def groups(runs: Sequence[Run]) -> dict[str, list[Group]]:
     for run in runs:
         of_name = together.setdefault((run.task, run.name), {})
         of_name.setdefault(run.settings, []).append(run)
-    found: dict[str, list[Group]] = {}
+    by_task: dict[str, list[Group]] = {}
     for (task, name), of_name in together.items():
         chosen = min(of_name.values(), key=lambda some: (-len(some), _mean(some)))
-        found.setdefault(task, []).append(Group(name, chosen))
-    return {task: sorted(some, key=lambda group: _mean(group.runs)) for task, some in found.items()}
+        by_task.setdefault(task, []).append(Group(name, chosen))
+    return {task: sorted(some, key=lambda group: _mean(group.runs)) for task, some in by_task.items()}
 
 
 def _mean(runs: Sequence[Run]) -> float:

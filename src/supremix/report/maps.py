@@ -104,7 +104,7 @@ def _map_of(name: str, run: Run) -> Map:
         rows = len(features.y_N)
         order_N = np.argsort(features.y_N, kind="stable")
         at_N = order_N[np.unique(np.linspace(0, rows - 1, min(rows, ROWS_AT_MOST)).round().astype(int))]
-        ids = [str(one) for one in arrays["test_id"][at_N]]
+        ids = [*map(str, arrays["test_id"][at_N])]
         prediction_N = arrays["test_best"].reshape(rows, -1)[at_N, 0]
         xy_N2 = on_a_plane(features.features_ND[at_N])
     return Map(name, first_target(run.record), ids, features.y_N[at_N], prediction_N, xy_N2, rows)
@@ -114,30 +114,30 @@ def _pictures(drawn: Sequence[Map]) -> list[str]:
     """Return the maps of a dataset and the legend of their labels, which they share."""
     if not drawn:
         return []
-    edges = np.linspace(min(one.y_N.min() for one in drawn), max(one.y_N.max() for one in drawn), SHADES + 1)
+    edges = np.linspace(min(map_.y_N.min() for map_ in drawn), max(map_.y_N.max() for map_ in drawn), SHADES + 1)
     swatches = "".join(
         f'<li><svg viewBox="0 0 12 12" width="12" aria-hidden="true"><circle class="c{shade}" cx="6" cy="6"/></svg> '
         f"{low:.4g} to {high:.4g}</li>"
         for shade, (low, high) in enumerate(pairwise(edges))
     )
     legend = f'<p>{escape(drawn[0].label)}, the lighter and larger the higher:</p><ul class="legend">{swatches}</ul>'
-    return [legend, *(_picture(one, edges) for one in drawn)]
+    return [legend, *(_picture(map_, edges) for map_ in drawn)]
 
 
-def _picture(one: Map, edges: np.ndarray) -> str:
-    low_2, high_2 = one.xy_N2.min(axis=0), one.xy_N2.max(axis=0)
-    places_N2 = RIM + (one.xy_N2 - low_2) / np.where(high_2 > low_2, high_2 - low_2, 1.0) * (SIZE - 2 * RIM)
-    shade_N = np.searchsorted(edges[1:-1], one.y_N, side="right")
+def _picture(map_: Map, edges: np.ndarray) -> str:
+    low_2, high_2 = map_.xy_N2.min(axis=0), map_.xy_N2.max(axis=0)
+    places_N2 = RIM + (map_.xy_N2 - low_2) / np.where(high_2 > low_2, high_2 - low_2, 1.0) * (SIZE - 2 * RIM)
+    shade_N = np.searchsorted(edges[1:-1], map_.y_N, side="right")
     dots = "".join(
         f'<circle class="c{shade}" cx="{x:.0f}" cy="{SIZE - y:.0f}" data-row="{escape(name)}" '
-        f'data-says="{escape(f"row {name}: {one.label} {label:.4g}, predicted {value:.4g}")}"/>'
+        f'data-says="{escape(f"row {name}: {map_.label} {label:.4g}, predicted {value:.4g}")}"/>'
         for shade, (x, y), name, label, value in zip(
-            shade_N, places_N2, one.ids, one.y_N, one.prediction_N, strict=True
+            shade_N, places_N2, map_.ids, map_.y_N, map_.prediction_N, strict=True
         )
     )
-    rows = f"{len(one.ids)} of {one.rows} test rows" if len(one.ids) < one.rows else f"{one.rows} test rows"
-    about = f"{one.name}: {rows} by their features, shaded by {one.label}"
+    rows = f"{len(map_.ids)} of {map_.rows} test rows" if len(map_.ids) < map_.rows else f"{map_.rows} test rows"
+    about = f"{map_.name}: {rows} by their features, shaded by {map_.label}"
     drawing = (
         f'<svg class="picks map" viewBox="0 0 {SIZE} {SIZE}" width="{SIZE}" role="img" aria-label="{escape(about)}">'
     )
-    return html.figure(f"{drawing}{dots}</svg>", f"{one.name}, {rows}", SIZE)
+    return html.figure(f"{drawing}{dots}</svg>", f"{map_.name}, {rows}", SIZE)

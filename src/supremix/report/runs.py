@@ -65,18 +65,18 @@ def report(what: Path, store: Store, out: Path) -> list[str]:
 
 def _tables(gathered: Gathered) -> dict[str, list[str]]:
     """Return title → parts, of rendered tables; what has no finished run is folded."""
-    found = {}
+    tables = {}
     for title, table in gathered.tables.items():
         if isinstance(table, list):
-            found[title] = [html.table(table[0], table[1:])]
+            tables[title] = [html.table(table[0], table[1:])]
             continue
         panels = table.spec.panels
         parts = [html.paragraph(plain(text)) for text in _above(table)]
         for panel in panels:
             parts += [html.subheading(panel.name)] * bool(panel.name) + rendered(table, panel)
         begun = any(table.finished(panel, row.name) for panel in panels for row in table.spec.rows_of(panel))
-        found[title] = parts if begun else [html.folded(PLANNED, parts)]
-    return found
+        tables[title] = parts if begun else [html.folded(PLANNED, parts)]
+    return tables
 
 
 def _table(runs: Sequence[Run], linked: Collection[str]) -> list[str]:

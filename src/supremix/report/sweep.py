@@ -62,11 +62,11 @@ def means_of(swept: Swept, at: Sequence[int]) -> dict[Values, tuple[float, int]]
         swept: the runs; those whose metric is undefined are left out.
         at: positions of the settings.
     """
-    found: dict[Values, list[float]] = defaultdict(list)
+    metrics: dict[Values, list[float]] = defaultdict(list)
     for values, record in swept.points:
         if record is not None and (value := swept.value(record, "val")) is not None:
-            found[tuple(values[i] for i in at)].append(value)
-    return {values: (float(np.mean(some)), len(some)) for values, some in found.items()}
+            metrics[tuple(values[i] for i in at)].append(value)
+    return {values: (float(np.mean(some)), len(some)) for values, some in metrics.items()}
 
 
 def _map(swept: Swept, at: Sequence[int]) -> str:

@@ -114,11 +114,11 @@ def values(what: Search, rows: dict[int, list[str]], conf: Path, launcher: Launc
     cells, store, failed = run_missing(spec, conf, launcher, what.overrides)
     for line in failed:
         log.info("%s", line)
-    found = {}
+    means = {}
     for number in rows:
         records, _ = read_finished(store, [cell for cell in cells if cell.row == f"trial {number}"])
-        found[number] = _value([record for _, record in records], what)
-    return found
+        means[number] = _value([record for _, record in records], what)
+    return means
 
 
 def _rows(batch: "list[AnyTrial]") -> dict[int, list[str]]:

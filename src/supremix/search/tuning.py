@@ -39,14 +39,14 @@ def tune(table: str, conf: Path, launcher: Launcher, overrides: list[str], at_on
     """
     path = specification(conf, "table", table)
     with reading(conf / "table" / SPACES, "table") as rules:
-        spec, found = load(path), {}
+        spec, tuned = load(path), {}
         for row in spec.rows:
             if space := rules["rows"].get(row.name):
-                found[row.name] = _tuned(spec, row, space, rules, conf, launcher, overrides, at_once)
+                tuned[row.name] = _tuned(spec, row, space, rules, conf, launcher, overrides, at_once)
     target = path.parent / TUNED
     header = HEADER.format(name=table, trials=rules["trials"], seeds=", ".join(map(str, rules["seeds"])))
     with replacing(target) as scratch:
-        text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=1000)
+        text = yaml.safe_dump(tuned, sort_keys=False, allow_unicode=True, width=1000)
         (scratch / path.name).write_text(header + text, encoding="utf-8")
     return target / path.name
 

@@ -146,8 +146,8 @@ def _check_regression(settings: Settings, regression: Regression) -> None:
             f"{key}.regularisers act on features, which protocol={protocol.name} keeps as they are: use "
             "protocol=finetune, or end_to_end without pre-training"
         )
-    for name, one in (regression.regularisers or {}).items():
-        if one.loss["_target_"] == NONLINEAR and settings.trainer.precision == "16-mixed":
+    for name, regulariser in (regression.regularisers or {}).items():
+        if regulariser.loss["_target_"] == NONLINEAR and settings.trainer.precision == "16-mixed":
             raise UserError(
                 f"{key}.regularisers.{name}: the gradient of RankSim is not in proportion to the loss, so that the "
                 "scaling of trainer.precision=16-mixed takes it away: use bf16-mixed or 32-true"

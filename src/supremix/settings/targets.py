@@ -59,17 +59,17 @@ def users_files(module: ModuleSpec) -> set[Path]:
 def _registered(target: str) -> str:
     """Return the registered name, with the rest of the address, such as a class method."""
     parts, attributes = target.split("."), list[str]()
-    found: Any = None
+    item: Any = None
     while parts:
         try:
-            found = import_module(".".join(parts))
+            item = import_module(".".join(parts))
             break
         except ImportError:
             attributes.insert(0, parts.pop())
     for index, attribute in enumerate(attributes, 1):
-        found = getattr(found, attribute, None)
+        item = getattr(item, attribute, None)
         # Not by getattr: a subclass is other code and must not answer with its parent's name.
-        if name := getattr(found, "__dict__", {}).get("registered_name"):
+        if name := getattr(item, "__dict__", {}).get("registered_name"):
             return ".".join([name, *attributes[index:]])
     return target
 

@@ -69,8 +69,8 @@ def launch(cells: list[Cell], conf: Path, launcher: Launcher, done: Callable[[Ce
             busy = [cell for cell, job in ended if isinstance(job._return_value, Busy)]
             if busy:
                 ended += launched(run_cell, busy)
-    told = ((cell, job) for cell, job in ended if not isinstance(job._return_value, Busy))
-    return [f"{cell.label}: {mistake}" for cell, job in told if (mistake := _mistake(cell, job))]
+    outcomes = ((cell, job) for cell, job in ended if not isinstance(job._return_value, Busy))
+    return [f"{cell.label}: {mistake}" for cell, job in outcomes if (mistake := _mistake(cell, job))]
 
 
 def _mistake(cell: Cell, job: JobReturn) -> Any:

@@ -73,8 +73,8 @@ def tuned(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     file = path.parent / TUNED / path.name
     if not file.is_file():
         return content
-    found = {name: row["overrides"] for name, row in read_yaml(file).items()}
-    rows = [row | ({"tuned": found[row["name"]]} if row["name"] in found else {}) for row in content["rows"]]
+    settings = {name: row["overrides"] for name, row in read_yaml(file).items()}
+    rows = [row | ({"tuned": settings[row["name"]]} if row["name"] in settings else {}) for row in content["rows"]]
     return content | {"rows": rows}
 
 

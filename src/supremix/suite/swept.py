@@ -55,15 +55,16 @@ class Swept:
         common = shared(self.seeds().values())
         if not common:
             return self
-        return Swept(self.keys, [one for one in self.points if one[1] is None or self.draw(one[0], one[1]) in common])
+        points = [(values, run) for values, run in self.points if run is None or self.draw(values, run) in common]
+        return Swept(self.keys, points)
 
     def seeds(self) -> dict[Values, set[Draw]]:
         """Return settings → the seeds of their finished runs."""
-        found: dict[Values, set[Draw]] = defaultdict(set)
+        seeds: dict[Values, set[Draw]] = defaultdict(set)
         for values, record in self.points:
             if record is not None:
-                found[self.settings(values)].add(self.draw(values, record))
-        return found
+                seeds[self.settings(values)].add(self.draw(values, record))
+        return seeds
 
     def draw(self, values: Values, record: Record) -> Draw:
         """Return a run's seed, and the other seeds by which it differs from runs of its settings: of splits, say."""
@@ -85,29 +86,29 @@ class Swept:
         keys = self.settings(tuple(self.keys))
         if len(keys) in (0, len(self.keys)):
             return {}
-        found: dict[str, dict[Draw, float]] = defaultdict(dict)
+        metrics: dict[str, dict[Draw, float]] = defaultdict(dict)
         for values, record in self.points:
             value = None if record is None else self.value(record, "val")
             if record is not None and value is not None and math.isfinite(value):
                 named = zip(keys, self.settings(values), strict=True)
-                found[" ".join(f"{key}={text}" for key, text in named)][self.draw(values, record)] = value
-        most = max(map(len, found.values()), default=0)
-        whole = {words: by_seed for words, by_seed in found.items() if len(by_seed) == most}
+                metrics[" ".join(f"{key}={text}" for key, text in named)][self.draw(values, record)] = value
+        most = max(map(len, metrics.values()), default=0)
+        whole = {words: by_seed for words, by_seed in metrics.items() if len(by_seed) == most}
         if common := sorted(shared(whole.values())):
             whole = {words: {seed: by_seed[seed] for seed in common} for words, by_seed in whole.items()}
         return dict(sorted(whole.items(), key=lambda pair: cost(self.metric, mean(pair[1].values()))))
 
     def best_over_seeds(self) -> list[str]:
         """Say what the means over the seeds are, and whether the best is told apart from the next."""
-        found = self.over_seeds()
-        if not found:
+        metrics = self.over_seeds()
+        if not metrics:
             return []
         lines = [f"validation {self.metric}, mean ± standard deviation over seeds, the best first:"]
-        for words, by_seed in found.items():
+        for words, by_seed in metrics.items():
             spread = f" ± {shown(stdev(by_seed.values()))}" if len(by_seed) > 1 else ""
             lines.append(f"  {shown(mean(by_seed.values()))}{spread}  ({len(by_seed)})  {words}")
-        best, *others = found
-        if others and (apart := paired(found[others[0]], found[best])):
+        best, *others = metrics
+        if others and (apart := paired(metrics[others[0]], metrics[best])):
             verdict = "inside the noise" if apart.noise else "beyond the noise"
             lines.append(
                 f"{best} is the best; {others[0]} differs by {apart.mean:+.4g} [{apart.low:+.4g}, {apart.high:+.4g}] "

@@ -95,7 +95,7 @@ def _watch(cells: list[Cell], done: Callable[[Cell], bool], store: Store, ended:
 
 def _table(total: int, waiting: list[Cell], store: Store, elapsed: float) -> Table:
     seen = {cell.label: read_progress(work_folder(store.run(str(cell.run_id))) / RUN_LOG) for cell in waiting}
-    at_work = {label: found for label, found in seen.items() if found is not None}
+    at_work = {label: progress for label, progress in seen.items() if progress is not None}
     done = total - len(waiting) + sum(share for _, share in at_work.values())
     return Table(
         total - len(waiting), total, {label: text for label, (text, _) in at_work.items()}, done / total, elapsed
@@ -107,13 +107,13 @@ def read_progress(path: Path) -> tuple[str, float] | None:
     try:
         if time.time() - path.stat().st_mtime > IN_WORK:
             return None
-        found = EPOCH.findall(path.read_text(encoding="utf-8", errors="replace"))
+        lines = EPOCH.findall(path.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return None
-    if not found:
+    if not lines:
         return None
-    text, epoch, epochs = found[-1]
-    share, both = int(epoch) / int(epochs), any(stage.startswith("pretrain") for stage, *_ in found)
+    text, epoch, epochs = lines[-1]
+    share, both = int(epoch) / int(epochs), any(stage.startswith("pretrain") for stage, *_ in lines)
     if text.startswith("pretrain"):
         return text, OF_PRETRAINING * share
     return text, OF_PRETRAINING + (1 - OF_PRETRAINING) * share if both else share

@@ -93,34 +93,34 @@ def asked(results: Results, panel: Panel) -> bool:
 
 def grid(results: Results, panel: Panel) -> tuple[list[str], list[list[str]]]:
     """Return the heading and the lines of the panel's differences as text."""
-    found, digits = differences(results, panel), digits_of(results, panel, results.spec.gain_column(panel)) + 1
-    head = [f"differences in {metric_of(results, panel)}", *(["over test rows"] if found.rows else [])]
-    for what in found.beside:
-        head += [f"− {what}", *(["over test rows"] if found.rows else []), "p"]
+    comparison, digits = differences(results, panel), digits_of(results, panel, results.spec.gain_column(panel)) + 1
+    head = [f"differences in {metric_of(results, panel)}", *(["over test rows"] if comparison.rows else [])]
+    for what in comparison.beside:
+        head += [f"− {what}", *(["over test rows"] if comparison.rows else []), "p"]
     lines = []
     for row in results.spec.rows_of(panel):
-        line = [row.name, *([_interval(found.rows.get(row.name), digits - 1)] if found.rows else [])]
-        for what, of_rows in found.beside.items():
-            one = of_rows.get(row.name)
-            line.append(_shown(one, digits, name=what == BEST))
-            line += [_interval(one.rows if one else None, digits, plus=True)] if found.rows else []
-            line.append(NOTHING if one is None else f"{one.p:.2g}{' *' if one.p < DECIDED else ''}")
+        line = [row.name, *([_interval(comparison.rows.get(row.name), digits - 1)] if comparison.rows else [])]
+        for what, of_rows in comparison.beside.items():
+            difference = of_rows.get(row.name)
+            line.append(_shown(difference, digits, name=what == BEST))
+            line += [_interval(difference.rows if difference else None, digits, plus=True)] if comparison.rows else []
+            line.append(f"{difference.p:.2g}{' *' if difference.p < DECIDED else ''}" if difference else NOTHING)
         lines.append(line)
     return head, lines
 
 
 def legend(results: Results, panel: Panel) -> list[str]:
     """Return what the reader of the differences must know."""
-    found = differences(results, panel)
-    counts = " and ".join(f"{len(of_rows)} (− {what})" for what, of_rows in found.beside.items())
+    comparison = differences(results, panel)
+    counts = " and ".join(f"{len(of_rows)} (− {what})" for what, of_rows in comparison.beside.items())
     texts = [
         f"Differences over {len(results.spec.seeds)} seeds with 95 % paired t intervals; p of the paired t test after "
         f"Holm's correction over the {counts} comparisons of its column, * below {DECIDED}. The best other network is "
         "the row of lowest mean but for references and the row itself; the test set names it, which favours it."
     ]
-    if found.rows:
+    if comparison.rows:
         texts.append("Over test rows: 95 % bootstrap of the test rows, the same for all seeds, of the mean over seeds.")
-    if found.own_splits:
+    if comparison.own_splits:
         texts.append(
             "Each seed draws its own split, and splits share rows: intervals over them are narrower than over new data "
             "(Nadeau and Bengio 2003)."
@@ -136,9 +136,10 @@ def as_csv(results: Results) -> str:
 def _numbers(results: Results) -> Iterator[list[str | float | int | None]]:
     for panel in results.spec.panels:
         for what, of_rows in differences(results, panel).beside.items():
-            for one in of_rows.values():
-                d, place = one.seeds, [results.spec.name, panel.name, one.row, what, one.other]
-                yield [*place, d.mean, d.low, d.high, d.lower, d.n, d.p, one.p, *(one.rows or (None, None))]
+            for difference in of_rows.values():
+                d, rows = difference.seeds, difference.rows or (None, None)
+                place = [results.spec.name, panel.name, difference.row, what, difference.other]
+                yield [*place, d.mean, d.low, d.high, d.lower, d.n, d.p, difference.p, *rows]
 
 
 def _difference(
@@ -153,18 +154,18 @@ def _difference(
     return Difference(row, other, over_seeds, over_seeds.p, rows)
 
 
-def _corrected(found: list[Difference | None]) -> dict[str, Difference]:
-    known = [one for one in found if one is not None]
-    corrected = holm([one.p for one in known])
-    return {one.row: replace(one, p=p) for one, p in zip(known, corrected, strict=True)}
+def _corrected(differences: list[Difference | None]) -> dict[str, Difference]:
+    known = [difference for difference in differences if difference is not None]
+    corrected = holm([difference.p for difference in known])
+    return {difference.row: replace(difference, p=p) for difference, p in zip(known, corrected, strict=True)}
 
 
-def _shown(one: Difference | None, digits: int, name: bool) -> str:
-    if one is None:
+def _shown(difference: Difference | None, digits: int, name: bool) -> str:
+    if difference is None:
         return NOTHING
-    d = one.seeds
+    d = difference.seeds
     text = f"{signed(d.mean, digits)} [{signed(d.low, digits)}, {signed(d.high, digits)}]"
-    return f"{text}, {one.other}" if name else text
+    return f"{text}, {difference.other}" if name else text
 
 
 def _interval(ends: tuple[float, float] | None, digits: int, plus: bool = False) -> str:

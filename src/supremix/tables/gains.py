@@ -78,9 +78,9 @@ def verdict(results: Results, panel: Panel) -> str:
         return UNHAD if results.spec.preparation(panel).keys() & results.unprepared.keys() else MISSING
     held: dict[bool | None, list[str]] = {True: [], None: [], False: []}
     for name, difference in claimed.items():
-        found = paired(results.of(panel, gain.row, column), results.of(panel, name, column))
-        undecided = found is None or found.noise
-        held[None if undecided or found is None else (found.mean < 0) == (difference < 0)].append(name)
+        measured = paired(results.of(panel, gain.row, column), results.of(panel, name, column))
+        undecided = measured is None or measured.noise
+        held[None if undecided or measured is None else (measured.mean < 0) == (difference < 0)].append(name)
     words = {True: "reproduced", None: "inside the noise", False: "contradicted"}
     return "; ".join(f"against {' and '.join(names)} {words[kind]}" for kind, names in held.items() if names)
 

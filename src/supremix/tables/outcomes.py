@@ -26,17 +26,17 @@ def place_of(cell: Cell) -> Place:
 
 def of_store(store: Store, cells: list[Cell]) -> Outcomes:
     """Read labels and predictions of finished cells, where labels are numbers; warn of a file that cannot be read."""
-    found: Outcomes = {}
+    outcomes: Outcomes = {}
     for cell in cells:
         path = store.run(str(cell.run_id)) / PREDICTIONS
         try:
             with reading(path, "the predictions of a run"):
                 arrays = load_arrays(path, ("test_y", "test_best").__contains__)
                 if arrays["test_y"].ndim == 1:
-                    found[place_of(cell)] = arrays["test_y"], arrays["test_best"].astype(np.float32)
+                    outcomes[place_of(cell)] = arrays["test_y"], arrays["test_best"].astype(np.float32)
         except UserError as error:
             log.warning("%s: left out of what is compared by rows: %s", cell.label, error)
-    return found
+    return outcomes
 
 
 def packed(outcomes: Outcomes, places: list[Place]) -> bytes:

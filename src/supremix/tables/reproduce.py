@@ -63,9 +63,9 @@ def reproduce(
     results, records = stored(spec, cells, store, settings)
     folder = place(out, spec.folder, files.why_kept(results, records, spec.folder))
     if folder is None and not settings:
-        told = files.beside(records, spec, spec.folder)
-        more = [f"and {len(told) - TOLD} more cells that both have"] if len(told) > TOLD else []
-        for text in [*told[:TOLD], *more]:
+        texts = files.beside(records, spec, spec.folder)
+        more = [f"and {len(texts) - TOLD} more cells that both have"] if len(texts) > TOLD else []
+        for text in [*texts[:TOLD], *more]:
             log.info("%s", text)
     if folder:
         files.write(results, records, folder)

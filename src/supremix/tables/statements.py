@@ -58,8 +58,8 @@ def under(results: Results, panel: Panel) -> list[str]:
     """
     if not _begun(results, panel):
         return []
-    said, gain = gains.verdict(results, panel), results.spec.gain_of(panel)
-    texts = [f"**Verdict** on the paper's order: {said}"] if said else []
+    verdict, gain = gains.verdict(results, panel), results.spec.gain_of(panel)
+    texts = [f"**Verdict** on the paper's order: {verdict}"] if verdict else []
     texts += [_gain(results, panel, gain)] if gain else []
     remark = [results.spec.remark] if results.spec.remark else []
     return texts + _better_references(results, panel) + _constant(results, panel) + remark
@@ -92,12 +92,12 @@ def _begun(results: Results, panel: Panel) -> bool:
 
 
 def _gain(results: Results, panel: Panel, gain: Gain) -> str:
-    found, name = gains.gained(results, panel, gain), metric_of(results, panel)
-    if found is None:
+    gained, name = gains.gained(results, panel, gain), metric_of(results, panel)
+    if gained is None:
         return f"{name} of {gain.row} against the others: {MISSING}, not all its runs are finished"
-    kind = next(row.kind for row in results.spec.rows_of(panel) if row.name == found.rival)
-    parts = [gains.worded(value, row) for row, value in found.against.items() if row != found.rival]
-    parts.append(gains.worded(found.over_rival, f"the best {kind}, {found.rival}"))
+    kind = next(row.kind for row in results.spec.rows_of(panel) if row.name == gained.rival)
+    parts = [gains.worded(value, row) for row, value in gained.against.items() if row != gained.rival]
+    parts.append(gains.worded(gained.over_rival, f"the best {kind}, {gained.rival}"))
     paper = gains.paper_gain(results, panel, gain)
     beside = f"; in the paper {paper}" if paper else ""
     return f"{name} of {gain.row}: {', '.join(parts)}{beside}"

@@ -58,10 +58,10 @@ class TensorBoard:
 
 def hyperparameters(config: dict[str, Any], at: str = "") -> dict[str, Any]:
     """Return every setting by its dotted key, as the numbers and texts that TensorBoard takes."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict):
-            found |= hyperparameters(value, f"{at}{key}.")
+            settings |= hyperparameters(value, f"{at}{key}.")
         elif value is not None:
-            found[f"{at}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
-    return found
+            settings[f"{at}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
+    return settings

@@ -73,8 +73,8 @@ def _row(line: dict[str, str]) -> FaceRow:
     return FaceRow(line["path"], number(line["age"]), line["split"])
 
 
-def _agree(one: FaceRow, other: FaceRow) -> bool:
-    return one.split == other.split and math.isclose(one.age, other.age)  # spreadsheets round
+def _agree(row: FaceRow, other: FaceRow) -> bool:
+    return row.split == other.split and math.isclose(row.age, other.age)  # spreadsheets round
 
 
 def _fault(line: dict[str, str], ages: tuple[float, float]) -> tuple[str, str] | None:

@@ -133,5 +133,5 @@ def _shown(header: Sequence[str]) -> str:
     return ", ".join(header)[:100]
 
 
-def _agree(one: Subject, other: Subject) -> bool:
-    return one.split == other.split and math.isclose(one.age, other.age)  # spreadsheets round
+def _agree(subject: Subject, other: Subject) -> bool:
+    return subject.split == other.split and math.isclose(subject.age, other.age)  # spreadsheets round
