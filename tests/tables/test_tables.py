@@ -14,7 +14,7 @@ import yaml
 from supremix.cli.main import main
 from supremix.cli.prepare import DATASETS
 from supremix.errors import UserError
-from supremix.experiment.record import VARIANTS
+from supremix.metrics.regression import VARIANTS
 from supremix.prepare import stsb_dir, uci_airfoil
 from supremix.settings import compose, identity
 from supremix.settings.compose import CONF, composed

@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from wandb_workspaces.expr import And
 
 from supremix.errors import UserError
-from supremix.experiment.record import BETA_MEAN, VARIANTS
-from supremix.metrics.regression import METRICS
+from supremix.experiment.record import BETA_MEAN
+from supremix.metrics.regression import METRICS, VARIANTS
 from supremix.settings.identity import scientific
 from supremix.suite.plan import Cell
 from supremix.suite.spec import Panel, Spec
