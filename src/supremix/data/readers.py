@@ -129,10 +129,10 @@ class Parcels(FieldsAreState):
 
 def _stacked(rows: Any, shape: tuple[int, ...], what: str, dtype: Any) -> np.ndarray:
     """Return rows of one shape as an array of this type; UserError where they have another one."""
-    found = {np.shape(row) for row in rows}
+    shapes = {np.shape(row) for row in rows}
     kinds = {np.asarray(row).dtype for row in rows} if dtype is np.uint8 else {np.dtype(dtype)}
-    if found != {shape} or kinds != {np.dtype(dtype)}:
-        given = ", ".join(map(str, sorted(found)[:2])) or "none"
+    if shapes != {shape} or kinds != {np.dtype(dtype)}:
+        given = ", ".join(map(str, sorted(shapes)[:2])) or "none"
         raise UserError(
             f"{what} of shape {given}, {', '.join(map(str, kinds))}: give arrays of {shape}, {np.dtype(dtype)}, as "
             "`supremix prepare` writes them"

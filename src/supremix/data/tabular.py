@@ -72,12 +72,12 @@ def diabetes(*, name: str, sizes: Mapping[str, int], split_seed: int, scaling: s
     """
     from sklearn.datasets import load_diabetes
 
-    found = load_diabetes(scaled=False)
-    x_NF, y_N = (np.ascontiguousarray(a, dtype="<f8") for a in (found["data"], found["target"]))
+    bunch = load_diabetes(scaled=False)
+    x_NF, y_N = (np.ascontiguousarray(a, dtype="<f8") for a in (bunch["data"], bunch["target"]))
     sha256 = hashlib.sha256(x_NF.tobytes() + y_N.tobytes()).hexdigest()
     ids = np.array([f"diabetes-{i + 1:03d}" for i in range(len(y_N))])
     rows = draw_split(len(y_N), sizes, split_seed)
-    return _assemble(name, Table(ids, x_NF, y_N, found["feature_names"], sha256, False), rows, scaling, bin_size)
+    return _assemble(name, Table(ids, x_NF, y_N, bunch["feature_names"], sha256, False), rows, scaling, bin_size)
 
 
 class Table(NamedTuple):

@@ -66,14 +66,14 @@ class Loops(torch.autograd.Function):
             by_loops: gives value and gradient of them; None where it cannot.
             defined: gives the value, with autograd.
         """
-        found = by_loops(z_ND.detach().contiguous())
-        if found is None:
+        result = by_loops(z_ND.detach().contiguous())
+        if result is None:
             with torch.enable_grad():
                 value = defined(given_ND := z_ND.detach().requires_grad_())
-                found = value.item(), *torch.autograd.grad(value, given_ND)
-        ctx.save_for_backward(z_ND, found[1])
+                result = value.item(), *torch.autograd.grad(value, given_ND)
+        ctx.save_for_backward(z_ND, result[1])
         ctx.defined = defined
-        return torch.as_tensor(found[0], dtype=z_ND.dtype)
+        return torch.as_tensor(result[0], dtype=z_ND.dtype)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -91,9 +91,9 @@ def by_loops(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -
     """
     bounded = loss.similarity == "cosine" and (loss.renormalise or loss.mix_space == "sphere")
     if z_ND.dtype == torch.float32 and len(z_ND) > ROWS_OF_FLOAT32 and bounded and loss.temperature >= 0.1:
-        found = value_and_gradient(z_ND, lam_NN, windows, loss, torch.float32)
-        if found is not None:
-            return found
+        result = value_and_gradient(z_ND, lam_NN, windows, loss, torch.float32)
+        if result is not None:
+            return result
     return value_and_gradient(z_ND, lam_NN, windows, loss, torch.float64)
 
 

@@ -38,15 +38,15 @@ def bias_metrics(y: ArrayLike, prediction: ArrayLike, val_y: ArrayLike, val_pred
     of_val = np.asarray(val_y, dtype=np.float64), np.asarray(val_prediction, dtype=np.float64)
     regression_metrics(*of_val)  # checks
     values = regression_metrics(y_N, prediction_N)
-    found = dict.fromkeys(BIAS, math.nan)
+    metrics = dict.fromkeys(BIAS, math.nan)
     if not is_constant(y_N):
-        found["slope"] = _line(y_N, prediction_N - y_N)[0]
+        metrics["slope"] = _line(y_N, prediction_N - y_N)[0]
     if not any(map(is_constant, of_val)):
         slope, intercept = _line(*of_val)
         if slope != 0:
             values = regression_metrics(y_N, (prediction_N - intercept) / slope)
-            found |= {f"{name}_corrected": values[name] for name in ("mae", "rmse")}
-    return found
+            metrics |= {f"{name}_corrected": values[name] for name in ("mae", "rmse")}
+    return metrics
 
 
 def _line(x_N: np.ndarray, y_N: np.ndarray) -> tuple[float, float]:

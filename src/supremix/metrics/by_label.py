@@ -27,9 +27,9 @@ def error_by_label(y_N: np.ndarray, prediction_N: np.ndarray, ranges: int = RANG
     edges = np.linspace(y_N.min(), y_N.max(), ranges + 1)
     at_N = np.searchsorted(edges[1:-1], y_N, side="right")
     error_N = np.abs(prediction_N - y_N)
-    found = ((at, at_N == at) for at in range(ranges))
+    masks = ((at, at_N == at) for at in range(ranges))
     return [
         Range(float(edges[at]), float(edges[at + 1]), int(here.sum()), float(error_N[here].mean()))
-        for at, here in found
+        for at, here in masks
         if here.any()
     ]

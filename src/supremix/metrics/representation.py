@@ -85,10 +85,10 @@ def representation_metrics(features: ArrayLike, y: ArrayLike) -> dict[str, float
     }
 
 
-def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+def _rank_correlation(values: np.ndarray, other: np.ndarray) -> float:
     from scipy.stats import spearmanr
 
-    return math.nan if is_constant(one) or is_constant(other) else float(spearmanr(one, other).statistic)
+    return math.nan if is_constant(values) or is_constant(other) else float(spearmanr(values, other).statistic)
 
 
 def _effective_rank(x_ND: np.ndarray) -> float:

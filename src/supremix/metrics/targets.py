@@ -38,10 +38,10 @@ def over_targets(measure: Measure, arrays: Arrays, *names: str) -> dict[str, flo
     """
     if "target_name" not in arrays:
         return measure(*(arrays[name] for name in names))
-    found = mean_over_targets(measure, *(in_deviations(arrays, name) for name in names))
+    metrics = mean_over_targets(measure, *(in_deviations(arrays, name) for name in names))
     for target, *of_N in zip(arrays["target_name"], *(arrays[name].T for name in names), strict=True):
-        found |= {f"{metric}_{target}": value for metric, value in measure(*of_N).items()}
-    return found
+        metrics |= {f"{metric}_{target}": value for metric, value in measure(*of_N).items()}
+    return metrics
 
 
 def in_deviations(arrays: Arrays, name: str) -> np.ndarray:

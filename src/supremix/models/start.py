@@ -33,14 +33,14 @@ def start_from(backbone: nn.Module, path: Path) -> None:
     own = {name: value for name, value in backbone.state_dict().items() if not name.endswith(COUNTERS)}
     prefix = max(PREFIXES, key=lambda prefix: sum(f"{prefix}{name}" in state for name in own))
     for name, value in own.items():
-        found = state.get(f"{prefix}{name}")
-        if found is None or found.shape != value.shape:
-            what = "no weight" if found is None else f"a weight of shape {tuple(found.shape)}"
+        weight = state.get(f"{prefix}{name}")
+        if weight is None or weight.shape != value.shape:
+            what = "no weight" if weight is None else f"a weight of shape {tuple(weight.shape)}"
             raise UserError(
                 f"backbone.weights={path}: it has {what} {name!r}, and this backbone needs {tuple(value.shape)}: "
                 "choose the backbone and the width that the file is of"
             )
-        if not found.isfinite().all():
+        if not weight.isfinite().all():
             raise UserError(f"backbone.weights={path}: {name!r} has a number that is not finite: get the file again")
     names = {f"{prefix}{name}" for name in backbone.state_dict()}
     backbone.load_state_dict({name: state[f"{prefix}{name}"] for name in own}, strict=False)

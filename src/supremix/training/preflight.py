@@ -102,26 +102,26 @@ def check_positives(criterion: Any, data: Data, seen: Seen, bins_key: str) -> No
         return [np.concatenate([label_N[index_B]] * seen.views) for index_B in first_batches(label_N, seen)]
 
     first, words = batches(data), seen.words
-    found = count(criterion, first)
+    positives = count(criterion, first)
     anchors = f"the anchors of {len(first)} batches of {seen.batch_size} rows"
-    mixed = "" if found.mix_pos is None else f"; {found.mix_pos:.3g} Mix-pos an anchor"
-    log.info("%s", f"{words.who}{found.share:.3g} of {anchors} have a positive{mixed}", extra=FILE_ONLY)
-    if found.share >= FEW and found.mix_pos != 0:
+    mixed = "" if positives.mix_pos is None else f"; {positives.mix_pos:.3g} Mix-pos an anchor"
+    log.info("%s", f"{words.who}{positives.share:.3g} of {anchors} have a positive{mixed}", extra=FILE_ONLY)
+    if positives.share >= FEW and positives.mix_pos != 0:
         return
     vectors = data.train.y.ndim == 2  # which have no bins
-    narrow = found.share < FEW and seen.labels == "binned" and not vectors
+    narrow = positives.share < FEW and seen.labels == "binned" and not vectors
     wider = wider_bins(criterion, data, batches) if narrow else None
     values = ["dataset.label_unit=pca"] * vectors if wider is None else [f"{bins_key}={wider.bin_size:g}"]
-    if found.mix_pos is not None:
+    if positives.mix_pos is not None:
         values.append(f"{words.window}={window_of(batches(wider or data), (wider or data).bin_size or 0.0):g}")
     way_out = f"set {' and '.join(values)}" if values else f"change the labels, {words.others}"
     bins = "without bins" if data.bin_size is None or seen.labels == "raw" else f"in bins of {data.bin_size:g}"
     labels = f"labels from {data.train.y.min():g} to {data.train.y.max():g} {bins}"
-    if found.share == 0:
+    if positives.share == 0:
         raise UserError(f"{words.who}none of {anchors} has a positive, so {words.nothing} ({labels}): {way_out}")
     few = (
-        f"only {found.share:.2g} of {anchors} have a positive"
-        if found.share < FEW
+        f"only {positives.share:.2g} of {anchors} have a positive"
+        if positives.share < FEW
         else f"none of {anchors} has a Mix-pos"
     )
     if ranks.is_first():

@@ -68,11 +68,11 @@ def ending_so(rows: Rows, endings: Sequence[str]) -> str | None:
 
 def located(cells: Sequence[Any], folder: Path) -> list[Path | None]:
     """Return where each file is; None where the cell is empty or there is no such file."""
-    found: list[Path | None] = []
+    paths: list[Path | None] = []
     for cell in cells:
         path = None if cell is None or cell != cell or not str(cell).strip() else folder / str(cell).strip()
-        found.append(path if path is not None and path.is_file() else None)
-    return found
+        paths.append(path if path is not None and path.is_file() else None)
+    return paths
 
 
 def with_files(rows: Rows, column: str) -> tuple[Rows, list[Path]]:

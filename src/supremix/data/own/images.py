@@ -87,10 +87,10 @@ def load_images(
             f"{name}: dataset.load.padding={padding} of images of {side} pixels a side: use 0 to {side - 1}"
         )
     make = partial(make_images, pixels=side)
-    found = files.decoded(Path(folder), paths, make, {"images": side}, "uint8", "decoding images")
-    rows, at_N = files.without_failures(rows, found.results, "image")
+    decoded = files.decoded(Path(folder), paths, make, {"images": side}, "uint8", "decoding images")
+    rows, at_N = files.without_failures(rows, decoded.results, "image")
     inputs = Inputs(
-        fetch=lambda index_B: as_batch(found.pieces.gather(at_N[index_B])),
+        fetch=lambda index_B: as_batch(decoded.pieces.gather(at_N[index_B])),
         reader=ImageReader(column, side),
         input_spec={},
         facts=[f"images by the paths in {column!r}, resized to {side}×{side} pixels"],
@@ -100,7 +100,7 @@ def load_images(
             "contrastive_views": views,
             "training_views": ShiftedViews(padding, flip) if padding or flip else None,
         },
-        sha256=found.sha256,
+        sha256=decoded.sha256,
         on_disk=True,
     )
     return assembled(name, rows, divided(rows, plan), inputs, plan)

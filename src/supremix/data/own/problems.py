@@ -28,11 +28,14 @@ def summary(problems: Iterable[Problem]) -> list[str]:
     for problem in problems:
         by_reason.setdefault(("left out: " if problem.left_out else "kept: ") + problem.reason, []).append(problem)
     return [
-        f"{len(found):,} × {reason}: {_examples(found)}"
-        for reason, found in sorted(by_reason.items(), key=lambda item: -len(item[1]))
+        f"{len(group):,} × {reason}: {_examples(group)}"
+        for reason, group in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     ]
 
 
 def _examples(problems: Sequence[Problem]) -> str:
-    shown = [f"{one.place} ({one.value[:40]!r})" if one.value else one.place for one in problems[:EXAMPLES]]
+    shown = [
+        f"{problem.place} ({problem.value[:40]!r})" if problem.value else problem.place
+        for problem in problems[:EXAMPLES]
+    ]
     return ", ".join([*shown, "…"] if len(problems) > EXAMPLES else shown)

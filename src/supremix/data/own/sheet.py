@@ -101,10 +101,10 @@ def _by_pandas(
 
     frame, given = read(), None if columns is None else names_given(columns)
     if given is not None:
-        found = names_found(path, [str(name) for name in frame.columns], given)
-        if found is None and function == "read_excel":
+        names = names_found(path, [str(name) for name in frame.columns], given)
+        if names is None and function == "read_excel":
             frame = read(header=None)
-        frame.columns = found or Header(given, 0, "").names_for(path, len(frame.columns), labels or ())
+        frame.columns = names or Header(given, 0, "").names_for(path, len(frame.columns), labels or ())
     index = [name for name in frame.index.names if name is not None and name not in frame.columns]
     frame = (frame.reset_index(level=index) if index else frame).reset_index(drop=True)
     for at, dtype in enumerate(frame.dtypes):

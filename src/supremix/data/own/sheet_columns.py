@@ -58,8 +58,8 @@ def header_of(path: Path, first: Sequence[str], fields_N: np.ndarray, columns: S
             )
         return Header(names, 1, "names in the first line")
     given = names_given(columns)
-    found = names_found(path, names, given)
-    return Header(given, 0, "no line with names") if found is None else Header(found, 1, "names in the first line")
+    matches = names_found(path, names, given)
+    return Header(given, 0, "no line with names") if matches is None else Header(matches, 1, "names in the first line")
 
 
 def names_given(columns: Sequence[str]) -> list[str]:
@@ -78,11 +78,13 @@ def names_found(path: Path, first: Sequence[str], given: Sequence[str]) -> list[
     names = [name.strip() for name in first]
     names = names[:-1] if names and not names[-1] else names
     by_case = {name.casefold(): name for name in given}
-    found = [name if name in given else by_case.get(name.casefold()) for name in names]
-    known = [name for name in found if name is not None]
+    matches = [name if name in given else by_case.get(name.casefold()) for name in names]
+    known = [name for name in matches if name is not None]
     if known and len(known) == len(names) == len({*known}):
         return known
     if len(known) > len(names) / 2:
-        other = next(name for name, match in zip(names, found, strict=True) if match is None or found.count(match) > 1)
+        other = next(
+            name for name, match in zip(names, matches, strict=True) if match is None or matches.count(match) > 1
+        )
         raise UserError(f"{path}: the first line holds names of columns, but not {other!r}: correct it, or remove it")
     return None

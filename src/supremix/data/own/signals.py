@@ -145,18 +145,18 @@ def load_signals(*, name: str, path: str, folder: str, layout: Layout, plan: Pla
     rows, paths = files.with_files(rows, column)
     channels = _channels(paths)
     make = partial(make_signals, channels=channels)
-    found = files.decoded(Path(folder), paths, make, {"signals": channels}, "float32", "reading signals")
-    steps_N = np.array([result["steps"] for result in found.results])
+    decoded = files.decoded(Path(folder), paths, make, {"signals": channels}, "float32", "reading signals")
+    steps_N = np.array([result["steps"] for result in decoded.results])
     first_N = np.cumsum(steps_N) - steps_N
-    rows, at_N = files.without_failures(rows, found.results, "signal")
+    rows, at_N = files.without_failures(rows, decoded.results, "signal")
     split = divided(rows, plan)
     mean_C, std_C = np.zeros(channels), np.ones(channels)
     if plan.scaling == "standard":
-        mean_C, std_C = _mean_std(found.pieces, [(first_N[at], steps_N[at]) for at in at_N[split["train"]]], channels)
+        mean_C, std_C = _mean_std(decoded.pieces, [(first_N[at], steps_N[at]) for at in at_N[split["train"]]], channels)
     reader = FileSignalReader(column, mean_C, std_C)
 
     def fetch(index_B: np.ndarray) -> dict[str, Tensor]:
-        return reader.batch([found.pieces.read(int(first_N[at]), int(steps_N[at])) for at in at_N[index_B]])
+        return reader.batch([decoded.pieces.read(int(first_N[at]), int(steps_N[at])) for at in at_N[index_B]])
 
     lengths = steps_N[at_N]
     inputs = Inputs(
@@ -167,7 +167,7 @@ def load_signals(*, name: str, path: str, folder: str, layout: Layout, plan: Pla
             f"signals by the paths in {column!r}: {channels} channels of {lengths.min():,} to {lengths.max():,} steps"
         ],
         others={"flatten": flatten},
-        sha256=found.sha256,
+        sha256=decoded.sha256,
         on_disk=True,
     )
     return assembled(name, rows, split, inputs, plan)

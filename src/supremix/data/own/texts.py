@@ -123,13 +123,13 @@ def text_columns(rows: Rows, given: Any) -> list[str]:
         if not 1 <= len(names) <= 2:
             raise UserError(f"dataset.input={names}: name one column of texts, or two for pairs")
         return [column(rows.sheet, name, "dataset.input") for name in names]
-    found = [name for name in rows.texts if word_count(rows.frame[name]) >= WORDS_AT_LEAST]
-    if not 1 <= len(found) <= 2:
+    texts = [name for name in rows.texts if word_count(rows.frame[name]) >= WORDS_AT_LEAST]
+    if not 1 <= len(texts) <= 2:
         raise UserError(
-            f"{rows.sheet.path}: {'no column holds' if not found else f'{len(found)} columns hold'} texts of several "
-            f"words ({', '.join((found or rows.texts)[:5])}): name one or two by dataset.input"
+            f"{rows.sheet.path}: {'no column holds' if not texts else f'{len(texts)} columns hold'} texts of several "
+            f"words ({', '.join((texts or rows.texts)[:5])}): name one or two by dataset.input"
         )
-    return found
+    return texts
 
 
 def content_sha256(words: Sequence[str], vectors_VE: np.ndarray) -> str:

@@ -142,15 +142,15 @@ def date_formats(cells: "pd.Series") -> list[str]:
     if texts.empty or looks.mean() < MOSTLY:
         return []
     sample = texts if len(texts) <= 2000 else texts.iloc[:: len(texts) // 2000]
-    found: list[str] = []
-    while len(found) < FORMATS_AT_MOST and len(sample):
+    formats: list[str] = []
+    while len(formats) < FORMATS_AT_MOST and len(sample):
         fits = {form: pd.to_datetime(sample, format=form, errors="coerce").notna() for form in DATE_FORMATS}
         best = max(DATE_FORMATS, key=lambda form: int(fits[form].sum()))
         if not fits[best].any():
             break
-        found.append(best)
+        formats.append(best)
         sample = sample[~fits[best]]
-    return found if (~np.isnat(dates_of(texts, found))).mean() >= MOSTLY else []
+    return formats if (~np.isnat(dates_of(texts, formats))).mean() >= MOSTLY else []
 
 
 def ambiguous(cells: "pd.Series", formats: Sequence[str]) -> bool:

@@ -81,15 +81,15 @@ def load_volumes(
     size = _auto_voxel(paths, side) if voxel == "auto" else float(voxel)
     make = partial(make_volumes, side=side, voxel=size)
     settings = {"volumes": [side, size]}
-    found = files.decoded(Path(folder), paths, make, settings, "float16", "reading volumes")
-    rows, at_N = files.without_failures(rows, found.results, "volume")
+    decoded = files.decoded(Path(folder), paths, make, settings, "float16", "reading volumes")
+    rows, at_N = files.without_failures(rows, decoded.results, "volume")
     inputs = Inputs(
-        fetch=lambda index_B: torch.from_numpy(found.pieces.gather(at_N[index_B])),
+        fetch=lambda index_B: torch.from_numpy(decoded.pieces.gather(at_N[index_B])),
         reader=VolumeReader(column, side, size),
         input_spec={"in_channels": 1},
         facts=[f"volumes by the paths in {column!r}, as cubes of {side}³ voxels of {size:g} mm"],
         others={"to_input": to_input, "flatten": flatten, "contrastive_views": views},
-        sha256=found.sha256,
+        sha256=decoded.sha256,
         on_disk=True,
     )
     return assembled(name, rows, divided(rows, plan), inputs, plan)

@@ -35,7 +35,7 @@ class OrdinalEntropyLoss(nn.Module):
         z_ND, labels = pairs.check_vectors(z_ND, y_N)
         device = z_ND.device
         with pairs.full_precision(device):
-            row_U, place_N = (torch.from_numpy(found).to(device, non_blocking=True) for found in labels.distinct())
+            row_U, place_N = (torch.from_numpy(array).to(device, non_blocking=True) for array in labels.distinct())
             unit_ND = pairs.exact_unit_rows(z_ND)
             rows_U = unit_ND.new_zeros(len(row_U)).index_add(0, place_N, unit_ND.new_ones(len(place_N)))
             sum_UD = unit_ND.new_zeros(len(row_U), unit_ND.shape[1]).index_add(0, place_N, unit_ND)
