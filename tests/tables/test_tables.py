@@ -15,6 +15,7 @@ from supremix.cli.main import main
 from supremix.cli.prepare import DATASETS
 from supremix.errors import UserError
 from supremix.metrics.regression import VARIANTS
+from supremix.metrics.shots import SHOTS
 from supremix.prepare import stsb_dir, uci_airfoil
 from supremix.settings import compose, identity
 from supremix.settings.compose import CONF, composed
@@ -28,7 +29,6 @@ from supremix.suite.reading import load
 from supremix.tables import files, index, reproduce
 from supremix.tables.computed import kind
 from supremix.tables.outcomes import PREDICTIONS
-from supremix.training.imbalance.shots import SHOTS
 from tests.records import stored, whole
 from tests.running import SMALL, config, run_small
 

@@ -14,6 +14,7 @@ from supremix.data.dataset import Data, Split, TargetScale
 from supremix.errors import UserError
 from supremix.metrics.bias import BIAS
 from supremix.metrics.regression import METRICS, grouped, regression_metrics
+from supremix.metrics.shots import SHOTS, shots
 from supremix.models.mlp import MLP
 from supremix.settings import identity
 from supremix.settings.check import settings_of
@@ -27,7 +28,6 @@ from supremix.training.imbalance.bins import Bins, Smoothing, kernel_window
 from supremix.training.imbalance.fds import FDS, merged, moments
 from supremix.training.imbalance.lds import LDS, REWEIGHT
 from supremix.training.imbalance.running import Labelled, RunningFDS, labelled
-from supremix.training.imbalance.shots import SHOTS, shots
 from supremix.training.regression import LOSSES, Objective, Regressor
 from tests.reference import imbalance as reference
 from tests.running import config, run_small
@@ -91,7 +91,7 @@ def test_cost_follows_the_rows_and_not_the_range_of_their_labels(apart):
     wide = np.where(LABELS > 10, LABELS * apart, LABELS) * np.where(LABELS > 20, -1, 1)
     bins, z_ND = Bins(wide, 1.0), features(len(LABELS))
     np.testing.assert_array_equal(bins.rows_at(np.array([3.0, 12 * apart, -30 * apart, 5, 1e15])), [3, 3, 1, 0, 0])
-    assert [mask.tolist() for mask in shots(wide, bins).values()][2] == [True] * len(LABELS)
+    assert [mask.tolist() for mask in shots(bins.rows_at(wide)).values()][2] == [True] * len(LABELS)
     labels = wide.astype(np.int64).tolist()
     weight_N = LDS(*YANG, "sqrt_inv").row_weights(bins)
     np.testing.assert_allclose(weight_N, reference.lds_weights(labels, *YANG, "sqrt_inv"), rtol=1e-6)
@@ -285,7 +285,7 @@ def test_shots_follow_the_training_rows_of_a_labels_bin():
     rows = {1: 101, 2: 100, 3: 20, 4: 19, 6: 1}
     bins = Bins(np.repeat([float(label) for label in rows], list(rows.values())), 1.0)
     labels = np.array([0.0, 1, 2, 3, 4, 5, 6, 99])
-    masks = shots(labels, bins)
+    masks = shots(bins.rows_at(labels))
     assert tuple(masks) == SHOTS
     for place, label in enumerate(labels):
         assert [name for name in SHOTS if masks[name][place]] == [reference.shot(rows.get(int(label), 0))]

@@ -12,9 +12,9 @@ from supremix.metrics.bias import bias_metrics
 from supremix.metrics.calibration import interval_metrics
 from supremix.metrics.regression import VARIANTS, grouped, regression_metrics
 from supremix.metrics.representation import representation_metrics
+from supremix.metrics.shots import shots
 from supremix.metrics.targets import Arrays, in_deviations, over_targets
 from supremix.training.imbalance.bins import training_bins
-from supremix.training.imbalance.shots import shots
 
 SPLITS = ("val", "test")  # that are measured
 
@@ -86,7 +86,7 @@ def _interval(arrays: Arrays, split: str) -> dict[str, float]:
 
 def _groups(cfg: DictConfig, data: Data, y_N: np.ndarray) -> dict[str, np.ndarray]:
     """Return the groups of rows: shots of binned labels, and labels that ``dataset`` took from training."""
-    groups = {} if data.bin_size is None else shots(data.label_bins(y_N), training_bins(data))
+    groups = {} if data.bin_size is None else shots(training_bins(data).rows_at(data.label_bins(y_N)))
     stress = cfg.dataset.load.get("stress") or {}
     missing = [*(cfg.dataset.subset.missing or []), *(stress.get("missing") or [])]
     return groups | {"missing": inside(y_N, missing)} if missing else groups

@@ -7,12 +7,12 @@ import numpy as np
 
 from supremix.errors import UserError
 from supremix.metrics.by_label import Range, error_by_label
+from supremix.metrics.shots import FEW_BELOW, MANY_ABOVE, SHOTS
 from supremix.report import html, svg
 from supremix.report.gather import SPLITS, Run
 from supremix.report.groups import Group
 from supremix.store.folders import Store
 from supremix.suite.stored import label_of, outcome
-from supremix.training.imbalance.shots import FEW_BELOW, MANY_ABOVE, SHOTS
 
 ABOUT = (
     "Of each method the settings with the most runs, and of these the lowest validation MAE; the lowest come first. "

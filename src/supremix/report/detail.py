@@ -4,13 +4,13 @@ import shlex
 from collections.abc import Sequence
 
 from supremix.errors import UserError
+from supremix.metrics.shots import SHOTS
 from supremix.report import html, svg
 from supremix.report.by_label import of_run, shots_of
 from supremix.report.gather import SPLITS, Run
 from supremix.settings.repeat import flat
 from supremix.store.folders import Store
 from supremix.suite.stored import STAGES, label_of, outcome
-from supremix.training.imbalance.shots import SHOTS
 
 AT_MOST = 200
 BYTES_AT_MOST = 5_000_000

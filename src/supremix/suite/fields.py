@@ -10,12 +10,13 @@ from supremix.metrics.calibration import INTERVAL
 from supremix.metrics.regression import METRICS as METRIC_NAMES
 from supremix.metrics.regression import VARIANTS
 from supremix.metrics.representation import REPRESENTATION
+from supremix.metrics.shots import SHOTS
 from supremix.settings.fields import give, only, problem
 
 PARTS = {"representation": REPRESENTATION, "interval": INTERVAL}
 """What else of a record is a column of a table, beside the variants of its predictions."""
-GROUPS = ("many", "medium", "few", "missing")
-"""Parts of the rows that a record's metrics are taken over; `supremix.training.imbalance.shots` is slow to import."""
+GROUPS = (*SHOTS, "missing")
+"""Parts of the rows that a record's metrics are taken over."""
 
 
 def texts(value: Any) -> bool:

@@ -2,19 +2,15 @@
 
 import numpy as np
 
-from supremix.training.imbalance.bins import Bins
-
 MANY_ABOVE, FEW_BELOW = 100, 20  # training rows in a bin; medium lies between, both ends included
 SHOTS = ("many", "medium", "few")
 
 
-def shots(binned_M: np.ndarray, bins: Bins) -> dict[str, np.ndarray]:
+def shots(rows_M: np.ndarray) -> dict[str, np.ndarray]:
     """Return a mask (M,) by shot, of the rows whose label's bin is in it. A mask may be empty.
 
     Args:
-        binned_M: labels rounded to their bins.
-        bins: of the training rows.
+        rows_M: numbers of training rows in the labels' bins.
     """
-    rows_M = bins.rows_at(binned_M)
     many_M, few_M = rows_M > MANY_ABOVE, rows_M < FEW_BELOW
     return dict(zip(SHOTS, (many_M, ~many_M & ~few_M, few_M), strict=True))
