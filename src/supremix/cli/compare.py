@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", help="comma-separated (default: 0,1,2,3,4); each draws a split of its own")
     parser.add_argument("--methods", help="comma-separated, as in vanilla,c_mixup; the references stand beside them")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder to write to (default: results/compare_NAME, and the methods)"
+        "--out", type=Path, metavar="DIR", help="folder to write to (default: results/compare_NAME[_METHODS])"
     )
     shared.add_launcher(parser)
     shared.add_config_dir(parser)

@@ -1,6 +1,6 @@
 """Search for settings with Optuna, on validation; the same command goes on where it was stopped.
 
-What has several values or an interval is searched; everything else is an override for every run.
+Keys with several values or an interval are searched; all others are overrides for every run.
 """
 
 import argparse
@@ -16,7 +16,7 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--trials", type=int, default=20, help="in the end, those of before included (%(default)s)")
+    parser.add_argument("--trials", type=int, default=20, help="in all, with earlier ones (default: %(default)s)")
     parser.add_argument("--seeds", default="0", help="of each trial, comma-separated (default: %(default)s)")
     table = parser.add_argument("--table", help="tune rows of this table instead, as conf/table/_tuning.yaml says")
     table.completer = shared.completed("table")  # type: ignore[attr-defined]

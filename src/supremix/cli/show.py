@@ -1,6 +1,6 @@
 """Print a finished run: metrics, how its epoch was chosen, data, code, settings, files; of two runs, what differs.
 
-With --plots, metrics and plots alone.
+With --plots, only metrics and plots.
 """
 
 import argparse
