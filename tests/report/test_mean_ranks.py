@@ -73,7 +73,7 @@ def test_several_tables_have_a_test_and_a_picture_and_an_unfinished_one_is_named
     assert "in 4 tables:" in text
     assert "Friedman's test that all rank alike, 4 tables: p = " in text
     assert f"critical difference at 5 %: {critical_difference(10, 4):.2f} ranks" in text
-    assert "Left out, since a row of it is not finished: Extended table: STS-B-DIR" in text
+    assert "Left out, since a row of it is not finished: STS-B-DIR" in text
     drawing = (tmp_path / "ranks" / "ranks.svg").read_bytes()
     write_ranks(CONF, tmp_path)
     assert (tmp_path / "ranks" / "ranks.svg").read_bytes() == drawing
@@ -85,10 +85,11 @@ def test_the_choice_is_by_dataset_and_by_method(tmp_path):
     written(tmp_path, "extended_ames", {"Ridge": 100, "Vanilla": 400, "C-Mixup": 200, ours: 210}, spread=1e-5)
     written(tmp_path, "extended_diabetes", {"Ridge": 9.0, "Vanilla": 2.0, ours: 1.0}, spread=1e-5)
     lines = write_choice(CONF, tmp_path).read_text().splitlines()
-    assert f"- The steadiest network: **{ours}**, at most 5.0 % above the lowest, in 2 of 2 tables." in lines
-    apart = "C-Mixup (Extended table: Ames house prices), SupReMix, fine-tuned (Extended table: Ames house prices), "
+    steadiest = next(line for line in lines if line.startswith("- The steadiest network"))
+    assert f": **{ours}**, at most 5.0 % above the lowest network of a table, in 2 of 2 tables." in steadiest
+    apart = "C-Mixup (Ames house prices), SupReMix, fine-tuned (Ames house prices), "
     below = next(line for line in lines if line.startswith("- Networks below Vanilla beyond the noise"))
-    assert below.endswith(f": {apart}SupReMix, fine-tuned (Extended table: scikit-learn's diabetes data).")
+    assert below.endswith(f": {apart}SupReMix, fine-tuned (scikit-learn's diabetes data).")
     ames = next(line for line in lines if "(extended_ames/table.md), MAE" in line)
     for part in ("| Ridge: 100 | 400 | C-Mixup: 200 | −200.0, p ", f" \\* | {ours}: 210 | +10.0 to C-Mixup, p "):
         assert part in ames

@@ -15,7 +15,7 @@ from supremix.tables.gains import best
 from supremix.tables.render import md_head, md_line
 from supremix.tables.results import Results
 from supremix.tables.statements import metric_of
-from supremix.tables.tuned import in_tables
+from supremix.tables.tuned import dataset, in_tables
 
 Above = dict[str, list[float | None]]
 """Row → percent by which its error is above that of the lowest network, a number a table; None where it has none."""
@@ -69,10 +69,10 @@ def _answer(tables: list[Results], comparisons: list[Differences], above: Above)
     for results, comparison in zip(tables, comparisons, strict=True):
         beside = comparison.beside[str(results.spec.against)]
         apart = [row for row in _networks(results) if row in beside and beside[row].p < DECIDED]
-        below += [f"{row} ({results.spec.title})" for row in apart if beside[row].seeds.mean < 0]
+        below += [f"{row} ({dataset(results)})" for row in apart if beside[row].seeds.mean < 0]
     return [
-        f"- The steadiest network: **{steadiest}**, at most {max(known):.1f} % above the lowest, in {len(known)} of "
-        f"{len(tables)} tables.",
+        f"- The steadiest network: **{steadiest}**, at most {max(known):.1f} % above the lowest network of a table, in "
+        f"{len(known)} of {len(tables)} tables. Each other one is further above it somewhere.",
         f"- Networks below {tables[0].spec.against} beyond the noise (Holm, p < {DECIDED}): "
         f"{', '.join(below) or 'none'}.",
     ]
@@ -86,7 +86,7 @@ def _by_dataset(tables: list[Results], comparisons: list[Differences]) -> list[s
         "Vanilla",
         "lowest network",
         "difference to Vanilla",
-        "lowest of ours",
+        "lowest of SupReMix",
         "difference to the best other network",
     ]
     lines = ["## By dataset", "", *md_head(head, numbers=False)]
@@ -100,15 +100,15 @@ def _by_dataset(tables: list[Results], comparisons: list[Differences]) -> list[s
         cells = [_named(results, best(references)), _shown(results, against), _named(results, lowest)]
         cells += [_difference(results, comparison.beside[against].get(str(lowest))), _named(results, ours)]
         cells.append(_difference(results, comparison.beside[BEST].get(str(ours))))
-        title = f"[{results.spec.title}]({results.spec.name}/table.md), {metric_of(results, panel)}"
+        title = f"[{dataset(results)}]({results.spec.name}/table.md), {metric_of(results, panel)}"
         lines.append(md_line([title, *cells]))
     return lines
 
 
 def _by_method(tables: list[Results], above: Above) -> list[str]:
     """Return a line for each network: its error above that of the best network in each table, the steadiest first."""
-    lines = ["## By method", "", "Error above that of the lowest network, in percent; the smallest largest first:", ""]
-    lines += [*(f"{number}. {results.spec.title}" for number, results in enumerate(tables, 1)), ""]
+    lines = ["## By method", "", "Error above that of the lowest network, in percent, sorted by the largest:", ""]
+    lines += [*(f"{number}. {dataset(results)}" for number, results in enumerate(tables, 1)), ""]
     head = ["", "mean", "largest", f"within {NEAR} %", *(str(number) for number in range(1, len(tables) + 1))]
     lines += md_head(head)
     for row in _steadiest(above):
@@ -128,7 +128,7 @@ def _left_out(tables: list[Results], above: Above) -> list[str]:
     for k, results in enumerate(tables):
         others = {row: [*each[:k], *each[k + 1 :]] for row, each in above.items() if each[k] is not None}
         chosen = _steadiest(others)[0]
-        lines.append(md_line([results.spec.title, chosen, f"{above[chosen][k]:.1f}"]))
+        lines.append(md_line([dataset(results), chosen, f"{above[chosen][k]:.1f}"]))
     return lines
 
 

@@ -15,7 +15,7 @@ from supremix.suite.size import PAPER, Size
 from supremix.tables import files
 from supremix.tables.render import md_head, md_line
 from supremix.tables.results import Results
-from supremix.tables.tuned import in_tables
+from supremix.tables.tuned import dataset, in_tables
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def write_ranks(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
     if not whole:
         return None
     ranked = rank(spec["rows"], [results for results, _ in whole], np.array([row_means for _, row_means in whole]))
-    left_out = [results.spec.title for results, row_means in zip(tables, means, strict=True) if None in row_means]
+    left_out = [dataset(results) for results, row_means in zip(tables, means, strict=True) if None in row_means]
     folder = out / spec["name"]
     with writing_to(folder, "make space"), replacing(folder) as scratch:
         (scratch / "ranks.md").write_text(
@@ -86,7 +86,7 @@ def rank(rows: list[str], tables: list[Results], error_DK: np.ndarray) -> Ranked
     """Rank rows by their errors, a line of which belongs to each table."""
     rank_K = mean_ranks(error_DK)
     order_K = np.argsort(rank_K, kind="stable")
-    titles = [f"[{results.spec.title}](../{results.spec.name}/table.md)" for results in tables]
+    titles = [f"[{dataset(results)}](../{results.spec.name}/table.md)" for results in tables]
     synthetic = any(results.synthetic for results in tables)
     of_order = [rows[k] for k in order_K], titles, error_DK[:, order_K], rank_K[order_K]
     return Ranked(*of_order, synthetic, in_tables(tables))

@@ -5,7 +5,7 @@ import re
 TERMS = {
     "best": "at the epoch with the best validation value",
     "last": "at the last epoch",
-    "linear probe": "a linear head on the features of a network that is trained no more",
+    "linear probe": "a linear head on the features of a network that is not trained further",
     "ridge": "the linear probe in closed form: ridge regression on the features, its strength chosen on validation",
     "knn": "the mean label of the five training rows nearest in features, weighted by 1/distance",
     "GM": "geometric mean of the absolute errors, in which a few large errors count less than in the MAE",

@@ -18,7 +18,12 @@ from supremix.tables.render import DETAILS, md_head, md_line
 from supremix.tables.reproduce import stored
 from supremix.tables.results import Results
 
-HEADER = ["table", "", "finished", "ours", "the best other, references left out", "the paper", "the paper's order"]
+ABOUT = [
+    "A line for each table of the paper: how many runs are finished, our error, how it compares with the best other",
+    "row that is no reference, and whether the paper's order is reproduced. Made by `supremix table --render-all` from",
+    "the records beside each table.",
+]
+HEADER = ["table", "", "finished", "ours", "beside the best other", "the paper", "the paper's order"]
 
 
 def specs(conf: Path, size: Size) -> list[Spec]:
@@ -80,7 +85,7 @@ def beyond(conf: Path, out: Path, size: Size) -> list[Spec]:
 
 def text(tables: list[Spec], others: list[computed.ComputedTable], further: list[Spec], out: Path) -> str:
     """Return the index: a line for each panel of each table in ``out`` by number, those of ours, other pages."""
-    lines = ["# Results", "", "Made from the records beside each table by `supremix table --render-all`.", ""]
+    lines = ["# Results", "", *ABOUT, ""]
     lines += md_head(HEADER, numbers=False)
     of_table: dict[str, list[str]] = {
         table.name: [md_line([f"[{table.title}]({table.name}/table.md)", "", "computed", "", "", "", ""])]
