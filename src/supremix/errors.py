@@ -86,6 +86,13 @@ def mistake_in_path(error: OSError) -> str | None:
     return None
 
 
+def of_the_machine(error: BaseException) -> bool:
+    """Return whether memory ran out or a GPU failed: the file that was being read may be whole."""
+    if isinstance(error, RuntimeError):  # of PyTorch, which has no type of its own where a processor's memory runs out
+        return any(text in str(error) for text in ("DefaultCPUAllocator", "out of memory", "CUDA error"))
+    return isinstance(error, MemoryError)
+
+
 MISTAKES = (UserError, HydraException, OmegaConfBaseException)
 """What a wrong setting raises. Commands print it in one line, by `one_line`, and exit with code 1."""
 

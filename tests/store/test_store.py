@@ -1,10 +1,11 @@
-"""The store: what replaces a finished run, and what an interrupted replacement leaves."""
+"""The store: what replaces a finished run, what an interrupted replacement leaves, what a file is blamed for."""
 
 import shutil
 from contextlib import suppress
 
 import pytest
 
+from supremix.store.files import reading
 from supremix.store.folders import Store, begun, finished, work_folder
 
 
@@ -109,3 +110,8 @@ def test_a_claim_that_another_process_took_since_is_left_to_it(tmp_path):
             (folder / "content").write_text("new")
     assert (target / "content").read_text() == "new"
     assert {path.name for path in work.iterdir()} == {"lock", "its.ckpt"}
+
+
+def test_a_file_is_not_called_damaged_where_there_is_no_memory_to_read_it(tmp_path):
+    with pytest.raises(RuntimeError, match="allocate memory"), reading(tmp_path / "last.safetensors", "its weights"):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 100000000 bytes")

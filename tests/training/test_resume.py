@@ -25,7 +25,7 @@ from supremix.runtime.signals import stoppable, unbroken
 from supremix.store.folders import Store, finished, work_folder
 from supremix.training import adapt
 from supremix.training.batches import Stream
-from supremix.training.checkpoint import DIGEST, Checkpoints, restore, snapshot
+from supremix.training.checkpoint import DIGEST, Checkpoints, restore, resumed, snapshot
 from supremix.training.loop import Hooks, Task, fit
 from tests import processes
 from tests.running import SMALL, config, without_verdict
@@ -189,6 +189,31 @@ def test_a_checkpoint_that_cannot_be_read_just_now_is_kept(tmp_path, monkeypatch
         with pytest.raises(UserError, match=r"step-000000001.ckpt: cannot be read.*again"):
             checkpoints.load()
     assert checkpoints.load()["x"] == 1
+
+
+NO_MEMORY = {
+    "Python": MemoryError(),
+    "a processor": RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+    "a GPU": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+}
+
+
+@pytest.mark.parametrize("of", NO_MEMORY)
+@pytest.mark.parametrize("where", ["torch.load", "supremix.training.checkpoint.restore"])
+def test_checkpoints_are_kept_where_there_is_no_memory_to_read_them(tmp_path, monkeypatch, of, where):
+    cpu, checkpoints = torch.device("cpu"), Checkpoints(tmp_path, "t", 0)
+    for step in (1, 2):
+        checkpoints.save(1, step, snapshot({}, [], cpu, {"step": step}))
+
+    def fail(*arguments, **settings):
+        raise NO_MEMORY[of]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(where, fail)
+        with pytest.raises(type(NO_MEMORY[of])):
+            resumed(checkpoints, {}, [], cpu, dict)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert resumed(checkpoints, {}, [], cpu, dict) == {"step": 2}
 
 
 def test_a_save_that_fails_leaves_no_open_view_of_its_buffer(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from supremix.errors import UserError
+from supremix.errors import UserError, of_the_machine
 
 
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:
@@ -46,9 +46,11 @@ def reading(path: Path, what: str, also: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except (UserError, MemoryError):
+    except UserError:
         raise
     except Exception as error:  # the libraries raise types of their own for each kind of damage
+        if of_the_machine(error):
+            raise
         place = f"{path.parent} and run" if also is None else f"{path.parent} and {also}, and run"
         raise UserError(f"{path}: not {what} ({error}); remove {place} again") from None
 
