@@ -471,6 +471,16 @@ def test_stop_signals_wait_for_the_end_of_a_block_and_are_handed_on():
         signal.signal(signal.SIGUSR2, before)
 
 
+def test_a_stop_that_another_rank_asked_for_ends_this_one_though_it_ignores_the_signal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # by nohup, on this machine alone
+    try:
+        with pytest.raises(Stopped) as stop, stoppable():
+            raise Stopped(signal.SIGHUP)
+        assert stop.value.code == 128 + signal.SIGHUP
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def signalled_in_a_zip_file(path):
     with zipfile.ZipFile(path, "w") as archive:
         file = archive.open("y", "w")

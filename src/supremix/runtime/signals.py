@@ -39,7 +39,7 @@ def stoppable() -> Iterator[None]:
         signum = error.signum if isinstance(error, Stopped) else _received
         if signum is None:
             raise
-        handler = before[signum]
+        handler = before.get(signum)  # none where another rank got it, and it is ignored here
         if callable(handler) and handler not in (_stop, signal.default_int_handler):
             handler(signum, None)
         if isinstance(error, Stopped):
