@@ -27,6 +27,10 @@ def test_a_feature_that_is_off_leaves_the_identity_alone():
     assert identity.run_id(on, "x") != identity.run_id(later, "x")
     fixed = {"method": {"loss": {"temperature": 0.5, "similarity": "cosine"}, "sampler": "shuffled"}, "seed": 0}
     assert identity.run_id(fixed, "x") == identity.run_id(before, "x")
+    fixed, before = ({"loss": {"_target_": "loss/supremix"} | one} for one in ({"similarity": "cosine"}, {}))
+    assert identity.run_id(fixed, "x") == identity.run_id(before, "x")
+    given, not_given = ({"loss": {"_target_": "Mine@c0de"} | one} for one in ({"similarity": "cosine"}, {}))
+    assert identity.run_id(given, "x") != identity.run_id(not_given, "x")  # whose default may be another
     assert identity.run_id(before | {"seed": 1}, "x") != identity.run_id(before, "x")
 
 

@@ -20,7 +20,8 @@ SCHEMA = 2
 """Version of the config schema; raised when the meaning of a key changes, or the way to identify code."""
 
 CAME_LATER = {"similarity": "cosine", "sampler": "shuffled"}
-"""Keys that came later, and what earlier code had fixed there. With that value a key is left out: older ids stay."""
+"""Keys of the project that came later, and what earlier code had fixed there. With that value a key is left out: older
+ids stay. Arguments of other code, which may have another default, count."""
 
 OWN_TEXTS = "supremix.data.own.texts.load_texts"
 """The one loader whose ``vectors`` is a file."""
@@ -90,7 +91,8 @@ def _content(dataset: dict[str, Any]) -> dict[str, Any]:
 def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
         kept = {str(key): _canonical(item) for key, item in value.items()}
-        return {k: item for k, item in kept.items() if item not in (None, {}) and CAME_LATER.get(k, ...) != item}
+        fixed = CAME_LATER if "/" in str(value.get("_target_", "/")) else {}  # the project's targets go by such names
+        return {k: item for k, item in kept.items() if item not in (None, {}) and fixed.get(k, ...) != item}
     if isinstance(value, list | tuple):
         return [_canonical(item) for item in value]
     if isinstance(value, float) and value.is_integer():
