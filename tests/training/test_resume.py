@@ -216,7 +216,7 @@ def test_checkpoints_are_kept_where_there_is_no_memory_to_read_them(tmp_path, mo
     assert resumed(checkpoints, {}, [], cpu, dict) == {"step": 2}
 
 
-def test_a_save_that_fails_leaves_no_open_view_of_its_buffer(tmp_path, monkeypatch):
+def test_a_save_that_fails_leaves_no_file_and_no_open_view_of_its_buffer(tmp_path, monkeypatch):
     def full(*files):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -226,6 +226,19 @@ def test_a_save_that_fails_leaves_no_open_view_of_its_buffer(tmp_path, monkeypat
             Checkpoints(tmp_path, "adapt", 0).save(1, 1, {})
     (buffer,) = [entry.frame.f_locals["buffer"] for entry in error.traceback if "buffer" in entry.frame.f_locals]
     buffer.close()  # BufferError while a view is open
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stage_is_saved_again_when_as_many_minutes_are_over(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    checkpoints = Checkpoints(tmp_path, "t", 2)
+    for begin in (0.0, 120.0):
+        now[0] = begin + 119.0
+        assert not checkpoints.due()
+        now[0] = begin + 120.0
+        assert checkpoints.due()
+        checkpoints.save(1, 1, {})
 
 
 def test_a_lock_of_a_killed_process_blocks_nobody(tmp_path, capfd):
@@ -346,7 +359,9 @@ def test_a_fit_goes_on_from_every_point_as_if_nothing_had_happened(tmp_path):
         folder.mkdir()
         with pytest.raises(Killed):
             toy_fit(folder, point)
+        before = Checkpoints(folder, "toy", 0).load() or {"progress": {"seconds": 0.0}}
         got, state = toy_fit(folder)
+        assert got.seconds > before["progress"]["seconds"]
         assert (got.history, got.best_epoch) == (expected.history, expected.best_epoch)
         for key, value in expected.best_state.items():
             assert torch.equal(got.best_state[key], value), (point, key)
@@ -364,6 +379,7 @@ def rewritten(path, change):
 
 
 OTHER_CONTENTS = {
+    "another format": lambda state: state.update({"format": 2}),
     "another run's": lambda state: state.update({"of": "other.partial/c0de/toy-epoch-000001-step-000000001.ckpt"}),
     "no part": lambda state: state["parts"].pop("model"),
     "a weight too few": lambda state: state["parts"]["model"].popitem(),
@@ -501,11 +517,18 @@ def test_an_error_that_a_signal_leads_to_is_a_stop(tmp_path):
         signal.signal(signal.SIGUSR2, before)
 
 
-def test_a_signal_inside_a_step_lets_it_end_and_saves_it(tmp_path):
+def test_a_signal_inside_a_step_lets_it_end_and_saves_it_though_another_follows(tmp_path):
     model = nn.Sequential(nn.Linear(1, 1), nn.Flatten(0))
     fabric = Fabric(accelerator="cpu", devices=1)
     wrapped, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
     checkpoints = Checkpoints(tmp_path, "t", None)
+    save = checkpoints.save
+
+    def save_amid_signals(*arguments):
+        signal.raise_signal(signal.SIGTERM)
+        save(*arguments)
+
+    checkpoints.save = save_amid_signals
 
     def objective(prediction_B, y_B):
         signal.raise_signal(signal.SIGTERM)
