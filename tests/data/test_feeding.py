@@ -19,6 +19,7 @@ from supremix.errors import Stopped, UserError
 from supremix.runtime.signals import stoppable
 from supremix.training import adapt
 from supremix.training.batches import Items, Stream, apply, batches_of
+from supremix.training.mixing import Mixup
 from tests.face_views import colour_views
 
 CPU = torch.device("cpu")
@@ -124,14 +125,21 @@ def test_a_stop_signal_ends_it_at_once(where):
     assert time.monotonic() - started < LONG
 
 
-@pytest.mark.parametrize("augment", [None, colour_views(flip=0.5, grey=0.2)], ids=["plain", "views"])
-def test_batches_are_the_same_bits_whatever_the_workers_and_wherever_they_begin(augment):
+def mixup() -> Mixup:
+    mixing = Mixup(2.0, None, "features")
+    mixing.fit(np.arange(float(ROWS)))
+    return mixing
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"augment": colour_views(flip=0.5, grey=0.2), "views": 2}, {"mixing": mixup()}],
+    ids=["plain", "views", "mixed"],
+)
+def test_batches_are_the_same_bits_whatever_the_workers_and_wherever_they_begin(settings):
     def batches(workers, first=0):
         split = faces(workers)
-        views = 1 if augment is None else 2
-        return list(
-            batches_of(Items(split, split.y, augment=augment, views=views), 4, Stream(0, "test"), CPU)(3, first)
-        )
+        return list(batches_of(Items(split, split.y, **settings), 4, Stream(0, "test"), CPU)(3, first))
 
     expected = batches(0)
     assert len(expected) == 7
@@ -139,7 +147,8 @@ def test_batches_are_the_same_bits_whatever_the_workers_and_wherever_they_begin(
         got = batches(workers, first)
         assert len(got) == 7 - first
         for (x, y_B), (x_expected, y_expected_B) in zip(got, expected[first:], strict=True):
-            assert torch.equal(x, x_expected)
+            for part, expected_part in zip([*x], [*x_expected], strict=True):
+                assert torch.equal(part, expected_part)
             assert torch.equal(y_B, y_expected_B)
 
 
