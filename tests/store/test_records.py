@@ -2,6 +2,7 @@
 
 import errno
 import math
+import os
 
 import pytest
 
@@ -98,11 +99,16 @@ def test_one_record_of_another_schema_is_told_as_such_and_leaves_the_store_as_it
         read_record(tmp_path / "a")
 
 
-def test_a_store_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
-    def refuse(path):
+@pytest.mark.parametrize("call", ["listdir", "stat"])
+def test_a_store_that_may_not_be_read_or_looked_into_is_one_line(tmp_path, monkeypatch, call):
+    allowed = getattr(os, call)
+
+    def refuse(path, **settings):
+        if call == "stat" and path != f"{tmp_path}/.":
+            return allowed(path, **settings)
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("supremix.store.folders.os.listdir", refuse)
+    monkeypatch.setattr(os, call, refuse)
     with pytest.raises(UserError, match=r": cannot be read \(Permission denied\): give yourself the permission, or"):
         Store(tmp_path)
 

@@ -1,10 +1,17 @@
 """The store: what replaces a finished run, what an interrupted replacement leaves, what a file is blamed for."""
 
+import fcntl
+import os
 import shutil
+import socket
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from supremix.errors import Busy
+from supremix.runtime.locks import acquired, is_at
+from supremix.runtime.log import RUN_LOG
 from supremix.store.files import reading
 from supremix.store.folders import Store, begun, finished, work_folder
 
@@ -44,13 +51,32 @@ def test_a_replacement_that_fails_leaves_the_finished_one_in_its_place(tmp_path)
     store = Store(tmp_path)
     target = store.run("a")
     written(store, target, "old")
-    with pytest.raises(KeyboardInterrupt), store.making(target, usable=replaced), store.writing(target):
+    with suppress(KeyboardInterrupt), store.making(target, usable=replaced), store.writing(target) as folder:
+        (folder / "content").write_text("half")
         raise KeyboardInterrupt
     assert (target / "content").read_text() == "old"
     assert finished(target)
     assert not begun(target)
     assert not (tmp_path / "superseded").exists()
     assert not work_folder(target).exists()
+
+
+def test_what_a_killed_process_had_half_written_is_no_part_of_what_is_written_next(tmp_path):
+    store = Store(tmp_path)
+    target = store.run("a")
+    half = work_folder(target) / "finished"
+    half.mkdir(parents=True)
+    (half / "other").touch()
+    assert written(store, target, "new")
+    assert {path.name for path in target.iterdir()} == {"content", "DONE"}
+
+
+def test_what_is_finished_is_shown_without_waiting_while_another_process_makes_it_anew(tmp_path):
+    store = Store(tmp_path)
+    target = store.run("a")
+    written(store, target, "old")
+    with store.making(target, usable=replaced), store.making(target, wait=False) as work:
+        assert work is None
 
 
 def test_an_interrupted_replacement_keeps_its_checkpoints_whoever_asks_for_the_run_meanwhile(tmp_path):
@@ -110,6 +136,56 @@ def test_a_claim_that_another_process_took_since_is_left_to_it(tmp_path):
             (folder / "content").write_text("new")
     assert (target / "content").read_text() == "new"
     assert {path.name for path in work.iterdir()} == {"lock", "its.ckpt"}
+
+
+def test_the_log_of_a_finished_run_is_that_of_the_process_that_made_it(tmp_path):
+    store = Store(tmp_path)
+    target = store.run("a")
+    with store.making(target) as work:
+        (work / RUN_LOG).write_text("made")
+        with store.writing(target) as folder:
+            (folder / "content").touch()
+    with store.claimed(target) as work:
+        (work / RUN_LOG).write_text("waited")
+    assert (target / RUN_LOG).read_text() == "made"
+    assert not work_folder(target).exists()
+
+
+def once(monkeypatch, owner, name, first):
+    """Have the first call of a function of an object made between two others."""
+    function = getattr(owner, name)
+
+    def call(*arguments, **settings):
+        monkeypatch.setattr(owner, name, function)
+        return first(lambda: function(*arguments, **settings))
+
+    monkeypatch.setattr(owner, name, call)
+
+
+@pytest.mark.parametrize(("owner", "name", "before"), [(Path, "mkdir", False), (fcntl, "flock", True)])
+def test_a_lock_that_its_holder_removes_meanwhile_is_taken_anew(tmp_path, monkeypatch, owner, name, before):
+    folder = tmp_path / "a.partial"
+
+    def amid_removal(function):
+        if not before:
+            function()
+        shutil.rmtree(folder)
+        if before:
+            function()
+
+    once(monkeypatch, owner, name, amid_removal)
+    with acquired(folder, wait=True) as lock:
+        assert is_at(lock, folder / "lock")
+        with pytest.raises(Busy):
+            acquired(folder, wait=False)
+
+
+def test_a_lock_names_its_holder_alone_though_one_before_was_killed(tmp_path):
+    (tmp_path / "a.partial").mkdir()
+    (tmp_path / "a.partial" / "lock").write_text("process 1 on another machine")
+    holder = f"a is in work in process {os.getpid()} on {socket.gethostname()}"
+    with acquired(tmp_path / "a.partial", wait=False), pytest.raises(Busy, match=f"^{holder}$"):
+        acquired(tmp_path / "a.partial", wait=False)
 
 
 def test_a_file_is_not_called_damaged_where_there_is_no_memory_to_read_it(tmp_path):
