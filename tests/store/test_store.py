@@ -8,11 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
-from supremix.errors import Busy
+from supremix.errors import Busy, UserError
 from supremix.runtime.locks import acquired, is_at
 from supremix.runtime.log import RUN_LOG
-from supremix.store.files import reading
+from supremix.store.files import load_weights, reading, save_weights
 from supremix.store.folders import Store, begun, finished, work_folder
 
 
@@ -191,3 +193,17 @@ def test_a_lock_names_its_holder_alone_though_one_before_was_killed(tmp_path):
 def test_a_file_is_not_called_damaged_where_there_is_no_memory_to_read_it(tmp_path):
     with pytest.raises(RuntimeError, match="allocate memory"), reading(tmp_path / "last.safetensors", "its weights"):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 100000000 bytes")
+
+
+def test_weights_are_read_back_and_refused_where_they_are_others_or_not_finite(tmp_path):
+    state = {"head.weight": torch.arange(6.0).reshape(3, 2).T, "head.bias": torch.ones(2), "other": torch.ones(1)}
+    module, path = nn.Linear(3, 2), tmp_path / "last.safetensors"
+    sums = save_weights({"last": state}, tmp_path)
+    load_weights(module, path, sums, "head.")
+    assert torch.equal(module.weight, state["head.weight"])
+    save_weights({"last": state | {"head.bias": torch.zeros(2)}}, tmp_path)
+    with pytest.raises(UserError, match="its SHA-256 is not the one in its record"):
+        load_weights(module, path, sums, "head.")
+    sums = save_weights({"last": state | {"head.bias": torch.full((2,), torch.nan)}}, tmp_path)
+    with pytest.raises(UserError, match="bias has a number that is not finite"):
+        load_weights(module, path, sums, "head.")
