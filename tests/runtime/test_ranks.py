@@ -198,6 +198,32 @@ def test_what_ranks_cannot_do_is_one_line(work, arguments, message):
         spawn.start(2, work, *arguments)
 
 
+def test_a_process_that_torchrun_did_not_start_is_alone(monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as jobs of clusters have it
+    assert (ranks.world_size(), ranks.rank()) == (1, 0)
+
+
+def test_there_are_as_many_ranks_as_torchrun_started_or_the_machine_bears(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    ranks.check(8)
+    with pytest.raises(UserError, match="this machine has 2 processors: give at most 8"):
+        ranks.check(9)
+    for name, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    for devices in (1, 2):
+        ranks.check(devices)
+    with pytest.raises(UserError, match=r"trainer.devices=4, but torchrun started 2 ranks here"):
+        ranks.check(4)
+
+
+@pytest.mark.parametrize("accelerator", ["cpu", "auto"])
+def test_float16_needs_a_gpu(monkeypatch, accelerator):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    with pytest.raises(UserError, match="16-mixed needs a GPU"):
+        ranks.fabric(accelerator, "16-mixed")
+
+
 @pytest.mark.parametrize("devices", ["0", "2.5", "all"])
 def test_devices_are_a_number(tmp_path, devices):
     with pytest.raises(UserError, match=rf"trainer.devices={devices}: give a whole number, 1 or more"):

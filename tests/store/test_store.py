@@ -14,7 +14,7 @@ from torch import nn
 from supremix.errors import Busy, UserError
 from supremix.runtime.locks import acquired, is_at
 from supremix.runtime.log import RUN_LOG
-from supremix.store.files import load_weights, reading, save_weights
+from supremix.store.files import load_weights, read_history, reading, save_weights, write_history
 from supremix.store.folders import Store, begun, finished, work_folder
 
 
@@ -207,3 +207,13 @@ def test_weights_are_read_back_and_refused_where_they_are_others_or_not_finite(t
     sums = save_weights({"last": state | {"head.bias": torch.full((2,), torch.nan)}}, tmp_path)
     with pytest.raises(UserError, match="bias has a number that is not finite"):
         load_weights(module, path, sums, "head.")
+
+
+def test_a_history_is_read_back_and_refused_where_an_epoch_is_missing(tmp_path):
+    history = [{"loss": 0.1 + 0.2, "val": float("inf")}, {"loss": 1e-9, "val": 2.0}, {"loss": 0.0, "val": 1.0}]
+    write_history(tmp_path, history)
+    assert read_history(tmp_path) == [{"epoch": epoch, **row} for epoch, row in enumerate(history, 1)]
+    lines = (tmp_path / "history.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "history.csv").write_text("".join([*lines[:2], *lines[3:]]))
+    with pytest.raises(UserError, match="its epochs do not follow one another"):
+        read_history(tmp_path)
