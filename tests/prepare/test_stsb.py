@@ -200,6 +200,7 @@ def test_stray_quotes_lose_no_row(raw, tmp_path):
     """A reader that pairs quotes would swallow everything between the two."""
     change(raw / "train_new.tsv", 3, sentence1='"An unpaired quote.')
     change(raw / "train_new.tsv", 30, sentence2='An unpaired one"')
+    change(raw / "train_new.tsv", 12, sentence1='"A whole quotation."')
     folder = prepare(raw, tmp_path / "out")
     assert len(manifest(folder)) == 108
     found = [(row["file"], row["action"], row["reason"]) for row in report(folder)]
@@ -234,7 +235,7 @@ def test_windows_line_ends_and_a_byte_order_mark_change_no_pair(raw, tmp_path):
     [
         ("", "no column filename, year"),
         ("404: Not Found", "no column filename, year"),
-        ("filename\tyear\told_index\tsentence1\tsentence2\n", "no column score"),
+        ("filename\tyear\told_index\tsentence1\tsentence2\n", "no column score, so its labels are hidden"),
         ("filename\tyear\told_index\tsentence1\tsentence2\tscore\n", "no usable row"),
     ],
 )
