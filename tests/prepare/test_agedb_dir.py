@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,11 @@ UNREADABLE = (THREE, "dropped", "unreadable")
         (add_row(csv_lines(COUNT)[4]), [(THREE, "dropped", "listed twice")], "row 13 repeats an earlier one"),
         (
             add_row(f"{age_of(3)},{THREE},test"),
+            [(THREE, "dropped", "listed twice")],
+            "row 13 repeats an earlier one with other values",
+        ),
+        (
+            add_row(f"{age_of(3) + 1},{THREE},train"),
             [(THREE, "dropped", "listed twice")],
             "row 13 repeats an earlier one with other values",
         ),
@@ -426,6 +432,15 @@ def test_half_written_note_counts_as_not_done(source, main, folder, decoded):
         np.testing.assert_array_equal(rows[i], face_images.decode(jpeg(i), PIXELS))
 
 
+def test_images_are_decoded_again_where_their_array_is_gone(source, main, folder, decoded):
+    assert main()[0] == 130
+    (array,) = folder.parent.rglob(".agedb_dir.partial/folder/faces.npy")
+    array.unlink()
+    assert main()[0] == 0
+    assert len(decoded) == 10 + COUNT
+    np.testing.assert_array_equal(np.load(folder / "faces.npy")[0], face_images.decode(jpeg(0), PIXELS))
+
+
 def test_leftovers_of_another_source_are_not_used(source, main, folder, decoded):
     assert main()[0] == 130
     write_csv(source, csv_lines(COUNT)[:-1])
@@ -444,7 +459,9 @@ def test_second_run_leaves_a_good_folder_alone(source, main, folder):
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("spoil", ["other csv", "other pixels", "short array", "changed manifest", "foreign folder"])
+@pytest.mark.parametrize(
+    "spoil", ["other csv", "other age", "other pixels", "short array", "changed manifest", "foreign folder"]
+)
 def test_bad_folder_is_refused_not_replaced(source, main, folder, spoil):
     arguments: list[object] = []
     if spoil == "foreign folder":
@@ -454,6 +471,8 @@ def test_bad_folder_is_refused_not_replaced(source, main, folder, spoil):
         assert main()[0] == 0
     if spoil == "other csv":
         write_csv(source, csv_lines(COUNT)[:-1])
+    elif spoil == "other age":
+        change_row(f"{age_of(3) + 1},{THREE},train")(source)
     elif spoil == "other pixels":
         arguments = ["--pixels", 8]
     elif spoil == "short array":
@@ -483,6 +502,17 @@ def test_too_little_space_is_said_before_anything_is_written(source, main, folde
     assert status == 1
     assert "0.0 GB are needed" in err
     assert not folder.exists()
+
+
+def test_what_an_interrupted_call_has_written_needs_no_space_again(tmp_path, monkeypatch):
+    with suppress(KeyboardInterrupt), resumable_folder(tmp_path / "x", "key", 1000) as (working, _):
+        np.save(working / "faces.npy", np.zeros(900, np.uint8))
+        raise KeyboardInterrupt
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with resumable_folder(tmp_path / "x", "key", 1000):
+        pass
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["faces.npy"]
 
 
 def die_at_row_8(items, **settings):

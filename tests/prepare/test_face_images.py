@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from supremix.data.raw.pictures import decode
+from supremix.prepare.shared.face_images import doubts_of
 
 SIDE = 16
 ORIENTATION = 0x0112
@@ -92,3 +93,10 @@ def test_an_orientation_that_is_none_leaves_the_image_as_it_is(value):
 def test_damaged_exif_costs_no_image():
     content = saved(Image.fromarray(grey()), "PNG", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff\xff")
     np.testing.assert_array_equal(decode(content, SIDE)[..., 0], grey())
+
+
+@pytest.mark.parametrize(("spread", "doubts"), [(8, ["flat (its colours differ by 8 of 255)"]), (9, [])])
+def test_an_image_is_flat_where_no_channel_differs_by_more_than_eight(spread, doubts):
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    image[0, 0, 1] = spread
+    assert doubts_of(image) == doubts

@@ -14,7 +14,7 @@ import pytest
 
 from supremix.data.prepared.folder import sha256_file
 from supremix.prepare import agedb_dir, hcp_aging, hcp_series, imdb_wiki, stsb_dir, uci_airfoil, ukb
-from supremix.prepare.shared import archives
+from supremix.prepare.shared import archives, sources
 from supremix.prepare.twins import command as make_twin
 from supremix.runtime import stamps
 from tests.prepare.raw_faces import write_agedb, zipped
@@ -264,6 +264,13 @@ def test_the_published_file_is_compared_where_it_is_there(tmp_path, capsys, monk
     capsys.readouterr()
     assert uci_airfoil.main(arguments) == 1
     assert "its SHA-256 differs" in capsys.readouterr().err
+
+
+def test_files_are_waited_for_before_they_are_read(monkeypatch):
+    waited = []
+    monkeypatch.setattr(sources, "let_settle", waited.append)
+    sources.find_source(["x"], [(1, 2, 3, 4)], pytest.fail)
+    assert waited == [[(1, 2, 3, 4)]]
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,12 @@ def test_white_space_at_the_end_of_lines(tmp_path, end):
     np.testing.assert_array_equal(found["the"], np.array(ROWS["the"], dtype=np.float32))
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
+    path = glove(tmp_path / "v.txt")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert set(words.read_text(path, {"the", "cat"})) == {"the", "cat"}
+
+
 def test_a_word_with_spaces_is_not_taken_for_its_first_part(tmp_path):
     """The 840B table has such words, as `. . .` or `at name@domain.com`."""
     spaced = [line(". . .", [7, 7, 7]), line("cat at home", [8, 8, 8])]
@@ -54,7 +60,7 @@ def test_the_first_of_two_lines_for_a_word_counts(tmp_path):
     assert words.read_text(path, {"cat"})["cat"].tolist() == [4, 5, 6]
 
 
-@pytest.mark.parametrize("bad", ["cat 1 2", "cat 1 2 x", "cat 1 2 nan", "cat 1 2 inf"])
+@pytest.mark.parametrize("bad", ["cat 1 2", "cat 1 2 x", "cat 1 2 nan", "cat 1 2 inf", "cat 1 2 1e39", "cat 1  2 3"])
 def test_a_damaged_line_of_a_wanted_word_is_named(tmp_path, bad):
     path = tmp_path / "v.txt"
     path.write_text("\n".join([line("the", ROWS["the"]), line("a", [1, 2, 3])] * 60 + [bad]))

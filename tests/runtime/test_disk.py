@@ -3,9 +3,11 @@
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from supremix.prepare.shared.face_images import create_array, write_images
 from supremix.runtime import disk
 from supremix.runtime.disk import put, replacing
 from supremix.store.folders import Store
@@ -56,6 +58,14 @@ def test_the_content_of_a_run_is_flushed_before_it_is_done(tmp_path, journal):
 def test_a_json_file_is_flushed_before_it_replaces_another(tmp_path, journal):
     replace_json(tmp_path / "x.json", {})
     assert journal == ["flush .x.json.new", "move to x.json", "flush ."]
+
+
+def test_images_are_flushed_before_it_is_noted_that_they_are_done(tmp_path, journal):
+    create_array(tmp_path / "faces.npy", 1, 4)
+    no_image = SimpleNamespace(read=lambda: b"")
+    _, result = write_images([(0, no_image)], path=tmp_path / "faces.npy", pixels=4)
+    assert len(result["failed"]) == 1
+    assert journal == ["flush faces.new", "move to faces.npy", "flush .", "flush faces.npy"]
 
 
 def test_files_are_replaced_together_or_not_at_all(tmp_path, journal):
