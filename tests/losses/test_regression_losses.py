@@ -153,6 +153,18 @@ def test_histogram_gives_mean_and_quantiles(coverage):
         assert end_N.tolist() == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize(("coverage", "dtype"), [(1 - 1e-9, torch.float32), (0.99, torch.bfloat16)])
+def test_an_interval_of_a_histogram_ends_at_the_outer_edge_where_rounding_would_pass_it(coverage, dtype):
+    loss = HLGaussLoss(bins=200, coverage=coverage)
+    loss.fit(np.arange(100.0))
+    output_NK = 3 * torch.randn(200, 200, generator=torch.Generator().manual_seed(0)).to(dtype)
+    output_NK[:, -1] = -40.0
+    low_N, high_N = loss.interval(output_NK)
+    assert (low_N >= loss.edge_L[0].to(dtype)).all()
+    assert (low_N <= high_N).all()
+    assert (high_N <= loss.edge_L[-1].to(dtype)).all()
+
+
 def test_bins_leave_three_deviations_beyond_the_targets_so_that_their_mean_is_the_target():
     loss = HLGaussLoss(bins=50)
     loss.fit(np.array([20.0, 60.0, 101.0]))

@@ -105,7 +105,8 @@ class HLGaussLoss(nn.Module):
         upto_NL = F.pad(part_NK.cumsum(dim=1), (1, 0))
         quantile_N2 = upto_NL.new_tensor([1 - self.coverage, 1 + self.coverage]).div(2).expand(len(upto_NL), 2)
         bin_N2 = torch.searchsorted(upto_NL[:, 1:].contiguous(), quantile_N2.contiguous()).clamp(max=self.bins - 1)
-        inside_N2 = (quantile_N2 - upto_NL.gather(1, bin_N2)) / part_NK.gather(1, bin_N2)
+        # Rounding may leave the sum of all parts below the upper quantile, which is then the outer edge.
+        inside_N2 = ((quantile_N2 - upto_NL.gather(1, bin_N2)) / part_NK.gather(1, bin_N2)).clamp(max=1)
         end_N2 = edge_L[bin_N2] + inside_N2 * (edge_L[bin_N2 + 1] - edge_L[bin_N2])
         return end_N2[:, 0], end_N2[:, 1]
 
