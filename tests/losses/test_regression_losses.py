@@ -134,6 +134,12 @@ def test_gaussian_interval_has_its_coverage_and_the_floor_of_the_variance():
     assert all(end_N.isfinite().all() for end_N in GaussianNLL().interval(diverged_12))
 
 
+def test_a_variance_that_counts_as_smaller_is_still_drawn_back():
+    output_N2 = torch.tensor([[0.0, 1e3]], requires_grad=True)
+    GaussianNLL()(output_N2, torch.zeros(1)).backward()
+    assert output_N2.grad[0, 1] == 0.5
+
+
 def test_quantiles_give_median_and_outer_quantiles_sorted_where_they_cross():
     loss, output_NK = QuantileLoss([0.05, 0.5, 0.9]), torch.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
     assert (loss.outputs, loss.coverage) == (3, pytest.approx(0.85))
@@ -217,8 +223,10 @@ def test_a_linear_head_on_the_quantile_loss_finds_the_quantiles():
         (lambda: QuantileLoss([0.1, 0.9]), "quantiles must ascend, with 0.5 between the first and the last"),
         (lambda: QuantileLoss([0.5, 0.9]), "quantiles must ascend"),
         (lambda: QuantileLoss([0.9, 0.5, 0.1]), "quantiles must ascend"),
+        (lambda: QuantileLoss([0.1, 0.5, 0.5, 0.9]), "quantiles must ascend"),
         (lambda: QuantileLoss([0.0, 0.5, 1.0]), "each of quantiles must lie between 0 and 1, got 0.0"),
         (lambda: HLGaussLoss(bins=4), "bins must be a whole number above 4.5, 6 × smoothing, got 4"),
+        (lambda: HLGaussLoss(bins=6, smoothing=1), "bins must be a whole number above 6, 6 × smoothing, got 6"),
         (lambda: HLGaussLoss(bins=10.5), "bins must be a whole number above 4.5"),
         (lambda: HLGaussLoss(smoothing=-1), "smoothing must be a finite number above 0"),
         (lambda: HLGaussLoss()(torch.zeros(2, 50), torch.zeros(2)), "the bins are not set: call fit"),
