@@ -126,6 +126,7 @@ def test_conr_without_positives_or_without_negatives_is_0(labels, predictions):
     value, gradient_ND = value_and_gradient(lambda z: ConRLoss()(z, labels, torch.tensor(predictions)), z_ND)
     assert value.item() == 0
     assert torch.equal(gradient_ND, torch.zeros_like(z_ND))
+    assert ConRLoss()(z_ND * torch.nan, labels, torch.tensor(predictions)).isnan()
 
 
 def test_conr_distances_of_tenths_count_as_tenths():

@@ -62,7 +62,9 @@ def points(values):
 
 def test_settings_are_compared_on_the_seeds_that_all_have():
     values = {"0.5": {0: 1.0, 1: 2.0}, "1": {0: 1.5, 1: 1.0, 2: 9.0}}
-    swept = Swept(["t", "seed"], points(values)).of_shared_seeds()
+    failed = (("1", "1"), None)
+    swept = Swept(["t", "seed"], [*points(values), failed]).of_shared_seeds()
+    assert swept.points[-1] == failed
     assert swept.over_seeds() == {"t=1": {(0,): 1.5, (1,): 1.0}, "t=0.5": {(0,): 1.0, (1,): 2.0}}
     values = {"A": {0: 1.0, 1: 2.0, 2: 9.0}, "B": {0: 2.0, 1: 3.0, 3: 4.0}, "C": {0: 0.0}}
     shared = Swept(["t", "seed"], points(values)).over_seeds()
