@@ -26,6 +26,8 @@ def test_a_run_is_the_same_wherever_its_file_lies():
     assert science("a/houses.csv") != science("a/houses.csv", "dataset.drop=[x]")
     texts = [science("a.csv", f"dataset.{key}", kind="texts") for key in ("vectors=a", "vectors=b", "max_length=3")]
     assert texts[0] == texts[1] != texts[2]
+    one, other = (science("a.csv", f"+dataset.load.vectors={width}") for width in (50, 300))  # no file, of a table
+    assert one != other
 
 
 def test_the_error_of_new_rows_reads_labels_as_training_did(tmp_path, monkeypatch, capsys):
