@@ -203,6 +203,13 @@ def test_srl(name, dtype, tolerance):
         torch.testing.assert_close(row_D, stored.get(b, torch.zeros(5).double()), rtol=tolerance, atol=tolerance)
 
 
+def test_srl_has_a_bin_for_the_highest_label_though_steps_of_a_tenth_are_rounded():
+    assert 0.3 / 0.1 < 3
+    loss = SRLLoss(low=0.0, high=0.3, bin_size=0.1, temperature=1.0)
+    assert len(loss.surrogate_KD) == 4
+    assert loss(embeddings(2), [0.0, 0.3]).isfinite()
+
+
 def test_srl_goes_on_from_its_saved_state():
     first, second = SRLLoss(**SRL, points=5), SRLLoss(**SRL, points=5)
     for seed in range(3):
