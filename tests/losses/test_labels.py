@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from supremix.losses import KernelContrastLoss, SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss, definition
-from supremix.losses.labels import read_label_vectors
+from supremix.losses.labels import read_label_vectors, read_labels
 from tests.reference import supremix as reference
 from tests.reference.agreement import assert_agrees, draws, embeddings, value_and_gradient
 from tests.reference.supcon import supcon_loss
@@ -151,6 +151,16 @@ def test_losses_equal_their_loops_at_any_scale_of_labels(scale):
     )
     assert_agrees(lambda z: SupConLoss(0.5)(z, y_N), lambda z: supcon_loss(z, y_N, temperature=0.5), z_ND, 1e-10)
     assert_agrees(lambda z: SupCRLoss()(z, y_N), lambda z: supcr_loss(z, y_N), z_ND, 1e-10)
+
+
+def test_labels_that_are_all_zero_are_one_label():
+    assert len(read_label_vectors(np.zeros(3)).distinct()[0]) == 1
+    assert len(read_label_vectors([[0.0, 1.0], [0.0, 1.0], [0.0, 2.0]]).distinct()[0]) == 2
+
+
+def test_the_sign_of_labels_is_no_matter_of_which_are_the_same():
+    y_N = np.array([4.25, 4.5, 100.0], dtype=np.float32)
+    assert read_labels(-y_N).tolerance == read_labels(y_N).tolerance > 1e-6
 
 
 def test_eight_labels_a_step_of_a_tenth_of_a_millionth_apart_are_eight():

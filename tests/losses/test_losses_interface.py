@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from supremix.losses import KernelContrastLoss, SupConLoss, SupCRLoss, SupReMixLoss
+from supremix.losses.pairs import unit_rows
 from tests.reference.agreement import draws, embeddings, value_and_gradient
 
 LABELS = torch.tensor([43.0, 41.0, 40.0, 43.0, 42.0, 45.0, 42.0])
@@ -104,6 +105,19 @@ def test_a_zero_embedding_keeps_every_gradient_finite(name, dtype):
     assert gradient_ND.abs().max() < 100
 
 
+def test_a_batch_of_zeros_whose_labels_are_vectors_keeps_every_gradient_finite():
+    loss = SupReMixLoss(0.5, 2.0, mix_pos=False)
+    labels = [[0.0, 1.0], [0.0, 1.0], [1.0, 1.0]]
+    value, gradient_ND = value_and_gradient(lambda z: loss(z, labels, draws(3)), torch.zeros(3, 2))
+    assert value.isfinite()
+    assert gradient_ND.isfinite().all()
+
+
+def test_a_row_whose_norm_is_no_normal_number_becomes_zeros():
+    z_ND = torch.tensor([[1e-40, 0.0], [0.0, 2e-38], [3.0, 4.0]])
+    assert unit_rows(z_ND).tolist() == [[0.0, 0.0], [0.0, 1.0], [pytest.approx(0.6), pytest.approx(0.8)]]
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_evaluation_without_gradients_gives_the_same_value(name):
     with torch.no_grad():
@@ -130,8 +144,9 @@ def test_with_labels_on_the_host_nothing_on_the_device_is_waited_for(name):
     assert gradient_ND.is_meta
 
 
-def test_draws_follow_the_generator_and_leave_the_global_one_alone():
-    loss, z_ND, state = SupReMixLoss(0.5, 2.0), embeddings(7), torch.get_rng_state()
+@pytest.mark.parametrize("beta", [(2.0, 8.0), (0.5, 2.5)], ids=["by uniform numbers", "by gamma variates"])
+def test_draws_follow_the_generator_and_leave_the_global_one_alone(beta):
+    loss, z_ND, state = SupReMixLoss(0.5, 2.0, beta=beta), embeddings(7), torch.get_rng_state()
     first, again, other = (loss(z_ND, LABELS, generator=torch.Generator().manual_seed(s)) for s in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -236,7 +251,7 @@ def test_an_invalid_argument_is_named(name, value):
 
 
 @pytest.mark.parametrize("loss_class", [SupConLoss, SupCRLoss])
-@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, 1e-7, 1e7, float("nan")])
 def test_an_invalid_temperature_is_named(loss_class, temperature):
     with pytest.raises(ValueError, match="temperature"):
         loss_class(temperature)
