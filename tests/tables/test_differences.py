@@ -187,6 +187,16 @@ def test_predictions_are_kept_beside_the_records_and_read_again(tmp_path, test_s
         files.read(SPEC, tmp_path)
 
 
+def test_predictions_are_not_called_damaged_where_memory_ran_out(tmp_path, monkeypatch):
+    def run_out(path):
+        raise MemoryError
+
+    (path := tmp_path / outcomes.PREDICTIONS).touch()
+    monkeypatch.setattr(outcomes, "load_arrays", run_out)
+    with pytest.raises(MemoryError):
+        outcomes.unpacked(path, [])
+
+
 def test_a_damaged_file_of_a_run_is_named_and_left_out(tmp_path, caplog):
     store, cells = Store(tmp_path), [Cell("", "Ours", seed, [], run_id=f"run{seed}") for seed in range(3)]
     for cell, labels in zip(cells, (np.arange(4.0), np.ones((4, 2)), np.arange(4.0)), strict=True):

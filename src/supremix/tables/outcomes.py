@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from supremix.errors import UserError
+from supremix.errors import UserError, of_the_machine
 from supremix.store.files import load_arrays, reading
 from supremix.store.folders import Store
 from supremix.suite.plan import Cell
@@ -67,6 +67,8 @@ def unpacked(path: Path, places: list[Place]) -> Outcomes:
             for line, best_N in zip(arrays[f"lines_{k}"], arrays[f"best_{k}"], strict=True)
         }
     except Exception as error:  # the libraries raise types of their own for each kind of damage
+        if of_the_machine(error):
+            raise
         raise UserError(f"{path}: not the predictions of the records beside it ({error}): remove it") from None
 
 
