@@ -86,11 +86,14 @@ def mistake_in_path(error: OSError) -> str | None:
     return None
 
 
-def of_the_machine(error: BaseException) -> bool:
-    """Return whether memory ran out or a GPU failed: the file that was being read may be whole."""
+def means_damage(error: Exception) -> bool:
+    """Return whether an error says that the file being read is damaged.
+
+    A UserError says itself what is wrong, and where memory ran out or a GPU failed the file may be whole.
+    """
     if isinstance(error, RuntimeError):  # of PyTorch, which has no type of its own where a processor's memory runs out
-        return any(text in str(error) for text in ("DefaultCPUAllocator", "out of memory", "CUDA error"))
-    return isinstance(error, MemoryError)
+        return not any(text in str(error) for text in ("DefaultCPUAllocator", "out of memory", "CUDA error"))
+    return not isinstance(error, UserError | MemoryError)
 
 
 MISTAKES = (UserError, HydraException, OmegaConfBaseException)

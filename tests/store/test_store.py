@@ -53,9 +53,14 @@ def test_a_replacement_that_fails_leaves_the_finished_one_in_its_place(tmp_path)
     store = Store(tmp_path)
     target = store.run("a")
     written(store, target, "old")
-    with suppress(KeyboardInterrupt), store.making(target, usable=replaced), store.writing(target) as folder:
-        (folder / "content").write_text("half")
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with store.making(target, usable=replaced), store.writing(target) as folder:
+            (folder / "content").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert (target / "content").read_text() == "old"
     assert finished(target)
     assert not begun(target)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from supremix.report.ranks import extended_tables
+from supremix.report.ranks import dataset, extended_tables, tuned_in
 from supremix.suite.size import PAPER, Size
 from supremix.suite.spec import Panel
 from supremix.tables.cells import NOTHING, digits_of, signed
@@ -15,7 +15,6 @@ from supremix.tables.gains import best
 from supremix.tables.render import md_head, md_line
 from supremix.tables.results import Results
 from supremix.tables.statements import metric_of
-from supremix.tables.tuned import dataset, in_tables
 
 Above = dict[str, list[float | None]]
 """Row → percent by which its error is above that of the lowest network, a number a table; None where it has none."""
@@ -56,7 +55,7 @@ def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
         _left_out(tables, above),
     ]
     lines = [*HEAD, *synthetic, *(line for part in parts for line in [*part, ""] if part)]
-    lines += [f"- {note}" for note in (*NOTES, *in_tables(tables))]
+    lines += [f"- {note}" for note in (*NOTES, *tuned_in(tables))]
     write_texts(out, {PAGE: "\n".join(lines) + "\n"})
     return out / PAGE
 
@@ -72,7 +71,7 @@ def _answer(tables: list[Results], comparisons: list[Differences], above: Above)
         below += [f"{row} ({dataset(results)})" for row in apart if beside[row].seeds.mean < 0]
     return [
         f"- The steadiest network: **{steadiest}**, at most {max(known):.1f} % above the lowest network of a table, in "
-        f"{len(known)} of {len(tables)} tables. Each other one is further above it somewhere.",
+        f"{len(known)} of {len(tables)} tables.",
         f"- Networks below {tables[0].spec.against} beyond the noise (Holm, p < {DECIDED}): "
         f"{', '.join(below) or 'none'}.",
     ]

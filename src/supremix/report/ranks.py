@@ -15,7 +15,7 @@ from supremix.suite.size import PAPER, Size
 from supremix.tables import files
 from supremix.tables.render import md_head, md_line
 from supremix.tables.results import Results
-from supremix.tables.tuned import dataset, in_tables
+from supremix.tables.tuned import tuned_rows
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,22 @@ def extended_tables(conf: Path, out: Path, size: Size) -> list[Results]:
     ]
 
 
+def dataset(results: Results) -> str:
+    """Return the title of an extended table without what all of them begin with."""
+    return results.spec.title.removeprefix("Extended table: ")
+
+
+def tuned_in(tables: list[Results]) -> list[str]:
+    """Return a line on the tuned rows of tables, where there are any; tables of the same rows together."""
+    datasets: dict[str, list[str]] = {}
+    for results in tables:
+        if rows := tuned_rows(results):
+            datasets.setdefault("; ".join(row.name for row in rows), []).append(dataset(results))
+    listed = [f"{'; '.join(names)}: {rows}" for rows, names in datasets.items()]
+    what = "Tuned on validation, all others with the settings that they came with"
+    return [f"{what}. {'. '.join(listed)}"] if listed else []
+
+
 def rank(rows: list[str], tables: list[Results], error_DK: np.ndarray) -> Ranked:
     """Rank rows by their errors, a line of which belongs to each table."""
     rank_K = mean_ranks(error_DK)
@@ -89,7 +105,7 @@ def rank(rows: list[str], tables: list[Results], error_DK: np.ndarray) -> Ranked
     titles = [f"[{dataset(results)}](../{results.spec.name}/table.md)" for results in tables]
     synthetic = any(results.synthetic for results in tables)
     of_order = [rows[k] for k in order_K], titles, error_DK[:, order_K], rank_K[order_K]
-    return Ranked(*of_order, synthetic, in_tables(tables))
+    return Ranked(*of_order, synthetic, tuned_in(tables))
 
 
 def page(title: str, ranked: Ranked, left_out: list[str]) -> str:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from supremix.errors import UserError, of_the_machine
+from supremix.errors import UserError, means_damage
 
 
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:
@@ -46,10 +46,8 @@ def reading(path: Path, what: str, also: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except UserError:
-        raise
     except Exception as error:  # the libraries raise types of their own for each kind of damage
-        if of_the_machine(error):
+        if not means_damage(error):
             raise
         place = f"{path.parent} and run" if also is None else f"{path.parent} and {also}, and run"
         raise UserError(f"{path}: not {what} ({error}); remove {place} again") from None

@@ -154,8 +154,8 @@ def _difference(
     return Difference(row, other, over_seeds, over_seeds.p, rows)
 
 
-def _corrected(differences: list[Difference | None]) -> dict[str, Difference]:
-    known = [difference for difference in differences if difference is not None]
+def _corrected(of_rows: list[Difference | None]) -> dict[str, Difference]:
+    known = [difference for difference in of_rows if difference is not None]
     corrected = holm([difference.p for difference in known])
     return {difference.row: replace(difference, p=p) for difference, p in zip(known, corrected, strict=True)}
 

@@ -79,8 +79,8 @@ def render_stored(conf: Path, out: Path, overrides: list[str], size: Size = PAPE
 def beyond(conf: Path, out: Path, size: Size) -> list[Spec]:
     """Return the specifications of the tables in ``out`` that are not the paper's, by name."""
     names = sorted({path.stem for path in (conf / "table").glob("[!_]*.yaml")} - {path.stem for path in paths(conf)})
-    specs = [load(conf / "table" / f"{name}.yaml") for name in names if (out / name / files.RECORDS).is_file()]
-    return [size.spec(spec) for spec in specs]
+    rendered = [name for name in names if (out / name / files.RECORDS).is_file()]
+    return [size.spec(load(conf / "table" / f"{name}.yaml")) for name in rendered]
 
 
 def text(tables: list[Spec], others: list[computed.ComputedTable], further: list[Spec], out: Path) -> str:
@@ -141,9 +141,9 @@ def _number(name: str) -> tuple[int, str]:
 
 def _pages(out: Path) -> list[str]:
     """Return a link to each other page, with its title."""
-    texts = sorted(path for pattern in ("*.md", "*/*.md") for path in out.glob(pattern))
+    all_pages = sorted(path for pattern in ("*.md", "*/*.md") for path in out.glob(pattern))
     pages = [
-        path for path in texts if path.name not in ("README.md", "table.md", DETAILS, "ranks.md", "which_method.md")
+        path for path in all_pages if path.name not in ("README.md", "table.md", DETAILS, "ranks.md", "which_method.md")
     ]
     titles = {path: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in pages}
     return [f"- [{title}]({path.relative_to(out)})" for path, title in titles.items()]

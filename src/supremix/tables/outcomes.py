@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from supremix.errors import UserError, of_the_machine
+from supremix.errors import UserError, means_damage
 from supremix.store.files import load_arrays, reading
 from supremix.store.folders import Store
 from supremix.suite.plan import Cell
@@ -67,7 +67,7 @@ def unpacked(path: Path, places: list[Place]) -> Outcomes:
             for line, best_N in zip(arrays[f"lines_{k}"], arrays[f"best_{k}"], strict=True)
         }
     except Exception as error:  # the libraries raise types of their own for each kind of damage
-        if of_the_machine(error):
+        if not means_damage(error):
             raise
         raise UserError(f"{path}: not the predictions of the records beside it ({error}): remove it") from None
 

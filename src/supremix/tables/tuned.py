@@ -36,21 +36,5 @@ def settings(results: Results) -> list[str]:
     return [f"Tuned on validation: {'; '.join(listed)}"] if listed else []
 
 
-def in_tables(tables: list[Results]) -> list[str]:
-    """Return a line on the tuned rows of several tables, where there are any; tables of the same rows together."""
-    titles: dict[str, list[str]] = {}
-    for results in tables:
-        if rows := tuned_rows(results):
-            titles.setdefault(_names(rows), []).append(dataset(results))
-    listed = [f"{'; '.join(of_rows)}: {names}" for names, of_rows in titles.items()]
-    what = "Tuned on validation, all others with the settings that they came with"
-    return [f"{what}. {'. '.join(listed)}"] if listed else []
-
-
-def dataset(results: Results) -> str:
-    """Return the title of an extended table without what all of them begin with."""
-    return results.spec.title.removeprefix("Extended table: ")
-
-
 def _names(rows: list[Row]) -> str:
     return "; ".join(row.name for row in rows)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from supremix.errors import UserError, of_the_machine, writing_to
+from supremix.errors import UserError, means_damage, writing_to
 from supremix.runtime import ranks
 from supremix.runtime.disk import put
 from supremix.runtime.seeding import global_states, set_global_states
@@ -77,10 +77,8 @@ class Checkpoints:
         for path in self._paths():
             try:
                 return _read(path)
-            except UserError:
-                raise
             except Exception as error:  # unpickling damaged content can fail in any way
-                if of_the_machine(error):
+                if not means_damage(error):
                     raise
                 self.refuse(error)
         return None
@@ -124,10 +122,8 @@ def resumed(
         beginning = beginning or deepcopy(snapshot(parts, generators, device, {}))
         try:
             progress = read(restore(state, parts, generators, device))
-        except UserError:
-            raise
         except Exception as error:
-            if of_the_machine(error):
+            if not means_damage(error):
                 raise
             ranks.from_first(partial(checkpoints.refuse, error))
         else:
