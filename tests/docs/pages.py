@@ -52,35 +52,41 @@ class Block(NamedTuple):
         kind: bash or python.
         text: its lines.
         reason: why it is not run; empty for a block that is.
+        shown: lines that the page shows as printed by it.
     """
 
     kind: str
     text: str
     reason: str
+    shown: list[str]
 
 
 def sections(page: str) -> dict[str, list[Block]]:
     """Return the blocks of code below each second-level title of a page, in order; titles without any are left out."""
     found = {}
     for part in re.split(r"^## ", (ROOT / page).read_text(), flags=re.MULTILINE):
-        blocks = re.findall(r"(?:<!-- not run: ([^>]*) -->\n+)?```(bash|python)\n(.*?)```", part, re.DOTALL)
+        blocks = re.findall(
+            r"(?:<!-- not run: ([^>]*) -->\n+)?```(bash|python)\n(.*?)```(?:\n+```text\n(.*?)```)?", part, re.DOTALL
+        )
         if blocks:
-            found[part.splitlines()[0].strip("# ")] = [Block(kind, text, why) for why, kind, text in blocks]
+            found[part.splitlines()[0].strip("# ")] = [
+                Block(kind, text, why, [line for line in shown.splitlines() if line != "…"])
+                for why, kind, text, shown in blocks
+            ]
     return found
 
 
-def run(blocks: list[Block], folder: Path, names: dict[str, Any] | None = None) -> dict[str, Any]:
+def run(blocks: list[Block], folder: Path) -> list[str]:
     """Run the blocks of a page in a folder, as one script; a line that fails is an AssertionError.
 
     Args:
         blocks: those with a reason are left out.
         folder: where bash begins; store, prepared data and results are below it.
-        names: what Python blocks know.
 
     Returns:
-        What Python blocks know in the end.
+        The lines that were printed.
     """
-    names = {"__name__": "page"} if names is None else names
+    names: dict[str, Any] = {"__name__": "page"}
     blocks = [block for block in blocks if not block.reason]
     lines = [block.text if block.kind == "bash" else f"block {number}\n" for number, block in enumerate(blocks)]
     with (
@@ -103,8 +109,9 @@ def run(blocks: list[Block], folder: Path, names: dict[str, Any] | None = None) 
                     answer(server.accept()[0], blocks, names)
             output.seek(0)
             forget_modules(folder)
-            assert process.returncode == 0, output.read()
-    return names
+            printed = output.read()
+    assert process.returncode == 0, printed
+    return printed.splitlines()
 
 
 def write(path: Path, line: str) -> None:

@@ -72,7 +72,8 @@ def test_blocks_run(page, title, tmp_path, monkeypatch, real_data):
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("WANDB_MODE", "offline")
     write_files(tmp_path)
-    run(blocks, tmp_path)
+    printed = run(blocks, tmp_path)
+    assert [line for block in blocks for line in block.shown if line not in printed] == []
     if "-o predictions.csv" in text:
         table = pd.read_csv(tmp_path / "predictions.csv")
         assert len(table) >= ROWS
