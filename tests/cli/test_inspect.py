@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from supremix.cli.main import main
+from supremix.data.own.layout import Layout, read_rows
+from supremix.data.own.texts import text_columns
 
 
 @pytest.fixture
@@ -78,5 +80,42 @@ def test_the_kind_of_data_is_found(tmp_path, column, cells, kind, capsys):
     assert main(["inspect", str(tmp_path / "t.csv"), "--label", "y"]) == 0
     shown = capsys.readouterr().out
     assert f"supremix train dataset={kind} " in shown
+    assert f"\n  {column:<6}  {'texts' if kind == 'texts' else f'paths of {kind}'}  " in shown
     if kind != "texts":
         assert f"20 × left out: no file at the path in '{column}': line 2" in shown
+
+
+def test_texts_are_the_columns_of_sentences_as_in_training(tmp_path, capsys):
+    reviews = {
+        "review": [f"the {i}th film was as good as the first" for i in range(20)],
+        "city": ["New York City"] * 20,
+    }
+    pd.DataFrame(reviews | {"year": range(20), "y": range(20)}).to_csv(tmp_path / "t.csv", index=False)
+    assert text_columns(read_rows(str(tmp_path / "t.csv"), Layout("y")), None) == ["review"]
+    assert main(["inspect", str(tmp_path / "t.csv"), "--label", "y"]) == 0
+    shown = capsys.readouterr().out
+    for line in ("  'review' holds texts\n", "\n  review  texts  ", "\n  city    no input  ", "\n  year    no input  "):
+        assert line in shown
+
+
+def test_a_kind_of_data_and_its_settings_may_be_named(tmp_path, capsys):
+    pairs = {"first": [f"word {i}" for i in range(20)], "second": [f"name {i}" for i in range(20)]}
+    pd.DataFrame(pairs | {"y": range(20)}).to_csv(tmp_path / "t.csv", index=False)
+    line = ["inspect", str(tmp_path / "t.csv"), "--label", "y"]
+    assert main([*line, "dataset=texts", "dataset.input=[second,first]"]) == 0
+    shown = capsys.readouterr().out
+    assert "'second' and 'first' hold texts" in shown
+    assert (
+        f"train dataset=texts dataset.path={tmp_path}/t.csv dataset.label=y 'dataset.input=[second,first]'\n" in shown
+    )
+    assert "in a batch of 128" in shown  # of texts
+    assert main([*line, "dataset=diabetes"]) == 1
+    assert "error: dataset=diabetes: not for a file of your own: use table, " in capsys.readouterr().err
+    assert main([*line, "dataset=images"]) == 1
+    assert "no column holds paths of images: name it by dataset.input" in capsys.readouterr().err
+
+
+def test_settings_of_a_kind_that_is_found_are_taken(tmp_path, capsys):
+    pd.DataFrame({"photo": [f"a{i}.png" for i in range(20)], "y": range(20)}).to_csv(tmp_path / "t.csv", index=False)
+    assert main(["inspect", str(tmp_path / "t.csv"), "--label", "y", "dataset.pixels=16"]) == 0
+    assert "dataset.pixels=16\n" in capsys.readouterr().out

@@ -208,3 +208,18 @@ def test_what_is_no_text_of_html_is_escaped():
     assert "<i>" not in text
     assert "<b>" not in text
     assert all(part in text for part in ("a &amp; b", "x &lt; y", "a &gt; b"))
+
+
+@pytest.mark.whole
+def test_settings_of_the_kind_of_data_that_is_found_are_taken(tmp_path, monkeypatch):
+    paths, y_N = [f"{i}.csv" for i in range(60)], np.arange(60.0)
+    for path, y in zip(paths, y_N, strict=True):
+        np.savetxt(tmp_path / path, np.full(8, y))
+    pd.DataFrame({"wave": paths, "fat": y_N}).to_csv(tmp_path / "waves.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    options = ["--seeds", "0", "--launcher", "basic", "--methods", "vanilla"]
+    settings = ["dataset.recipe.vanilla.epochs=1", "dataset.recipe.backbone.width=4", *QUICK[-2:], "paths.runs=runs"]
+    for kind in ((), ("dataset=signals",)):
+        assert main(["compare", "waves.csv", "--label", "fat", *options, *kind, *settings, "--out", "out"]) == 0
+        lines = [json.loads(line)["cell"]["overrides"] for line in (tmp_path / "out/records.jsonl").open()]
+        assert {line.count("dataset=signals") for line in lines} == {1}

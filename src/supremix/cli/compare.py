@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare; print what was understood of the file, the table, and the files. Returns the exit code."""
-    from supremix.cli.inspect import as_configured, file_and_label
-    from supremix.cli.inspection import described, inspect
+    from supremix.cli.inspect import file_and_label, others, understood
+    from supremix.cli.inspection import described
     from supremix.report.compare import About, compare
     from supremix.runtime.entry import entry_point
     from supremix.runtime.log import warnings_alone
@@ -44,16 +44,16 @@ def run(options: argparse.Namespace) -> int:
     from supremix.settings.overrides import spelt
 
     launcher, options.overrides = shared.launcher_of(options)
-    inspection = inspect(options.file, *as_configured(options))
-    understood = described(inspection, options.file)
-    print("\n".join(understood), flush=True)
+    inspection = understood(options)
+    page = described(inspection, options.file)
+    print("\n".join(page), flush=True)
     name = Path(options.file).stem
-    line = [f"dataset={inspection.kind}", *map(spelt, file_and_label(options)), *options.overrides]
+    line = [f"dataset={inspection.kind}", *map(spelt, file_and_label(options)), *others(options)]
     title = f"{name}: {', '.join(options.label)}"
     if len(options.label) > 1:
         title += ", means over labels in standard deviations"
     methods = None if options.methods is None else [name.strip() for name in options.methods.split(",")]
-    about = About(name, title, understood, command_of(options))
+    about = About(name, title, page, command_of(options))
     with entry_point(), warnings_alone("supremix.data"):  # the file is described above
         text, folder = compare(about, CONF, options.out, launcher, line, shared.seeds_of(options.seeds), methods)
     print(text)

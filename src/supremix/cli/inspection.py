@@ -12,13 +12,14 @@ from supremix.data.own.assemble import Plan, compared_by
 from supremix.data.own.files import ending_so, located, path_column
 from supremix.data.own.images import ENDINGS as IMAGES
 from supremix.data.own.kinds import Kinds, kinds_in, kinds_of
-from supremix.data.own.layout import Layout, Rows, read_rows
+from supremix.data.own.layout import Layout, Rows
 from supremix.data.own.problems import Problem, summary
 from supremix.data.own.sheet import read_sheet
 from supremix.data.own.signals import ENDINGS as SIGNALS
-from supremix.data.own.texts import WORDS_AT_LEAST, word_count
+from supremix.data.own.texts import sentences, text_columns
 from supremix.data.own.values import numbers_of
 from supremix.data.own.volumes import ENDINGS as VOLUMES
+from supremix.errors import UserError
 from supremix.runtime.terminal import shown
 
 if TYPE_CHECKING:
@@ -52,20 +53,29 @@ class Inspection:
     settings: dict[str, str] = field(default_factory=dict)
 
 
-def inspect(path: str, layout: Layout, plan: Plan) -> Inspection:
-    """Read a file as training would, and tell what is understood; raise UserError as training would."""
-    rows = read_rows(path, layout)
+def inspect(rows: Rows, plan: Plan, kind: str, given: Any = None) -> Inspection:
+    """Tell what is understood of the rows of a file, read as a kind of data; raise UserError as training would.
+
+    Args:
+        rows: of the file.
+        plan: what is to be decided.
+        kind: dataset group's name.
+        given: columns of its inputs; None finds them.
+    """
     kinds = kinds_of(rows)
-    kind, fact = modality(rows)
+    columns = inputs_of(rows, kind, given)
     roles = {name: "label" if name in rows.labels else "no input" for name in rows.frame.columns}
-    roles |= dict.fromkeys(rows.inputs, "")
+    roles |= dict.fromkeys(columns, HELD.get(kind, "")) if columns else dict.fromkeys(rows.inputs, "")
+    names = " and ".join(map(repr, columns))
+    fact = f"{names} {'hold' if columns[1:] else 'holds'} {HELD[kind]}" if columns else WHOLE[kind]
     labels = dict(zip(rows.labels, rows.y.reshape(len(rows.y), -1).T, strict=True))
     inspection = Inspection(kind, [*rows.facts, fact], _columns(rows.frame, kinds, roles), labels, [*rows.problems])
     if kind == "table":
         inspection.problems += kinds.problems
         inspection.facts += kinds.in_words()
         inspection.settings |= _given_away(rows, kinds, labels)
-    elif kind in ("images", "volumes", "signals") and (column := path_column(rows, None, ENDINGS[kind])) is not None:
+    elif kind in ENDINGS and columns:
+        (column,) = columns
         there = located(rows.frame[column].tolist(), rows.sheet.path.parent)
         inspection.problems += [
             Problem(str(place), f"no file at the path in {column!r}", str(cell), True)
@@ -80,22 +90,30 @@ def inspect(path: str, layout: Layout, plan: Plan) -> Inspection:
 
 
 ENDINGS = {"images": IMAGES, "volumes": VOLUMES, "signals": SIGNALS}
+HELD = {"texts": "texts"} | {kind: f"paths of {kind}" for kind in ENDINGS}
+"""Kind → what its columns hold."""
+WHOLE = {"table": "a table of features", "signals": "a signal in each row, a column for each step"}
+"""Kind → what the file is where no column alone holds the inputs."""
+KINDS = ("table", *HELD)
 
 
-def modality(rows: Rows) -> tuple[str, str]:
-    """Return which of the dataset groups fits a file, and why."""
+def kind_in(rows: Rows) -> str:
+    """Return which of the dataset groups fits a file."""
     for kind, endings in ENDINGS.items():
-        if (name := ending_so(rows, endings)) is not None:
-            return kind, f"{name!r} holds paths of {kind}"
-    texts = [
-        name
-        for name in rows.texts
-        if word_count(rows.frame[name]) >= max(WORDS_AT_LEAST, 4) and rows.frame[name].nunique() > 0.5 * len(rows.y)
-    ]
+        if ending_so(rows, endings) is not None:
+            return kind
     numbers = [name for name in rows.inputs if rows.frame[name].dtype.kind in "iuf"]
-    if 1 <= len(texts) <= 2 and len(numbers) <= 3:
-        return "texts", f"{' and '.join(map(repr, texts))} {'holds' if len(texts) == 1 else 'hold'} texts"
-    return "table", "a table of features"
+    return "texts" if 1 <= len(sentences(rows)) <= 2 and len(numbers) <= 3 else "table"
+
+
+def inputs_of(rows: Rows, kind: str, given: Any) -> list[str]:
+    """Return the columns that are read for a kind of data; none where all columns of inputs are."""
+    if kind == "texts":
+        return text_columns(rows, given)
+    column = path_column(rows, given, ENDINGS[kind]) if kind in ENDINGS else None
+    if column is None and kind in ("images", "volumes"):
+        raise UserError(f"{rows.sheet.path}: no column holds paths of {kind}: name it by dataset.input")
+    return [] if column is None else [column]
 
 
 def histogram(y_N: np.ndarray) -> list[str]:

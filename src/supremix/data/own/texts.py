@@ -21,7 +21,7 @@ from supremix.data.sentences import mean_vectors, padded, taken, tokenise
 from supremix.errors import UserError
 from supremix.runtime.registered import registered
 
-WORDS_AT_LEAST = 2.0
+WORDS_AT_LEAST, WORDS_OF_SENTENCES = 2.0, 4.0
 """Mean number of words from which on a column counts as texts."""
 
 
@@ -117,19 +117,28 @@ def load_texts(
 
 
 def text_columns(rows: Rows, given: Any) -> list[str]:
-    """Return the columns of texts: the given ones, else the one or two whose cells have several words."""
+    """Return the columns of texts: the given ones, else those of sentences, else those of several words."""
     if given is not None:
         names = [given] if isinstance(given, str) else [*given]
         if not 1 <= len(names) <= 2:
             raise UserError(f"dataset.input={names}: name one column of texts, or two for pairs")
         return [column(rows.sheet, name, "dataset.input") for name in names]
-    texts = [name for name in rows.texts if word_count(rows.frame[name]) >= WORDS_AT_LEAST]
+    texts = sentences(rows) or [name for name in rows.texts if word_count(rows.frame[name]) >= WORDS_AT_LEAST]
     if not 1 <= len(texts) <= 2:
         raise UserError(
             f"{rows.sheet.path}: {'no column holds' if not texts else f'{len(texts)} columns hold'} texts of several "
             f"words ({', '.join((texts or rows.texts)[:5])}): name one or two by dataset.input"
         )
     return texts
+
+
+def sentences(rows: Rows) -> list[str]:
+    """Return the columns whose cells are sentences, and mostly different ones."""
+    return [
+        name
+        for name in rows.texts
+        if word_count(rows.frame[name]) >= WORDS_OF_SENTENCES and rows.frame[name].nunique() > 0.5 * len(rows.y)
+    ]
 
 
 def content_sha256(words: Sequence[str], vectors_VE: np.ndarray) -> str:
