@@ -9,6 +9,7 @@ import pytest
 
 from scripts import readme_table
 from supremix.settings.compose import CONF
+from supremix.suite.reading import load
 from supremix.suite.terms import TERMS
 from tests.docs.own_files import ROWS, write_files
 from tests.docs.pages import REASONS, ROOT, run, sections
@@ -94,6 +95,11 @@ def test_the_readme_is_short_and_shows_what_results_hold():
     assert len(page.splitlines()) < 200
     assert readme_table.with_table(page, index) == page, "run: python scripts/readme_table.py"
     assert len(re.findall(r"^\| \[\d+\]\(results/", page, re.MULTILINE)) >= 7
+
+
+def test_the_readme_shows_the_rows_of_the_quick_start():
+    shown = re.findall(r"^\| (.+?) \| \d \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert shown == [row.name for row in load(CONF / "table" / "quickstart.yaml").rows]
 
 
 def test_the_page_on_own_data_names_keys_that_are_there():
