@@ -112,7 +112,17 @@ def test_a_kind_of_data_and_its_settings_may_be_named(tmp_path, capsys):
     assert main([*line, "dataset=diabetes"]) == 1
     assert "error: dataset=diabetes: not for a file of your own: use table, " in capsys.readouterr().err
     assert main([*line, "dataset=images"]) == 1
-    assert "no column holds paths of images: name it by dataset.input" in capsys.readouterr().err
+    assert (
+        "t.csv: no column holds paths of images (.png, .jpg, .jpeg, …): name it by dataset.input"
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("override", ["dataset=nonsense", "dataset.nonsense=1", "dataset.pixels=16"])
+def test_a_mistake_beside_no_label_is_told(override, tmp_path, capsys):
+    pd.DataFrame({"x": range(20), "y": range(20)}).to_csv(tmp_path / "t.csv", index=False)
+    assert main(["inspect", str(tmp_path / "t.csv"), override]) == 1
+    assert f"error: {override.removesuffix('=1').removesuffix('=16')}: " in capsys.readouterr().err
 
 
 def test_settings_of_a_kind_that_is_found_are_taken(tmp_path, capsys):

@@ -14,7 +14,6 @@ from supremix.cli import options as shared
 
 if TYPE_CHECKING:
     from supremix.cli.inspection import Inspection
-    from supremix.data.own.layout import Layout
 
 PLAIN = r"[^\W\d][\w./-]*|[./][\w./-]*"
 """Texts that Hydra takes as they are."""
@@ -39,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from supremix.cli.inspection import columns_alone, described, report_rows
     from supremix.errors import writing_to
 
-    if not options.label and (layout := layout_of(options)).label is None:
+    if not options.label and (layout := part(loading(options, named(options) or "table"), "layout")).label is None:
         print("\n".join([*columns_alone(options.file, layout), "", "name the column to predict: --label COLUMN"]))
         return 0
     inspection = understood(options)
@@ -55,40 +54,48 @@ def run(options: argparse.Namespace) -> int:
 
 def understood(options: argparse.Namespace) -> "Inspection":
     """Read the file as training would: as the kind of data that ``dataset=`` names, else as the file looks."""
-    from supremix.cli.inspection import KINDS, inspect, kind_in
+    from supremix.cli.inspection import inspect, kind_in
     from supremix.data.own.layout import read_rows
-    from supremix.errors import UserError
-    from supremix.settings.build import build
 
-    named = [word for word in options.overrides if word.startswith("dataset=")]
-    kind = named[-1].partition("=")[2] if named else None
+    kind = named(options)
+    load = loading(options, kind)
+    rows = read_rows(options.file, part(load, "layout"))
+    if kind is None:
+        kind = kind_in(rows)
+        load = loading(options, kind)
+    return inspect(rows, part(load, "plan"), kind, load.get("input"))
+
+
+def named(options: argparse.Namespace) -> str | None:
+    """Return the kind of data that ``dataset=`` names; None without it."""
+    from supremix.cli.inspection import KINDS
+    from supremix.errors import UserError
+
+    kinds = [word.partition("=")[2] for word in options.overrides if word.startswith("dataset=")]
+    kind = kinds[-1] if kinds else None
     if kind not in (None, *KINDS):
         raise UserError(f"dataset={kind}: not for a file of your own: use {', '.join(KINDS)}")
-    rows = read_rows(options.file, layout_of(options))
-    load = loading(options, kind or kind_in(rows), others(options))
-    plan = build("dataset.load.plan", load["plan"] | {"_convert_": "all"})
-    return inspect(rows, plan, kind or kind_in(rows), load.get("input"))
+    return kind
 
 
-def layout_of(options: argparse.Namespace) -> "Layout":
-    """Return which columns are what; it is the same for all kinds of data, whose other settings differ."""
+def loading(options: argparse.Namespace, kind: str | None) -> dict[str, Any]:
+    """Return what a kind of data is loaded with, as training has it; None: by the settings that all kinds have."""
     from supremix.data.own.layout import Layout
-    from supremix.settings.build import build
-
-    names = {field.name for field in fields(Layout)}
-    overrides = [word for word in others(options) if word.partition("=")[0].removeprefix("dataset.") in names]
-    layout = loading(options, "table", overrides)["layout"]
-    return build("dataset.load.layout", layout | {"_convert_": "all"})
-
-
-def loading(options: argparse.Namespace, kind: str, overrides: list[str]) -> dict[str, Any]:
-    """Return what a kind of data is loaded with, as training has it."""
     from supremix.settings.compose import CONF, composed
     from supremix.settings.overrides import spelt
     from supremix.settings.source import resolved
 
-    line = [f"dataset={kind}", *map(spelt, file_and_label(options)), *overrides]
+    common = {f"dataset.{field.name}" for field in fields(Layout)}
+    overrides = [word for word in others(options) if kind or word.partition("=")[0] in common]
+    line = [f"dataset={kind or 'table'}", *map(spelt, file_and_label(options)), *overrides]
     return resolved(composed(CONF, line))["dataset"]["load"]
+
+
+def part(load: dict[str, Any], name: str) -> Any:
+    """Return the layout (which columns are what) or the plan (what is decided) of what data is loaded with."""
+    from supremix.settings.build import build
+
+    return build(f"dataset.load.{name}", load[name] | {"_convert_": "all"})
 
 
 def others(options: argparse.Namespace) -> list[str]:

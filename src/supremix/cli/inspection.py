@@ -9,7 +9,7 @@ import numpy as np
 
 from supremix.data.geometry import skewed
 from supremix.data.own.assemble import Plan, compared_by
-from supremix.data.own.files import ending_so, located, path_column
+from supremix.data.own.files import ending_so, located, needed_path_column, path_column
 from supremix.data.own.images import ENDINGS as IMAGES
 from supremix.data.own.kinds import Kinds, kinds_in, kinds_of
 from supremix.data.own.layout import Layout, Rows
@@ -19,7 +19,6 @@ from supremix.data.own.signals import ENDINGS as SIGNALS
 from supremix.data.own.texts import sentences, text_columns
 from supremix.data.own.values import numbers_of
 from supremix.data.own.volumes import ENDINGS as VOLUMES
-from supremix.errors import UserError
 from supremix.runtime.terminal import shown
 
 if TYPE_CHECKING:
@@ -65,9 +64,12 @@ def inspect(rows: Rows, plan: Plan, kind: str, given: Any = None) -> Inspection:
     kinds = kinds_of(rows)
     columns = inputs_of(rows, kind, given)
     roles = {name: "label" if name in rows.labels else "no input" for name in rows.frame.columns}
-    roles |= dict.fromkeys(columns, HELD.get(kind, "")) if columns else dict.fromkeys(rows.inputs, "")
-    names = " and ".join(map(repr, columns))
-    fact = f"{names} {'hold' if columns[1:] else 'holds'} {HELD[kind]}" if columns else WHOLE[kind]
+    if columns:
+        roles |= dict.fromkeys(columns, HELD[kind])
+        fact = f"{' and '.join(map(repr, columns))} {'hold' if columns[1:] else 'holds'} {HELD[kind]}"
+    else:
+        roles |= dict.fromkeys(rows.inputs, "")
+        fact = WHOLE[kind]
     labels = dict(zip(rows.labels, rows.y.reshape(len(rows.y), -1).T, strict=True))
     inspection = Inspection(kind, [*rows.facts, fact], _columns(rows.frame, kinds, roles), labels, [*rows.problems])
     if kind == "table":
@@ -110,9 +112,9 @@ def inputs_of(rows: Rows, kind: str, given: Any) -> list[str]:
     """Return the columns that are read for a kind of data; none where all columns of inputs are."""
     if kind == "texts":
         return text_columns(rows, given)
+    if kind in ("images", "volumes"):
+        return [needed_path_column(rows, given, kind, ENDINGS[kind])]
     column = path_column(rows, given, ENDINGS[kind]) if kind in ENDINGS else None
-    if column is None and kind in ("images", "volumes"):
-        raise UserError(f"{rows.sheet.path}: no column holds paths of {kind}: name it by dataset.input")
     return [] if column is None else [column]
 
 

@@ -57,6 +57,14 @@ def path_column(rows: Rows, given: str | None, endings: Sequence[str]) -> str | 
     return ending_so(rows, endings) or next(called, None)
 
 
+def needed_path_column(rows: Rows, given: str | None, kind: str, endings: Sequence[str]) -> str:
+    """Return the column of paths of a kind of data; raise UserError where there is none."""
+    if (column := path_column(rows, given, endings)) is not None:
+        return column
+    such = ", ".join([*endings[:3], *(["…"] if endings[3:] else [])])
+    raise UserError(f"{rows.sheet.path}: no column holds paths of {kind} ({such}): name it by dataset.input")
+
+
 def ending_so(rows: Rows, endings: Sequence[str]) -> str | None:
     """Return the first column of which most texts have one of these endings."""
     for name in rows.texts:

@@ -75,11 +75,7 @@ def load_images(
         raise UserError(f"{name}: dataset.pixels={pixels}: use auto, or 8 to 1024")
     needs("PIL", "images")
     rows = read_rows(path, layout)
-    column = files.path_column(rows, input, ENDINGS)
-    if column is None:
-        raise UserError(
-            f"{path}: no column holds paths of images ({', '.join(ENDINGS[:3])}, …): name it by dataset.input"
-        )
+    column = files.needed_path_column(rows, input, "images", ENDINGS)
     rows, paths = files.with_files(rows, column)
     side = pixels if isinstance(pixels, int) else _auto_pixels(paths)
     if not 0 <= padding < side:

@@ -74,9 +74,7 @@ def load_volumes(
     if not 4 <= side <= 256 or not (voxel == "auto" or (isinstance(voxel, int | float) and voxel > 0)):
         raise UserError(f"{name}: dataset.side={side}, voxel={voxel}: use 4 to 256 voxels, and auto or a size above 0")
     rows = read_rows(path, layout)
-    column = files.path_column(rows, input, ENDINGS)
-    if column is None:
-        raise UserError(f"{path}: no column holds paths of volumes ({', '.join(ENDINGS)}): name it by dataset.input")
+    column = files.needed_path_column(rows, input, "volumes", ENDINGS)
     rows, paths = files.with_files(rows, column)
     size = _auto_voxel(paths, side) if voxel == "auto" else float(voxel)
     make = partial(make_volumes, side=side, voxel=size)
