@@ -237,6 +237,8 @@ def test_new_signals_that_are_no_numbers_as_in_training_are_told(tmp_path):
         reader.parsed(frame.map(lambda cell: str(cell).replace(".", ",")))
     with pytest.raises(UserError, match="the model reads rows of a table by their columns: give a DataFrame"):
         reader.read(np.zeros((2, 12)))
+    with pytest.raises(UserError, match="column 'nm5' has a number beyond float32: correct it"):
+        reader.read(frame.assign(nm5="1e39"))
 
 
 @pytest.mark.parametrize(
@@ -244,6 +246,8 @@ def test_new_signals_that_are_no_numbers_as_in_training_are_told(tmp_path):
     [
         ("s.npy", b"", "the file is empty"),
         ("s.txt", "\n".join(f"{i},234" for i in range(9)).encode(), "lines such as '0,234' are one number or two"),
+        ("s.txt", b"0.5 1.5\n0.5 nan\n" * 5, "step 2 has a value that is no finite number"),
+        ("s.txt", b"0.5 1.5\n0.5 1e39\n" * 5, "step 2 has a value that is no finite number, or beyond float32"),
     ],
 )
 def test_a_signal_that_cannot_be_told_names_its_fault(tmp_path, name, content, message):

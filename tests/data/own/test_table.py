@@ -1,5 +1,7 @@
 """A user's table becomes data: columns by kind, fitted on training rows, and read again from what is stored."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -161,6 +163,16 @@ def test_raw_numbers_are_read_as_they_are_and_again_from_what_is_stored(houses, 
     again = stored.restored(stored.load_state(tmp_path / "run")).reader
     everything = pd.read_csv(houses).set_index("id").loc[data.test.ids]
     assert torch.equal(again.read(everything), data.test.fetch(np.arange(len(data.test))))
+
+
+def test_a_raw_number_beyond_float32_is_refused_by_its_column(houses):
+    frame = pd.read_csv(houses)
+    frame.loc[3, "area"] = 1e39
+    frame.to_csv(houses, index=False)
+    load = partial(load_table, name="houses", path=str(houses), layout=Layout("price"))
+    assert load(plan=plan()).train.fetch(np.arange(20)).isfinite().all()
+    with pytest.raises(UserError, match="column 'area' has a number beyond float32: correct it"):
+        load(plan=plan(scaling="raw"))
 
 
 @pytest.mark.parametrize("name", ["log", "quantile"])

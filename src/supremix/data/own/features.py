@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from supremix.data.own.kinds import check_columns
+from supremix.data.own.kinds import check_columns, check_range
 from supremix.data.own.values import BOOLEANS, NumberFormat, dates_of, numbers_of
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class TableReader:
         scaled_NF = (np.where(absent_NF, self.median_F, x_NF) - self.mean_F) / self.std_F
         if self.cut is not None:
             scaled_NF = np.clip(scaled_NF, -self.cut, self.cut)
+        check_range(scaled_NF, [*self.numbers])
         parts = [scaled_NF, absent_NF[:, self.flag_F]]
         parts += [one_hot(known_cells(rows[name], values), values) for name, values in self.categories.items()]
         return torch.from_numpy(np.concatenate(parts, axis=1, dtype=np.float32))

@@ -9,6 +9,7 @@ import numpy as np
 from supremix.data.own.layout import Rows
 from supremix.data.own.problems import Problem
 from supremix.data.own.values import NumberFormat, ambiguous, date_formats, dates_of, number_format, numbers_of
+from supremix.data.prepared.manifest import FLOAT32_MAX
 from supremix.errors import UserError
 
 if TYPE_CHECKING:
@@ -87,6 +88,14 @@ def check_columns(rows: Any, names: Sequence[str]) -> None:
         raise UserError("the model reads rows of a table by their columns: give a DataFrame, or a file such as .csv")
     if missing := [name for name in names if name not in rows.columns]:
         raise UserError(f"the rows have no column {listed([*map(repr, missing)])}, which the model was trained on")
+
+
+def check_range(x_NF: np.ndarray, names: Sequence[str]) -> None:
+    """Raise UserError where a number is beyond float32, which networks have; ``names`` are of the first columns."""
+    beyond_F = (np.abs(x_NF) > FLOAT32_MAX).any(axis=0)
+    if beyond_F.any():
+        column = names[int(beyond_F.argmax())]
+        raise UserError(f"column {column!r} has a number beyond float32: correct it, or use another unit")
 
 
 def listed(names: Sequence[str]) -> str:

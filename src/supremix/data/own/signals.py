@@ -14,9 +14,10 @@ from torch import Tensor
 from supremix.data.dataset import Data
 from supremix.data.own import files
 from supremix.data.own.assemble import Inputs, Plan, assembled, divided
-from supremix.data.own.kinds import check_columns, kinds_of, listed
+from supremix.data.own.kinds import check_columns, check_range, kinds_of, listed
 from supremix.data.own.layout import Layout, Rows, read_rows
 from supremix.data.own.values import NumberFormat, numbers_of
+from supremix.data.prepared.manifest import FLOAT32_MAX
 from supremix.data.prepared.pieces import Pieces
 from supremix.data.timeseries import flatten
 from supremix.errors import UserError
@@ -52,6 +53,7 @@ class ColumnSignalReader:
         check_columns(rows, self.columns)
         x_BT = (steps(rows, self.columns, self.forms) - self.mean_T) / self.std_T
         x_BT = np.where(np.isfinite(x_BT), x_BT, 0)
+        check_range(x_BT, self.columns)
         return {
             "x": torch.from_numpy(x_BT.astype(np.float32))[:, None],
             "length": torch.full((len(x_BT),), x_BT.shape[1]),
@@ -244,9 +246,9 @@ def read_signal(path: Path, channels: int | None) -> np.ndarray:
         raise ValueError(f"not one signal of {STEPS_AT_LEAST} steps or more ({'×'.join(map(str, signal.shape))})")
     if channels is not None and signal.shape[1] != channels:
         raise ValueError(f"{signal.shape[1]} channels, where the first file has {channels}")
-    if not np.isfinite(signal).all():
-        at = int(np.isfinite(signal).all(axis=1).argmin())
-        raise ValueError(f"step {at + 1} has a value that is no finite number")
+    usable_T = (np.abs(signal) <= FLOAT32_MAX).all(axis=1)  # False for NaN too
+    if not usable_T.all():
+        raise ValueError(f"step {usable_T.argmin() + 1} has a value that is no finite number, or beyond float32")
     return signal.astype(np.float32)
 
 
