@@ -42,8 +42,8 @@ def test_cliques_are_the_longest_groups_within_the_difference():
     assert cliques(np.array([1.0, 3.0]), 1.0) == []
 
 
-def written(out, name, errors, seeds=(0, 1), spread=0.1):
-    """A rendered extended table's records: row → mean error."""
+def written(out, name, errors, seeds=(0, 1), spread=0.1, validation=None):
+    """A rendered extended table's records: row → mean error, and error on validation rows."""
     folder = out / name
     folder.mkdir(parents=True)
     lines = [
@@ -51,6 +51,8 @@ def written(out, name, errors, seeds=(0, 1), spread=0.1):
         for row, error in errors.items()
         for seed in seeds
     ]
+    for line in lines if validation else []:
+        line["metrics"]["val"] = {"best": {"mae": validation[line["cell"]["row"]]}}
     (folder / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "state.json").write_text(json.dumps({"seeds": list(seeds)}))
 
@@ -121,6 +123,25 @@ def test_one_method_is_chosen_without_the_table_that_judges_it(tmp_path):
     found = [tuple(cell.strip() for cell in line.split("|")[2:4]) for line in lines[start : start + 3]]
     # Largest errors of the other two tables, in percent. Ames: 200, 30, 100; diabetes: 200, 30, 0; Tecator: 0, 20, 100
     assert found == [("Huber", "20.0"), ("SRL", "100.0"), ("Vanilla", "200.0")]
+
+
+def test_the_lowest_on_validation_is_judged_on_test_rows(tmp_path):
+    ames = {"Vanilla": (100, 7), "Huber": (90, 5), "SupReMix, joint": (99, 6), "Ridge": (80, 1)}
+    diabetes = {"Vanilla": (1.0, 2), "Huber": (1.2, None), "SupReMix, joint": (1.1, 1), "SRL": (1.5, 0.5)}
+    for name, rows in {"ames": ames, "diabetes": diabetes}.items():
+        validation = {row: mae for row, (_, mae) in rows.items()}
+        written(tmp_path, f"extended_{name}", {row: mae for row, (mae, _) in rows.items()}, validation=validation)
+    text = write_choice(CONF, tmp_path).read_text()
+    assert "| Ames house prices | Huber | 0.0 | SupReMix, joint | 10.0 |" in text
+    assert "| scikit-learn's diabetes data | SRL | 50.0 | SupReMix, joint | 10.0 |" in text
+    assert (
+        "- The network with the lowest validation error: at most 50.0 % above the lowest network of a table, and of "
+        "those that `supremix compare` trains at most 10.0 %." in text
+    )
+    written(tmp_path, "extended_tecator", {"Huber": 1.0}, validation={"Huber": 1.0})
+    text = write_choice(CONF, tmp_path).read_text()
+    assert "| Tecator, fat from infrared spectra | Huber | 0.0 | – | – |" in text
+    assert "lowest validation error" not in text, "a table without any of them says nothing of the rule"
 
 
 def test_every_extended_table_has_the_rows_that_are_ranked():

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from supremix.report.ranks import dataset, extended_tables, tuned_in
+from supremix.settings.compose import specification
+from supremix.suite.reading import load
 from supremix.suite.size import PAPER, Size
 from supremix.suite.spec import Panel
 from supremix.tables.cells import NOTHING, digits_of, signed
@@ -18,6 +20,9 @@ from supremix.tables.statements import metric_of
 
 Above = dict[str, list[float | None]]
 """Row → percent by which its error is above that of the lowest network, a number a table; None where it has none."""
+
+Chosen = list[list[str | None]]
+"""Table → its network with the lowest validation error, of all and of those that `supremix compare` trains."""
 
 PAGE = "which_method.md"
 NEAR = 10  # percent
@@ -48,10 +53,13 @@ def write_choice(conf: Path, out: Path, size: Size = PAPER) -> Path | None:
     rows = dict.fromkeys(name for means in networks for name in means)
     above = {row: [_above(means, row) for means in networks] for row in rows}
     comparisons = [differences(results, _panel(results)) for results in tables]
+    compared = {row.name for row in load(specification(conf, "table", "_compare")).rows}
+    chosen = [[_by_validation(results, group) for group in ({*rows}, compared)] for results in tables]
     parts = [
-        _answer(tables, comparisons, above),
+        [*_answer(tables, comparisons, above), *_rule(chosen, above)],
         _by_dataset(tables, comparisons),
         _by_method(tables, above),
+        _validated(tables, chosen, above),
         _left_out(tables, above),
     ]
     lines = [*HEAD, *synthetic, *(line for part in parts for line in [*part, ""] if part)]
@@ -129,6 +137,37 @@ def _left_out(tables: list[Results], above: Above) -> list[str]:
         chosen = _steadiest(others)[0]
         lines.append(md_line([dataset(results), chosen, f"{above[chosen][k]:.1f}"]))
     return lines
+
+
+def _rule(chosen: Chosen, above: Above) -> list[str]:
+    """Return a line with how far the lowest on validation is from the lowest network; none while a table lacks one."""
+    if not all(row for pair in chosen for row in pair):
+        return []
+    percents = [[above[str(row)][k] or 0.0 for row in pair] for k, pair in enumerate(chosen)]
+    largest, compared = map(max, zip(*percents, strict=True))
+    return [
+        f"- The network with the lowest validation error: at most {largest:.1f} % above the lowest network of a table, "
+        f"and of those that `supremix compare` trains at most {compared:.1f} %."
+    ]
+
+
+def _validated(tables: list[Results], chosen: Chosen, above: Above) -> list[str]:
+    """Return a line for each table: the networks with the lowest validation error, and how they do on test rows."""
+    text = "The network with the lowest validation MAE, mean over the seeds; its test error above the lowest, percent:"
+    head = ["table", "of all", "%", "of those that `supremix compare` trains", "%"]
+    lines = ["## The lowest on validation", "", text, "", md_line(head), md_line(["---", *("---", "---:") * 2])]
+    for k, results in enumerate(tables):
+        cells = [(NOTHING, NOTHING) if row is None else (row, f"{above[row][k]:.1f}") for row in chosen[k]]
+        lines.append(md_line([dataset(results), *cells[0], *cells[1]]))
+    return lines
+
+
+def _by_validation(results: Results, rows: set[str]) -> str | None:
+    """Return which of the rows is a finished network with the lowest validation error; None without one."""
+    networks = _networks(results)
+    order = results.by_validation(_panel(results)).items()
+    finite = [row for row, mae in order if all(map(math.isfinite, mae.values()))]
+    return next((row for row in finite if row in networks and row in rows), None)
 
 
 def _steadiest(above: Above) -> list[str]:

@@ -6,8 +6,6 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import numpy as np
-
 from supremix.errors import UserError, needs, writing_to
 from supremix.metrics.seeds import paired
 from supremix.report import html
@@ -107,7 +105,7 @@ def compare(
     if records:  # four digits of the label range
         digits = max(0, 4 - math.ceil(math.log10(records[0][1]["data"]["label_range"])))
         results = replace(results, spec=replace(spec, digits=digits))
-    validation = _validation(spec, records)
+    validation = results.by_validation(spec.panels[0])
     networks = {row.name for row in spec.rows if row.kind != "reference"}
     name = next((row for row in validation if row in networks), None)  # the lowest comes first
     best = next((pair for pair in records if pair[0].row == name and pair[0].seed == spec.seeds[0]), None)
@@ -147,15 +145,6 @@ def of_methods(spec: Spec, methods: list[str], conf: Path, overrides: list[str])
         more += [Row(row, kind, [f"method={name}", *way]) for row, way in ways.items()]
     pairs = [(row.name, other.name) for row in more for other in kept if "reference" not in (row.kind, other.kind)]
     return replace(spec, rows=[*kept, *more], comparisons=[*spec.comparisons, *pairs])
-
-
-def _validation(spec: Spec, records: list[files.CellRecord]) -> dict[str, dict[int, float]]:
-    maes: dict[str, dict[int, float]] = {}
-    for cell, record in records:
-        mae = record["metrics"]["val"]["best"]["mae"]
-        maes.setdefault(cell.row, {})[cell.seed] = np.inf if mae is None else mae
-    whole = [(row, by_seed) for row, by_seed in maes.items() if len(by_seed) == len(spec.seeds)]
-    return dict(sorted(whole, key=lambda pair: mean(pair[1].values())))
 
 
 def _verdict(compared: Compared) -> list[str]:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Results:
         outcomes: test labels and predictions of the runs of which they are at hand.
         constant: cells whose test predictions are all equal.
         untuned: rows of which a run lacks the settings that were tuned for them.
+        validation: (panel, row) → seed → validation MAE, infinite where it is not defined.
     """
 
     spec: Spec
@@ -48,6 +50,7 @@ class Results:
     outcomes: Outcomes = field(default_factory=dict)
     constant: set[Place] = field(default_factory=set)
     untuned: set[str] = field(default_factory=set)
+    validation: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
 
     def of(self, panel: Panel, row_name: str, column: str) -> dict[int, float]:
         """Return the values by seed; empty if no run is finished or the row has no such metric."""
@@ -70,6 +73,12 @@ class Results:
         summary = self.summary(panel, row_name, column)
         return summary.mean if summary and summary.complete else None
 
+    def by_validation(self, panel: Panel) -> dict[str, dict[int, float]]:
+        """Return row → seed → validation MAE, the lowest mean first; rows with a missing run are left out."""
+        rows = {row.name: self.validation.get((panel.name, row.name), {}) for row in self.spec.rows_of(panel)}
+        whole = [(row, by_seed) for row, by_seed in rows.items() if len(by_seed) == len(self.spec.seeds)]
+        return dict(sorted(whole, key=lambda pair: mean(pair[1].values())))
+
     def rivals(self, panel: Panel, row_name: str) -> dict[str, float | None]:
         """Return the means that the row has to beat, in the gain's column: those of all other rows but references."""
         column = self.spec.gain_column(panel)
@@ -85,6 +94,12 @@ def value_of(record: dict[str, Any], column: str) -> float | None:
     """Return what a record measured on test rows for a column, such as best/mae; None without it."""
     variant, metric = column.split("/")
     return measured_on_test(record).get(variant, {}).get(metric)
+
+
+def validation_of(record: dict[str, Any]) -> float:
+    """Return the MAE on the validation rows, label units; infinite where it is not defined."""
+    mae = record["metrics"].get("val", {}).get("best", {}).get("mae")
+    return math.inf if mae is None else mae
 
 
 def collect(
@@ -109,11 +124,13 @@ def collect(
     constant: set[Place] = set()
     untuned: set[str] = set()
     panels = {(panel.name, row.name): panel for panel, row in spec.cells()}
+    validation: dict[tuple[str, str], dict[int, float]] = {}
     tuned = {row.name: {*(row.tuned or [])} for row in spec.rows}
     for cell, record in records:
         if (panel := panels.get((cell.panel, cell.row))) is None:
             continue
         runs.setdefault((cell.panel, cell.row), set()).add(cell.seed)
+        validation.setdefault((cell.panel, cell.row), {})[cell.seed] = validation_of(record)
         if not tuned[cell.row] <= {*cell.overrides}:
             untuned.add(cell.row)
         if selection := record.get("selection"):
@@ -129,4 +146,4 @@ def collect(
     synthetic = bool(spec.size) or any(record["synthetic"] for _, record in records)
     absent = failed or set(), unprepared or {}
     known = spec, values, runs, synthetic, *absent, settings or [], codes, selected_by
-    return Results(*known, constant=constant, untuned=untuned)
+    return Results(*known, constant=constant, untuned=untuned, validation=validation)
