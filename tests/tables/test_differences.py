@@ -155,6 +155,19 @@ def test_a_resample_is_the_metric_on_the_drawn_rows(metric):
     assert len(set(found_R)) > 1000
 
 
+@pytest.mark.parametrize("scale", [0.0, 1e-300, 1e-3, 1.0, 1e12])
+@pytest.mark.parametrize("metric", resampling.MEASURES)
+def test_a_resample_is_the_same_bits_in_whatever_order_rows_are_added(metric, scale, monkeypatch):
+    error_SN, order_N = (
+        scale * np.random.default_rng(1).normal(size=(3, 300)),
+        np.random.default_rng(2).permutation(300),
+    )
+    expected_R = resampling.resampled(metric, error_SN)
+    count_RN = resampling._counts(300)
+    monkeypatch.setattr(resampling, "_counts", lambda n: count_RN[:, order_N])
+    np.testing.assert_array_equal(resampling.resampled(metric, error_SN[:, order_N]), expected_R)
+
+
 def test_the_interval_over_rows_holds_95_percent_of_the_resamples():
     assert resampling.interval(np.arange(101.0)) == pytest.approx((2.5, 97.5))
 
