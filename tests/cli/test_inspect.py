@@ -55,6 +55,10 @@ def test_without_a_label_the_columns_are_listed(houses, capsys):
         (["--label", "price"], "dataset.label=price: {} has no such column: did you mean sale price?"),
         (["--label", "kind"], "the label column 'kind' holds texts"),
         (["--label", "tax", "dataset.colums=[a]"], "dataset.colums: no such key: did you mean dataset.columns"),
+        (
+            ["--label", "tax", "dataset.pixels=16"],
+            "looks like table: dataset=KIND names another kind (texts, images,",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(houses, arguments, message, capsys):

@@ -54,15 +54,22 @@ def run(options: argparse.Namespace) -> int:
 
 def understood(options: argparse.Namespace) -> "Inspection":
     """Read the file as training would: as the kind of data that ``dataset=`` names, else as the file looks."""
-    from supremix.cli.inspection import inspect, kind_in
+    from supremix.cli.inspection import KINDS, inspect, kind_in
     from supremix.data.own.layout import read_rows
+    from supremix.errors import MISTAKES, UserError, one_line
 
     kind = named(options)
     load = loading(options, kind)
     rows = read_rows(options.file, part(load, "layout"))
     if kind is None:
         kind = kind_in(rows)
-        load = loading(options, kind)
+        try:
+            load = loading(options, kind)
+        except MISTAKES as error:
+            kinds = ", ".join(other for other in KINDS if other != kind)
+            raise UserError(
+                f"{one_line(error)}; the file looks like {kind}: dataset=KIND names another kind ({kinds})"
+            ) from None
     return inspect(rows, part(load, "plan"), kind, load.get("input"))
 
 
