@@ -6,9 +6,10 @@ them, after everything that a user can have got wrong was checked.
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from omegaconf import DictConfig
@@ -30,7 +31,36 @@ from supremix.settings.source import data_configs
 from supremix.store.folders import Store, finished
 from supremix.store.records import Record, read_record
 
+if TYPE_CHECKING:
+    from supremix.training.imbalance.fds import FDS
+    from supremix.training.imbalance.lds import LDS
+
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A config with the data and objects that it names: all that a user can have got wrong.
+
+    Attributes:
+        cfg, settings, science: the config, as settings, and what of it decides the result.
+        loaded: the run's data; with transfer, then that of the encoder's pre-training.
+        criteria: contrastive losses on those; None where there is no contrastive stage.
+        lds, fds: what weights or smooths labels that are rare; None without.
+    """
+
+    cfg: DictConfig
+    settings: Settings
+    science: dict[str, Any]
+    loaded: list[Data]
+    criteria: list[nn.Module | None]
+    lds: "LDS | None"
+    fds: "FDS | None"
+
+    @property
+    def run_id(self) -> str:
+        """The run's name in the store."""
+        return identity.run_id(self.science, *(part.sha256 for part in self.loaded))
 
 
 def run(cfg: DictConfig, wait: bool = True, data: Data | None = None) -> Path:
@@ -47,20 +77,12 @@ def run(cfg: DictConfig, wait: bool = True, data: Data | None = None) -> Path:
         data: what to run on in place of what ``dataset.load`` gives; for a run without transfer, in one process.
     """
     started = time.perf_counter()
-    settings = settings_of(cfg)
-    science, method = identity.scientific(cfg), settings.method
-    loaded = [data or loaded_data(each) for each in (settings, settings.transfer) if each is not None]
-    at_hand, data = data, replace(loaded[0], synthetic=any(part.synthetic for part in loaded))
-    criteria = [contrastive_loss(method, part) if isinstance(method, Contrastive) else None for part in loaded]
-    check_bins(settings, data.bin_size, data.train.y)
-    check_selection(settings, data.val.y)
-    lds, fds = build("imbalance.lds", settings.imbalance.lds), build("imbalance.fds", settings.imbalance.fds)
-    store = Store(settings.paths.runs)
-    run_id = identity.run_id(science, *(part.sha256 for part in loaded))
-    directory = store.run(run_id)
+    given = checked(cfg, data)
+    store, trainer = Store(given.settings.paths.runs), given.settings.trainer
+    directory = store.run(given.run_id)
     present_code()  # before the work: files may change while it lasts
 
-    devices = 1 if method.estimator is not None else settings.trainer.devices
+    devices = 1 if given.settings.method.estimator is not None else trainer.devices
     if ranks.world_size() < devices and not (finished(directory) and is_usable(cfg, directory)):
         from supremix.runtime import spawn
 
@@ -70,41 +92,64 @@ def run(cfg: DictConfig, wait: bool = True, data: Data | None = None) -> Path:
 
     put_off_compiler()
     from supremix.experiment import record
-    from supremix.tracking.choice import mirror_of
 
     status = None
     with stoppable(), store.making(directory, wait, partial(is_usable, cfg)) as work, kept(work):
         if work is not None:
-            if settings.trainer.threads is not None:
-                torch.set_num_threads(settings.trainer.threads)
-            repeatable(settings.trainer.deterministic)
-            encoder_cfg = data_configs(cfg)[-1]  # with transfer, on the dataset that the encoder comes from
-            # Before this run's own mirror: W&B has one run in work at a time.
-            encoder_run = run(encoder_run_config(encoder_cfg), data=at_hand) if method.source is not None else None
-            fabric = ranks.fabric(settings.trainer.accelerator, settings.trainer.precision)
-            tracker = mirror_of(cfg, run_id, science)
-            context = RunContext(
-                cfg=cfg,
-                settings=settings,
-                science=science,
-                data=data,
-                criterion=criteria[0],
-                lds=lds,
-                fds=fds,
-                store=store,
-                fabric=fabric,
-                tracker=tracker,
-                work=work,
-                encoder_run=encoder_run,
-            )
-            if settings.transfer is not None:
-                context = with_transfer(context, settings.transfer, encoder_cfg, loaded[1], criteria[1])
-            execute(context, run_id, started)
+            execute(context_of(given, store, work, data), given.run_id, started)
             status = "finished"
     report = read_record(directory)
-    if settings.trainer.progress != "off" and ranks.is_first():
+    if trainer.progress != "off" and ranks.is_first():
         record.show(report, directory, status or _found(report))
     return directory
+
+
+def checked(cfg: DictConfig, data: Data | None) -> Checked:
+    """Read a config, load its data and build its losses, or raise UserError; arguments as of `run`."""
+    settings = settings_of(cfg)
+    loaded = [data or loaded_data(each) for each in (settings, settings.transfer) if each is not None]
+    method = settings.method
+    criteria = [contrastive_loss(method, part) if isinstance(method, Contrastive) else None for part in loaded]
+    check_bins(settings, loaded[0].bin_size, loaded[0].train.y)
+    check_selection(settings, loaded[0].val.y)
+    lds, fds = build("imbalance.lds", settings.imbalance.lds), build("imbalance.fds", settings.imbalance.fds)
+    return Checked(cfg, settings, identity.scientific(cfg), loaded, criteria, lds, fds)
+
+
+def context_of(given: Checked, store: Store, work: Path, data: Data | None) -> RunContext:
+    """Make this process ready for a run, and return what its steps share; run the one whose encoder is taken first.
+
+    Args:
+        given: the config, with what it names.
+        store, work: the store, and the claimed run's folder for checkpoints.
+        data: as of `run`.
+    """
+    from supremix.tracking.choice import mirror_of
+
+    settings, trainer = given.settings, given.settings.trainer
+    if trainer.threads is not None:
+        torch.set_num_threads(trainer.threads)
+    repeatable(trainer.deterministic)
+    encoder_cfg = data_configs(given.cfg)[-1]  # with transfer, on the dataset that the encoder comes from
+    # Before this run's own mirror: W&B has one run in work at a time.
+    encoder_run = run(encoder_run_config(encoder_cfg), data=data) if settings.method.source is not None else None
+    context = RunContext(
+        cfg=given.cfg,
+        settings=settings,
+        science=given.science,
+        data=replace(given.loaded[0], synthetic=any(part.synthetic for part in given.loaded)),
+        criterion=given.criteria[0],
+        lds=given.lds,
+        fds=given.fds,
+        store=store,
+        fabric=ranks.fabric(trainer.accelerator, trainer.precision),
+        tracker=mirror_of(given.cfg, given.run_id, given.science),
+        work=work,
+        encoder_run=encoder_run,
+    )
+    if settings.transfer is None:
+        return context
+    return with_transfer(context, settings.transfer, encoder_cfg, given.loaded[1], given.criteria[1])
 
 
 def with_transfer(
