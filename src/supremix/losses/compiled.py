@@ -137,6 +137,29 @@ def value_and_gradient(
         z_ND, lam_NN, windows, loss: as of `supremix`.
         dtype: of the computation.
     """
+    given = read_by_loops(z_ND, lam_NN, windows, loss, dtype)
+    if given is None:
+        return None
+    row_ND, rows, how = given
+    filled = derivatives(rows, how, task_edges(windows, rows.bounds_4N), not loss.detach_mixtures)
+    if filled is None:
+        return None
+    value_N, k_NN = filled[0], torch.from_numpy(filled[1])
+    if how.l2:
+        k_NN.fill_diagonal_(0).diagonal().sub_(k_NN.sum(1))
+    gradient_ND = k_NN @ row_ND
+    if loss.mix_space == "sphere" and not how.l2:  # a unit row moves only at right angles to itself
+        gradient_ND -= (gradient_ND * row_ND).sum(1, keepdim=True) * row_ND
+    value = float(value_N.sum())
+    if loss.weight:  # R of eq. (5) divides every weight
+        value -= float(rows.weights_2N[0].sum()) * math.log(loss.label_range or windows.span)
+    return value, in_batch_order(gradient_ND, windows.order_N, z_ND)
+
+
+def read_by_loops(
+    z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any, dtype: torch.dtype
+) -> tuple[Tensor, Any, Any] | None:
+    """Return rows in label order, (N, D), with `Rows` and `How` of the loops; None where ``dtype`` does not do."""
     loops, n, l2 = compiled_loops(), len(z_ND), loss.similarity == "l2"
     on_sphere, renormalise = loss.mix_space == "sphere", loss.renormalise
     array_dtype: Any = np.float32 if dtype == torch.float32 else np.float64
@@ -160,41 +183,43 @@ def value_and_gradient(
         bounds_4N[0], bounds_4N[3] = bounds_4N[1], bounds_4N[2]
     lam = np.empty((0, 0), array_dtype) if lam_NN is None else lam_NN.detach().to(dtype).contiguous().numpy()
     rows = loops.Rows(between_NN, *numbers_3N, windows.label_N, bounds_4N, lam, weights_2N)
-    how = loops.How(l2, renormalise and not l2, loss.weight, 1 / loss.temperature, bound)
-    x_NN, y_NN, value_N = np.empty((n, n), array_dtype), np.empty((n, n), array_dtype), np.empty(n)
+    return row_ND, rows, loops.How(l2, renormalise and not l2, loss.weight, 1 / loss.temperature, bound)
+
+
+def derivatives(rows: Any, how: Any, edges: list[int], take_back: bool) -> tuple[np.ndarray, np.ndarray] | None:
+    """Run the loops in parts; return the anchors' terms, (N,), and K, (N, N); None where float32 loses digits.
+
+    Args:
+        rows, how: as `read_by_loops` gives them.
+        edges: where the parts begin and end.
+        take_back: whether mixtures pass gradients on.
+    """
+    loops, bounds_4N, dtype = compiled_loops(), rows.bounds_4N, rows.between_NN.dtype
+    n = len(rows.between_NN)
+    x_NN, y_NN, value_N = np.empty((n, n), dtype), np.empty((n, n), dtype), np.empty(n)
 
     def part(first: int, last: int) -> tuple[float, int, int, np.ndarray, np.ndarray]:
         low, high = bounds_4N[0, first], bounds_4N[2, first]
-        back_PQ = np.zeros((bounds_4N[1, last - 1] - low, bounds_4N[3, last - 1] - high), array_dtype)
-        diagonal_N = np.zeros(n, array_dtype)
+        back_PQ = np.zeros((bounds_4N[1, last - 1] - low, bounds_4N[3, last - 1] - high), dtype)
+        diagonal_N = np.zeros(n, dtype)
         lost = loops.supremix(first, last, rows, how, value_N, x_NN, y_NN, back_PQ, diagonal_N)
         return lost, low, high, back_PQ, diagonal_N
 
-    edges = task_edges(windows, bounds_4N)
     threads = min(torch.get_num_threads(), len(edges) - 1)
     if threads > 1:
         with ThreadPoolExecutor(threads) as pool:
             parts = list(pool.map(part, edges[:-1], edges[1:]))
     else:
         parts = [part(first, last) for first, last in pairwise(edges)]
-    if dtype == torch.float32 and any(lost for lost, *_ in parts):
+    if dtype == np.float32 and any(lost for lost, *_ in parts):
         return None
 
     loops.add_transposed(x_NN, y_NN, sum(diagonal_N for *_, diagonal_N in parts))
-    if not loss.detach_mixtures:
+    if take_back:
         for _, low, high, back_PQ, _ in parts:
             if back_PQ.size:
                 loops.add_back(rows, x_NN, low, high, back_PQ)
-    k_NN = torch.from_numpy(x_NN)
-    if l2:
-        k_NN.fill_diagonal_(0).diagonal().sub_(k_NN.sum(1))
-    gradient_ND = k_NN @ row_ND
-    if on_sphere and not l2:  # a unit row moves only at right angles to itself
-        gradient_ND -= (gradient_ND * row_ND).sum(1, keepdim=True) * row_ND
-    value = float(value_N.sum())
-    if loss.weight:  # R of eq. (5) divides every weight
-        value -= float(weights_2N[0].sum()) * math.log(loss.label_range or windows.span)
-    return value, in_batch_order(gradient_ND, windows.order_N, z_ND)
+    return value_N, x_NN
 
 
 def task_edges(windows: Windows, bounds_4N: np.ndarray) -> list[int]:
