@@ -46,7 +46,7 @@ def draw(figure: Figure, runs: list[Run]) -> Drawn:
         axis.plot([], [], label=row.name, **style)
     drawn.says = [*_gaps(figure, summaries), *_hollow(summaries)]
     sizes_drawn = sorted({number["train_rows"] for number in drawn.numbers})
-    ticks = [f"{size / 1000:.4g}k" if size >= 1000 else f"{size}" for size in sizes_drawn]
+    ticks = [f"{size / 1000:.4g}k" if size >= 10_000 else f"{size:,}" for size in sizes_drawn]
     axis.set_xticks(sizes_drawn, ticks, rotation=45)
     axis.minorticks_off()
     axis.set(xlabel=figure.labels["x"], ylabel=figure.labels["y"])
