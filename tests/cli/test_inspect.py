@@ -59,6 +59,10 @@ def test_without_a_label_the_columns_are_listed(houses, capsys):
             ["--label", "tax", "dataset.pixels=16"],
             "looks like table: dataset=KIND names another kind (texts, images,",
         ),
+        (
+            ["--label", "tax", "trainer.nonsense=1"],
+            "trainer.nonsense: no such key (`supremix train --cfg job` shows all keys)\n",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(houses, arguments, message, capsys):

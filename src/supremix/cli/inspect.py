@@ -66,6 +66,8 @@ def understood(options: argparse.Namespace) -> "Inspection":
         try:
             load = loading(options, kind)
         except MISTAKES as error:
+            if not one_line(error).startswith("dataset."):
+                raise
             kinds = ", ".join(other for other in KINDS if other != kind)
             raise UserError(
                 f"{one_line(error)}; the file looks like {kind}: dataset=KIND names another kind ({kinds})"

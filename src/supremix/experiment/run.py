@@ -47,6 +47,7 @@ class Checked:
         loaded: the run's data; with transfer, then that of the encoder's pre-training.
         criteria: contrastive losses on those; None where there is no contrastive stage.
         lds, fds: what weights or smooths labels that are rare; None without.
+        run_id: the run's name in the store.
     """
 
     cfg: DictConfig
@@ -56,11 +57,7 @@ class Checked:
     criteria: list[nn.Module | None]
     lds: "LDS | None"
     fds: "FDS | None"
-
-    @property
-    def run_id(self) -> str:
-        """The run's name in the store."""
-        return identity.run_id(self.science, *(part.sha256 for part in self.loaded))
+    run_id: str
 
 
 def run(cfg: DictConfig, wait: bool = True, data: Data | None = None) -> Path:
@@ -107,13 +104,15 @@ def run(cfg: DictConfig, wait: bool = True, data: Data | None = None) -> Path:
 def checked(cfg: DictConfig, data: Data | None) -> Checked:
     """Read a config, load its data and build its losses, or raise UserError; arguments as of `run`."""
     settings = settings_of(cfg)
+    science = identity.scientific(cfg)  # before data, which may take long to load: it names a wrong setting, too
     loaded = [data or loaded_data(each) for each in (settings, settings.transfer) if each is not None]
     method = settings.method
     criteria = [contrastive_loss(method, part) if isinstance(method, Contrastive) else None for part in loaded]
     check_bins(settings, loaded[0].bin_size, loaded[0].train.y)
     check_selection(settings, loaded[0].val.y)
     lds, fds = build("imbalance.lds", settings.imbalance.lds), build("imbalance.fds", settings.imbalance.fds)
-    return Checked(cfg, settings, identity.scientific(cfg), loaded, criteria, lds, fds)
+    run_id = identity.run_id(science, *(part.sha256 for part in loaded))
+    return Checked(cfg, settings, science, loaded, criteria, lds, fds, run_id)
 
 
 def context_of(given: Checked, store: Store, work: Path, data: Data | None) -> RunContext:
