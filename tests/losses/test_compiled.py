@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+import itertools
 import logging
+import math
 import sys
 
 import numpy as np
@@ -10,9 +12,9 @@ import pytest
 import torch
 
 import supremix.losses
-from supremix.losses import SupCRLoss, SupReMixLoss, compiled
+from supremix.losses import SupCRLoss, SupReMixLoss, compiled, jit
 from supremix.losses.labels import read_labels
-from supremix.losses.windows import find_windows
+from supremix.losses.windows import find_windows, sorted_bounds, weights
 from tests.reference.agreement import draws, embeddings, value_and_gradient
 
 pytest.importorskip("numba")
@@ -22,11 +24,11 @@ TYPES = (torch.float32, torch.float64)
 @pytest.fixture
 def numba_anew(monkeypatch):
     """The choice between loops and definition made anew, before and after."""
-    compiled.compiled_loops.cache_clear()
+    jit.compiled_loops.cache_clear()
     monkeypatch.delitem(sys.modules, "supremix.losses.loops", raising=False)
     monkeypatch.delattr(supremix.losses, "loops", raising=False)
     yield monkeypatch
-    compiled.compiled_loops.cache_clear()
+    jit.compiled_loops.cache_clear()
 
 
 def is_compiled(value):
@@ -45,7 +47,7 @@ def test_few_rows_are_computed_in_float64_at_once(monkeypatch):
     for rows, limit in [(8, 8), (9, 8)]:
         monkeypatch.setattr(compiled, "ROWS_OF_FLOAT32", limit)
         SupReMixLoss(0.5, 2.0)(embeddings(rows, dtype=torch.float32).requires_grad_(), torch.arange(float(rows)) // 2)
-    assert asked == [torch.float64, torch.float32]
+    assert asked == [np.float64, np.float32]
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "l2"])
@@ -65,6 +67,17 @@ def test_threads_change_no_bit(monkeypatch, similarity):
     for value, gradient_ND in found[1:]:
         assert torch.equal(value, found[0][0])
         assert torch.equal(gradient_ND, found[0][1])
+
+
+def test_what_follows_from_labels_is_the_same_compiled_or_not():
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        y_N = generator.integers(0, 9, 40) / 10 if seed % 2 else generator.normal(size=40)
+        found, expected = (form(y_N, 1e-9, 0.3) for form in (sorted_bounds, sorted_bounds.__wrapped__))
+        for given, plain in zip(found, expected, strict=True):
+            assert np.array_equal(given, plain)
+        for mix_pos, mean in itertools.product([False, True], repeat=2):
+            assert np.array_equal(weights(*found[2:], mix_pos, mean), weights.__wrapped__(*found[2:], mix_pos, mean))
 
 
 def test_labels_that_are_one_in_float32_are_two():
@@ -114,10 +127,20 @@ def test_what_is_far_from_the_origin_or_at_a_low_temperature_agrees_with_the_def
     loss = SupReMixLoss(**{"temperature": 0.5, "window": 2.0} | settings)
     z_ND, y_N = 1e3 * embeddings(12), torch.arange(12.0) // 2
     value, gradient_ND = value_and_gradient(lambda z: loss(z, y_N, draws(12)), z_ND)
-    monkeypatch.setattr(compiled, "compiled_loops", lambda: None)
+    monkeypatch.setattr(jit, "compiled_loops", lambda: None)
     expected, expected_ND = value_and_gradient(lambda z: loss(z, y_N, draws(12)), z_ND)
     torch.testing.assert_close(value, expected, rtol=1e-9, atol=0)
     torch.testing.assert_close(gradient_ND, expected_ND, rtol=1e-7, atol=1e-9 * expected_ND.abs().max().item())
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("similarity", ["cosine", "l2"])
+def test_loops_know_no_nan_and_leave_it_to_the_definition(monkeypatch, similarity, bad):
+    z_ND, asked = embeddings(9), []
+    z_ND[4, 1] = bad
+    monkeypatch.setattr(compiled, "derivatives", lambda *given: asked.append(given))
+    assert SupReMixLoss(1.0, 2.0, similarity=similarity)(z_ND, torch.arange(9.0) // 2).isnan()
+    assert not asked
 
 
 @pytest.mark.parametrize("loss", [SupCRLoss(), SupReMixLoss(1.0, 2.0, similarity="l2")], ids=["supcr", "supremix"])

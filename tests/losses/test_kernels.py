@@ -15,7 +15,7 @@ INTERPRETED = """
 import torch
 from supremix.losses import SupReMixLoss, definition, kernels
 from supremix.losses.labels import read_labels
-from supremix.losses.windows import find_windows
+from supremix.losses.windows import anchor_weights, find_windows
 from tests.reference.agreement import draws, embeddings
 
 kernels.BLOCK = 4
@@ -29,7 +29,8 @@ for settings in (
     z_ND, y_N = embeddings(7), torch.tensor([3.0, 1.0, 2.0, 2.0, 5.0, 4.0, 3.0])
     z_ND[[2, 4]] = 0  # of two labels: their mixtures are nothing, too
     windows, lam_NN = find_windows(read_labels(y_N), loss.window, loss.window_inclusive), draws(7)
-    given = z_ND.requires_grad_(), lam_NN if loss.mix_neg else None, windows, loss
+    weights_2N = anchor_weights(windows, loss)
+    given = z_ND.requires_grad_(), lam_NN if loss.mix_neg else None, windows, weights_2N, loss
     expected = definition.supremix(*given)
     value, gradient_ND = kernels.value_and_gradient(z_ND.detach(), *given[1:])
     torch.testing.assert_close(value, expected.detach(), rtol=1e-12, atol=1e-12)

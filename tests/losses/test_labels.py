@@ -8,6 +8,7 @@ import torch
 
 from supremix.losses import KernelContrastLoss, SimCSELoss, SupConLoss, SupCRLoss, SupReMixLoss, definition
 from supremix.losses.labels import read_label_vectors, read_labels
+from supremix.losses.windows import anchor_weights
 from tests.reference import supremix as reference
 from tests.reference.agreement import assert_agrees, draws, embeddings, value_and_gradient
 from tests.reference.supcon import supcon_loss
@@ -237,4 +238,5 @@ def test_loops_and_definition_agree_on_which_labels_are_the_same_to_the_last_bit
         lam_NN = torch.full((8, 8), 0.3, dtype=torch.float64)
         windows = loss._windows(read_label_vectors(y_N))
         lam = None if settings.get("mix_neg") is False else lam_NN
-        assert torch.allclose(loss(z_ND, y_N, lam_NN), definition.supremix(z_ND, lam, windows, loss), rtol=1e-12)
+        expected = definition.supremix(z_ND, lam, windows, anchor_weights(windows, loss), loss)
+        assert torch.allclose(loss(z_ND, y_N, lam_NN), expected, rtol=1e-12)

@@ -47,4 +47,4 @@ def assert_agrees(
 
 def both_forms() -> list[AbstractContextManager]:
     """Contexts in which losses run as compiled loops, where numba is installed, and as they are defined."""
-    return [nullcontext(), patch("supremix.losses.compiled.compiled_loops", lambda: None)]
+    return [nullcontext(), patch("supremix.losses.jit.compiled_loops", lambda: None)]

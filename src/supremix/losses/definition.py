@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from supremix.losses import pairs
-from supremix.losses.windows import Block, Windows, anchor_weights, blocks
+from supremix.losses.windows import Block, Windows, blocks
 
 PAIRS_AT_ONCE = 1 << 20
 """The most pairs of a block, real and mixed: bounds memory."""
@@ -119,23 +119,23 @@ class Mixed(NamedTuple):
     absent_ABC: Tensor
 
 
-def supremix(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> Tensor:
+def supremix(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, weights_2N: np.ndarray, loss: Any) -> Tensor:
     """Compute the loss, a scalar.
 
     Args:
         z_ND: embeddings, in the order of the batch.
         lam_NN: λ of each anchor and negative, in label order; None without Mix-neg.
         windows: the batch's labels, sorted.
+        weights_2N: their `anchor_weights`.
         loss: the `SupReMixLoss` whose settings apply.
     """
     exact = pairs.exact_dtype(z_ND.device)
     similarity: Any = NegativeDistance()
     if loss.similarity == "cosine":
         similarity = Cosine(loss.mix_space == "sphere", loss.renormalise)
-    weights = anchor_weights(windows, loss)
     order_N, *bounds = on_device_of(z_ND, np.array([windows.order_N, *windows[3:]]))
     labels = (windows.label_N - windows.label_N[0]).reshape(len(z_ND), -1).T
-    numbers = on_device_of(z_ND, np.array([*labels, *weights])).to(exact)
+    numbers = on_device_of(z_ND, np.array([*labels, *weights_2N])).to(exact)
     label_N = numbers[0] if len(labels) == 1 else numbers[:-2].T
     anchor_ND, source_ND = similarity.rows(z_ND.index_select(0, order_N).to(exact), torch.finfo(z_ND.dtype).tiny)
     if loss.detach_mixtures:
@@ -152,7 +152,7 @@ def supremix(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -
         again: Any = {"use_reentrant": False, "preserve_rng_state": False}
         total = torch.stack([checkpoint(block_loss, *part, **again) for part in parts]).sum()
     if loss.weight:  # R of eq. (5) divides every weight
-        total = total - float(weights[0].sum()) * math.log(loss.label_range or windows.span)
+        total = total - float(weights_2N[0].sum()) * math.log(loss.label_range or windows.span)
     return total.to(z_ND.dtype)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from supremix.losses.labels import Labels
-from supremix.losses.windows import Windows, find_windows
+from supremix.losses.windows import anchor_weights, find_windows
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def works(device: torch.device) -> bool:
     """Return whether Triton compiles and runs here, by a trial: a missing compiler shows only at the first call."""
     windows = find_windows(Labels(np.arange(3.0), 0.0), window=1.0, inclusive=True)
     try:
-        by_kernels(torch.eye(3, device=device), None, windows, TRIED)
+        by_kernels(torch.eye(3, device=device), None, windows, anchor_weights(windows, TRIED), TRIED)
     except Exception as error:  # each compiler has its own errors
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
         log.warning("Triton does not work here (%s): SupReMix runs as defined, several times slower", cause)
@@ -42,8 +42,8 @@ def works(device: torch.device) -> bool:
     return True
 
 
-def by_kernels(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> tuple[Tensor, Tensor]:
+def by_kernels(*given: Any) -> tuple[Tensor, Tensor]:
     """Return SupReMix and its gradient (N, D); arguments as of `definition.supremix`."""
     from supremix.losses import kernels
 
-    return kernels.value_and_gradient(z_ND, lam_NN, windows, loss)
+    return kernels.value_and_gradient(*given)

@@ -17,7 +17,7 @@ import triton.language as tl
 from torch import Tensor
 
 from supremix.losses.definition import on_device_of
-from supremix.losses.windows import Windows, anchor_weights
+from supremix.losses.windows import Windows
 
 BLOCK = 64
 """Pairs that a kernel's program computes together."""
@@ -190,10 +190,11 @@ def sources_of_mix_pos(cos, rho, of_N, k_NN, t_NN, n, BLOCK: tl.constexpr):
         tl.store(t_at, tl.load(t_at, mask=there, other=0) + turned, mask=there)
 
 
-def value_and_gradient(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, loss: Any) -> tuple[Tensor, Tensor]:
+def value_and_gradient(
+    z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, weights_2N: np.ndarray, loss: Any
+) -> tuple[Tensor, Tensor]:
     """Compute the loss and its gradient; arguments as of `definition.supremix`."""
-    weights = anchor_weights(windows, loss)
-    host_N, span = numbers(windows, weights, loss)
+    host_N, span = numbers(windows, weights_2N, loss)
     of_N = on_device_of(z_ND, host_N)
     order_N, place_N = of_N[:: len(of_N) - 1].long()
     row_ND = z_ND.index_select(0, order_N).double()
@@ -217,7 +218,7 @@ def value_and_gradient(z_ND: Tensor, lam_NN: Tensor | None, windows: Windows, lo
     gradient_ND = torch.addcmul(by_unit_ND, along_N1, unit_ND, value=-1) / norm_N1
     value = value_N.sum()
     if loss.weight:  # R of eq. (5) divides every weight
-        value = value - float(weights[0].sum()) * math.log(loss.label_range or windows.span)
+        value = value - float(weights_2N[0].sum()) * math.log(loss.label_range or windows.span)
     return value.to(z_ND.dtype), gradient_ND.to(z_ND.dtype).index_select(0, place_N)
 
 
@@ -252,7 +253,7 @@ def derivatives(
     return k_NN, other_NN
 
 
-def numbers(windows: Windows, weights: tuple[np.ndarray, np.ndarray], loss: Any) -> tuple[np.ndarray, int]:
+def numbers(windows: Windows, weights_2N: np.ndarray, loss: Any) -> tuple[np.ndarray, int]:
     """Return ``of_N``, and the most rows above that are mixed with one row below; 0 where nothing is."""
     order_N, label_N, _, low_N, same_N, high_N, end_N = windows
     # Row j is one below the anchors i for which low_i ≤ j < same_i.
@@ -262,6 +263,6 @@ def numbers(windows: Windows, weights: tuple[np.ndarray, np.ndarray], loss: Any)
     if windows.count_mix_pos(loss.mix_pos).any():
         span = int((end_N[until_N[mixed_N] - 1] - high_N[from_N[mixed_N]]).max())
     place_N = windows.in_batch_order(at_N)
-    rows = [order_N, low_N, same_N, high_N, end_N, from_N, until_N, label_N - label_N[0], *weights]
+    rows = [order_N, low_N, same_N, high_N, end_N, from_N, until_N, label_N - label_N[0], *weights_2N]
     others = [np.full(len(label_N), 1 / loss.temperature), 0 * label_N, 0 * label_N, place_N]
     return np.array(rows + others, dtype=np.float64), span

@@ -13,6 +13,9 @@ from torch import Tensor
 LABEL_TOLERANCE = 1e-9
 """Labels closer than this part of their range are the same label: binned labels such as 4.3 carry float noise."""
 
+LARGEST, EPS32 = float(np.finfo(np.float32).max), float(np.finfo(np.float32).eps)
+EPS64 = float(np.finfo(np.float64).eps)
+
 
 class Labels(NamedTuple):
     """A batch's labels on the host, checked.
@@ -81,18 +84,14 @@ def read_labels(y_N: Any, rows: int | None = None) -> Labels:
     Raises:
         ValueError: the labels are not N finite numbers. The message names the first row whose label is not.
     """
-    digits: type[np.floating] = np.float64
     if isinstance(y_N, Tensor):
-        if y_N.is_floating_point() and y_N.dtype != torch.float64:
-            digits = np.float32
         y_N = y_N.detach().cpu()
-        y_N = y_N.numpy() if y_N.is_complex() else y_N.double().numpy()
+        # NumPy lacks narrow floats.
+        y_N = (y_N.float() if y_N.is_floating_point() and y_N.itemsize < 4 else y_N).numpy()
     try:
         given_N = np.asarray(y_N)
         if given_N.dtype.kind not in "biufO":
             raise TypeError(f"got {given_N.dtype}")
-        if given_N.dtype in (np.float16, np.float32):
-            digits = np.float32
         label_N = given_N.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"y_N must hold real numbers, one for each row: {error}") from None
@@ -106,9 +105,10 @@ def read_labels(y_N: Any, rows: int | None = None) -> Labels:
         row = int(bad_N.argmax())
         others = f", and those of {bad_N.sum() - 1} other rows are not finite" if bad_N.sum() > 1 else ""
         raise ValueError(f"y_N[{row}] is {label_N[row]}{others}: leave out rows without a label")
-    if not high - low < float(np.finfo(np.float32).max):
+    if not high - low < LARGEST:
         raise ValueError(f"y_N spans {low:g} to {high:g}, more than float32 holds: use another unit")
-    return Labels(label_N, max(LABEL_TOLERANCE * (high - low), float(np.finfo(digits).eps) * max(-low, high)))
+    narrow = given_N.dtype.kind == "f" and given_N.itemsize < 8
+    return Labels(label_N, max(LABEL_TOLERANCE * (high - low), (EPS32 if narrow else EPS64) * max(-low, high)))
 
 
 def read_label_vectors(y_N: Any, rows: int | None = None) -> LabelVectors:

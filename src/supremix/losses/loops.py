@@ -18,9 +18,13 @@ from numba import njit, types
 from numba.extending import overload
 
 LOOPS: dict[str, Any] = {"fastmath": True, "nogil": True, "error_model": "numpy", "cache": True}
+WITH_NAN: dict[str, Any] = {**LOOPS, "fastmath": {"reassoc", "contract"}}
+"""Of sums in which NaN and infinity must show."""
 INNER: dict[str, Any] = {**LOOPS, "forceinline": True}
 """Of functions that loops call. Not inlined, one is compiled on its own too, in an order of sums of its own, and which
 of the two runs depends on whether this process compiled it or found it in the cache."""
+EXACT: dict[str, Any] = {**LOOPS, "fastmath": False}
+"""Of functions that give the same numbers compiled or not."""
 NOWHERE = -1e25
 """A similarity that adds nothing to a denominator."""
 
@@ -94,7 +98,7 @@ def _exp(x):
 
 @njit(**INNER)
 def padded(size):
-    """Round up to what becomes whole vector instructions: of short rows, the rest would take most of the time."""
+    """Round up to what becomes whole vector instructions: of few mixtures, the rest would take most of the time."""
     return (size + 31) // 32 * 32
 
 
@@ -258,52 +262,51 @@ def largest(s_N, top):
 
 
 @njit(**LOOPS)
-def supremix(first, last, rows, how, value_N, x_NN, y_NN, back_PQ, diagonal_N):
-    """Fill values, X and Y of anchors, and add to ``back`` and ``diagonal`` what they share with other anchors.
+def supremix(first, last, rows, how, value_N, x_NN, y_NN):
+    """Fill values, X and Y of anchors.
 
     Args:
         first, last: the anchors, all of each label.
         rows, how: what is read.
         value_N: the anchors' terms of the loss, but for R.
         x_NN, y_NN: see above.
-        back_PQ: what norms, or distances of sources, take back; of the rows in the anchors' windows.
-        diagonal_N: to be added to the diagonal of K.
 
     Returns:
-        How many norms of mixtures cancel so far that float32 loses digits.
+        How many norms of mixtures cancel so far that float32 loses digits; what is to be added to the diagonal of K,
+        (N,); what norms, or distances of sources, take back, (P, Q), of the rows in the anchors' windows.
     """
     n, dtype, T, bounds = len(rows.label_N), rows.between_NN.dtype, rows.between_NN.dtype.type, rows.bounds_4N
+    diagonal_N = np.zeros(n, dtype)
+    back_PQ = np.zeros((bounds[1, last - 1] - bounds[0, first], bounds[3, last - 1] - bounds[2, first]), dtype)
     zero, one, rate, lost = T(0), T(1), T(how.rate), T(0)
     floor = T(1e-25 if np.finfo(dtype).eps > 1e-10 else 1e-250)
     b, c = 1, 1
     for i in range(first, last):
         b, c = max(b, bounds[1, i] - bounds[0, i]), max(c, bounds[3, i] - bounds[2, i])
     shares, pairs_N, rows_M = (
-        np.empty((7, b * padded(c)), dtype),
+        np.empty((7, padded(b * c)), dtype),
         np.zeros((9, n), dtype),
-        np.empty((4, padded(max(b, c))), dtype),
+        np.empty((4, max(b, c)), dtype),
     )
     s_N, e_N, t_N, u_N, p_N, q_N = pairs_N[0], pairs_N[1], pairs_N[2], pairs_N[3], pairs_N[4], pairs_N[5]
-    gap_N, weight_s_N, weight_t_N = pairs_N[6], pairs_N[7], pairs_N[8]
+    gap_N, weight_s_N, weight_t_N, ones_M = pairs_N[6], pairs_N[7], pairs_N[8], shares[6]
+    ones_M[:] = one
     i = first
     while i < last:
         low, same, high, end = bounds[0, i], bounds[1, i], bounds[2, i], bounds[3, i]
         b, c, label = same - low, end - high, rows.label_N[i]
         if b == 0 or c == 0:
             b, c = 0, 0
-        size, shape = b * padded(c), (b, padded(c))
+        size, shape = b * c, (b, c)
         p_BC, q_BC, h_BC = (
             shares[0, :size].reshape(shape),
             shares[1, :size].reshape(shape),
             shares[2, :size].reshape(shape),
         )
-        s_M, e_M, present_M = shares[3, :size], shares[4, :size], shares[5, :size]
-        s_BC, e_BC, f_BC = s_M.reshape(shape), e_M.reshape(shape), shares[6, :size].reshape(shape)
-        i_B, i_C, g_B, g_C = rows_M[0, :b], rows_M[1, : padded(c)], rows_M[2, :b], rows_M[3, : padded(c)]
-        f_BC[:], i_C[:] = zero, zero
-        for j in range(b):
-            for k in range(padded(c)):
-                present_M[j * padded(c) + k] = one if k < c else zero
+        s_M, e_M = shares[3, : padded(size)], shares[4, : padded(size)]
+        s_BC, e_BC, f_BC = s_M[:size].reshape(shape), e_M[:size].reshape(shape), shares[5, :size].reshape(shape)
+        i_B, i_C, g_B, g_C = rows_M[0, :b], rows_M[1, :c], rows_M[2, :b], rows_M[3, :c]
+        f_BC[:], s_M[size:] = zero, T(NOWHERE)
         lost += mix_pos_shares(rows, how, i, p_BC, q_BC, h_BC)
         for k in range(n):
             gap_N[k] = T(abs(rows.label_N[k] - label)) if how.weight else zero
@@ -338,14 +341,14 @@ def supremix(first, last, rows, how, value_N, x_NN, y_NN, back_PQ, diagonal_N):
                 total = np.float64(terms(s_N, weight_s_N, top, rate, e_N))
                 if len(rows.lam_NN) > 0:
                     total += terms(t_N, weight_t_N, top, rate, u_N)
-                total += terms(s_M, present_M, top, rate, e_M)
+                total += terms(s_M, ones_M, top, rate, e_M)
                 if total > floor or retry:
                     break
                 top = largest(s_N, T(NOWHERE))
                 if len(rows.lam_NN) > 0:
                     top = largest(t_N, top)
                 for j in range(b):
-                    top = largest(s_BC[j, :c], top)
+                    top = largest(s_BC[j], top)
             value_N[i] = share * (np.log(total) + top * how.rate) - pull * how.rate * positive
 
             # Derivatives by similarities, then their places in X and Y.
@@ -366,7 +369,7 @@ def supremix(first, last, rows, how, value_N, x_NN, y_NN, back_PQ, diagonal_N):
             if how.l2:
                 for m in range(size):
                     e_M[m] = e_M[m] * factor - pull
-                by_distance(e_M, s_M)
+                by_distance(e_M[:size], s_M[:size])
                 factor, pull = one, zero
             by_mix_pos(factor, pull, e_BC, s_BC, p_BC, q_BC, f_BC, g_B, g_C)
             for j in range(b):
@@ -385,14 +388,14 @@ def supremix(first, last, rows, how, value_N, x_NN, y_NN, back_PQ, diagonal_N):
             take_back(
                 rows, i - 1, p_BC, q_BC, f_BC, back_PQ[low - bounds[0, first] :, high - bounds[2, first] :], diagonal_N
             )
-    return lost
+    return lost, diagonal_N, back_PQ
 
 
 @njit(**INNER)
 def take_back(rows, i, p_BC, q_BC, f_BC, back_PQ, diagonal_N):
     """Add what the Mix-pos of an anchor's label take back from their sources."""
     T = p_BC.dtype.type
-    low, high, end = rows.bounds_4N[0, i], rows.bounds_4N[2, i], rows.bounds_4N[3, i]
+    low, high = rows.bounds_4N[0, i], rows.bounds_4N[2, i]
     g_C = np.zeros(p_BC.shape[1], p_BC.dtype)
     for j in range(len(p_BC)):
         p_C, q_C, f_C, back_C, g_j = p_BC[j], q_BC[j], f_BC[j], back_PQ[j], T(0)
@@ -401,10 +404,10 @@ def take_back(rows, i, p_BC, q_BC, f_BC, back_PQ, diagonal_N):
             p_C[k] = f * p * q
             g_j += f * p * p
             g_C[k] += f * q * q
-        for k in range(end - high):
+        for k in range(len(p_C)):
             back_C[k] += p_C[k]
         diagonal_N[low + j] -= rows.sigma_N[low + j] * g_j * rows.rho_N[low + j]
-    for k in range(min(end - high, len(g_C))):
+    for k in range(len(g_C)):
         diagonal_N[high + k] -= rows.sigma_N[high + k] * g_C[k] * rows.rho_N[high + k]
 
 
@@ -412,47 +415,71 @@ def take_back(rows, i, p_BC, q_BC, f_BC, back_PQ, diagonal_N):
 def add_transposed(x_NN, y_NN, diagonal_N):
     """Add Yᵀ and a diagonal to X, in tiles that fit the processor's cache."""
     n, side = len(x_NN), 32
+    turned_SS = np.empty((side, side), x_NN.dtype)
     for i0 in range(0, n, side):
         for k0 in range(0, n, side):
+            for k in range(k0, min(k0 + side, n)):
+                y_S = y_NN[k, i0 : i0 + side]
+                for i in range(len(y_S)):
+                    turned_SS[i, k - k0] = y_S[i]
             for i in range(i0, min(i0 + side, n)):
-                for k in range(k0, min(k0 + side, n)):
-                    x_NN[i, k] += y_NN[k, i]
+                x_S, turned_S = x_NN[i, k0 : k0 + side], turned_SS[i - i0]
+                for k in range(len(x_S)):
+                    x_S[k] += turned_S[k]
     for i in range(n):
         x_NN[i, i] += diagonal_N[i]
 
 
 @njit(**LOOPS)
-def add_back(rows, x_NN, low, high, back_PQ):
-    """Add to K what a task's mixtures take back; its rows start at ``low``, its columns at ``high``."""
-    for j in range(len(back_PQ)):
-        back_Q, x_Q = back_PQ[j], x_NN[low + j, high : high + back_PQ.shape[1]]
-        sigma_j = rows.sigma_N[low + j]
-        for k in range(len(back_Q)):
-            x_Q[k] -= sigma_j * back_Q[k] * rows.rho_N[high + k]
-    for k in range(back_PQ.shape[1]):
-        x_P = x_NN[high + k, low : low + len(back_PQ)]
-        for j in range(len(back_PQ)):
-            x_P[j] -= rows.sigma_N[high + k] * back_PQ[j, k] * rows.rho_N[low + j]
+def of_differences(k_NN):
+    """Set the diagonal so that each row sums to 0, as where K @ rows is of differences of rows."""
+    for i in range(len(k_NN)):
+        k_N, total = k_NN[i], k_NN.dtype.type(0)
+        k_N[i] = total
+        for k in range(len(k_N)):
+            total += k_N[k]
+        k_N[i] = -total
 
 
 @njit(**LOOPS)
-def unit_rows(z_ND, order_N, tiny, on_sphere, scaled, row_ND, numbers_3N):
-    """Fill unit rows in label order, and ρ, 1/norm and σ of `Rows`. Returns the smallest and the largest ρ."""
-    d, largest = z_ND.shape[1], 0.0
-    for i in range(len(order_N)):
+def add_back(rows, x_NN, first, last, back_PQ):
+    """Add to K what the mixtures of anchors take back, of pairs that one of them mixes."""
+    bounds = rows.bounds_4N
+    start, until_P = bounds[0, first], np.zeros(len(back_PQ), np.int64)
+    for i in range(first, last):
+        high, end = bounds[2, i], bounds[3, i]
+        for j in range(bounds[0, i], bounds[1, i]):
+            for k in range(max(high, until_P[j - start]), end):
+                back = back_PQ[j - start, k - bounds[2, first]]
+                x_NN[j, k] -= rows.sigma_N[j] * back * rows.rho_N[k]
+                x_NN[k, j] -= rows.sigma_N[k] * back * rows.rho_N[j]
+            until_P[j - start] = max(end, until_P[j - start])
+
+
+@njit(**WITH_NAN)
+def unit_rows(z_ND, order_N, tiny, on_sphere, scaled, row_ND):
+    """Fill unit rows in label order.
+
+    Returns:
+        ρ, 1/norm and σ of `Rows`, (3, N), the smallest ρ, and a number that no ρ exceeds: no finite one where squares
+        overflow.
+    """
+    n, d, largest, numbers_3N = len(order_N), z_ND.shape[1], 0.0, np.empty((3, len(order_N)), row_ND.dtype)
+    for i in range(n):
         z_D, square = z_ND[order_N[i]], 0.0
         for k in range(d):
             square += np.float64(z_D[k]) * np.float64(z_D[k])
+        if not square < np.inf:
+            return numbers_3N, 0.0, np.inf
         norm = np.sqrt(square)
         largest = max(largest, norm)
-        numbers_3N[0, i] = norm
         inverse = 1 / norm if norm >= tiny else 0.0
-        numbers_3N[1, i] = inverse
+        numbers_3N[0, i], numbers_3N[1, i] = norm, inverse
         row_D = row_ND[i]
         for k in range(d):
             row_D[k] = z_D[k] * inverse
     scale, smallest = 1 / max(largest, tiny) if scaled else 1.0, 1.0
-    for i in range(len(order_N)):
+    for i in range(n):
         if on_sphere:
             numbers_3N[0, i] = 1.0 if numbers_3N[1, i] > 0 else 0.0
             numbers_3N[2, i] = numbers_3N[1, i]
@@ -460,16 +487,19 @@ def unit_rows(z_ND, order_N, tiny, on_sphere, scaled, row_ND, numbers_3N):
             numbers_3N[0, i] *= scale
             numbers_3N[2, i] = scale
             smallest = min(smallest, numbers_3N[0, i])
-    return smallest, 1.0 if on_sphere else largest
+    return numbers_3N, smallest, 1.0 if on_sphere or scaled else max(1.0, largest)
 
 
 @njit(**LOOPS)
-def in_batch_order(row_ND, order_N, given_ND):
-    """Fill rows of the batch with those in label order."""
+def in_batch_order(sum_ND, row_ND, order_N, across, given_ND):
+    """Fill rows of the batch with sums that are in label order, or what of each is at right angles to its row."""
     for i in range(len(order_N)):
-        row_D, given_D = row_ND[i], given_ND[order_N[i]]
-        for k in range(len(row_D)):
-            given_D[k] = row_D[k]
+        sum_D, row_D, given_D, along = sum_ND[i], row_ND[i], given_ND[order_N[i]], sum_ND.dtype.type(0)
+        if across:
+            for d in range(len(row_D)):
+                along += sum_D[d] * row_D[d]
+        for d in range(len(row_D)):
+            given_D[d] = sum_D[d] - along * row_D[d]
 
 
 @njit(**LOOPS)

@@ -116,7 +116,8 @@ class SupReMixLoss(nn.Module):
         if lam_NN is not None and lam_NN.shape != (len(z_ND), len(z_ND)):
             raise ValueError(f"lam_NN must have shape ({len(z_ND)}, {len(z_ND)}), got {tuple(lam_NN.shape)}")
         windows = self._windows(labels)
-        if self.on_no_positive == "raise" and not windows.count_positives(self.mix_pos).any():
+        weights_2N = anchor_weights(windows, self)
+        if self.on_no_positive == "raise" and not weights_2N.any():
             raise ValueError(
                 f"no anchor of the {len(z_ND)} rows has a positive, labels {windows.label_N.min():g} to "
                 f"{windows.label_N.max():g}: use labels in wider bins, or on_no_positive='zero'"
@@ -131,7 +132,7 @@ class SupReMixLoss(nn.Module):
             else:
                 order_N = torch.from_numpy(windows.order_N).to(lam_NN.device)
                 lam_NN = lam_NN.index_select(0, order_N).index_select(1, order_N).to(z_ND.device)
-            return compiled.supremix(z_ND, lam_NN, windows, self)
+            return compiled.supremix(z_ND, lam_NN, windows, weights_2N, self)
 
     def count_positives(self, y_N: Any) -> Tensor:
         """Return the number of positives of each anchor, real and mixed, (N,)."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from supremix.losses.jit import compiled_where_possible
 from supremix.losses.labels import Labels, LabelVectors
 
 
@@ -60,14 +61,21 @@ def find_windows(labels: Labels, window: float, inclusive: bool) -> Windows:
         window: γ, label units.
         inclusive: whether a row at exactly γ counts.
     """
-    order_N = np.argsort(labels.y_N, kind="stable")
-    label_N = labels.y_N[order_N]
     reach = window + labels.tolerance if inclusive else window - labels.tolerance
-    gap_21 = np.array([[labels.tolerance], [reach]])
-    same_N, low_N = np.searchsorted(label_N, label_N - gap_21)
-    high_N, end_N = np.searchsorted(label_N, label_N + gap_21, side="right")
-    low_N, end_N = np.minimum(low_N, same_N), np.maximum(end_N, high_N)
-    return Windows(order_N, label_N, labels.tolerance, low_N, same_N, high_N, end_N)
+    order_N, label_N, *bounds = sorted_bounds(labels.y_N, labels.tolerance, reach)
+    return Windows(order_N, label_N, labels.tolerance, *bounds)
+
+
+@compiled_where_possible
+def sorted_bounds(y_N: np.ndarray, tolerance: float, reach: float) -> tuple[np.ndarray, ...]:
+    """Return order, sorted labels and bounds as in `Windows`."""
+    order_N = np.argsort(y_N, kind="mergesort")  # stable
+    label_N = y_N[order_N]
+    same_N = np.searchsorted(label_N, label_N - tolerance)
+    high_N = np.searchsorted(label_N, label_N + tolerance, side="right")
+    low_N = np.minimum(np.searchsorted(label_N, label_N - reach), same_N)
+    end_N = np.maximum(np.searchsorted(label_N, label_N + reach, side="right"), high_N)
+    return order_N, label_N, low_N, same_N, high_N, end_N
 
 
 def group_vectors(labels: LabelVectors) -> Windows:
@@ -78,18 +86,27 @@ def group_vectors(labels: LabelVectors) -> Windows:
     return Windows(order_N, labels.y_NT[order_N], labels.tolerance, same_N, same_N, high_N, high_N)
 
 
-def anchor_weights(windows: Windows, loss: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Compute how often each anchor's log(denominator) counts, and how often each of its positives does.
+def anchor_weights(windows: Windows, loss: Any) -> np.ndarray:
+    """Compute how often each anchor's log(denominator) counts, and how often each of its positives does, (2, N).
 
     ``reduction="mean"`` averages over an anchor's positives, then over the anchors that have one (Khosla et al. 2020,
     L_out). ``"label_sum"`` is eq. (6), Σ_i 1/k_{y_i} Σ_p, k the rows with that label. Without a positive both are 0.
     """
-    count_N = windows.count_positives(loss.mix_pos)
-    if loss.reduction == "mean":
-        pull_N = (count_N > 0) / (np.maximum(count_N, 1) * max(np.count_nonzero(count_N), 1))
-    else:
-        pull_N = (count_N > 0) / (windows.high_N - windows.same_N)
-    return pull_N * count_N, pull_N
+    return weights(*windows[3:], loss.mix_pos, loss.reduction == "mean")
+
+
+@compiled_where_possible
+def weights(
+    low_N: np.ndarray, same_N: np.ndarray, high_N: np.ndarray, end_N: np.ndarray, mix_pos: bool, mean: bool
+) -> np.ndarray:
+    """Return what `anchor_weights` says, of bounds as in `Windows`."""
+    count_N = high_N - same_N - 1 + (same_N - low_N) * (end_N - high_N) * mix_pos
+    weight_2N = np.empty((2, len(count_N)))
+    weight_2N[1] = (count_N > 0) / (high_N - same_N)
+    if mean:
+        weight_2N[1] = (count_N > 0) / (np.maximum(count_N, 1) * max(np.count_nonzero(count_N), 1))
+    weight_2N[0] = weight_2N[1] * count_N
+    return weight_2N
 
 
 class Block(NamedTuple):
