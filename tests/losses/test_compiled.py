@@ -70,6 +70,7 @@ def test_threads_change_no_bit(monkeypatch, similarity):
 
 
 def test_what_follows_from_labels_is_the_same_compiled_or_not():
+    assert jit.compiled_loops() is not None  # loops are in use
     for seed in range(20):
         generator = np.random.default_rng(seed)
         y_N = generator.integers(0, 9, 40) / 10 if seed % 2 else generator.normal(size=40)

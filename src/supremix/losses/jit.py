@@ -1,6 +1,7 @@
 """Compile by numba where it can be had."""
 
 import logging
+import sys
 from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any
@@ -23,12 +24,12 @@ def compiled_loops() -> Any:
 
 
 def compiled_where_possible(function: Callable) -> Callable:
-    """Compile a function of arrays at its first call, to the same numbers, where loops can be had."""
+    """Run a function of arrays compiled, to the same numbers, once loops are in use: to load numba takes a second."""
     compiled = cache(lambda loops: loops.njit(**loops.EXACT)(function))
 
     @wraps(function)
     def call(*args: Any) -> Any:
-        loops = compiled_loops()
+        loops = compiled_loops() if "supremix.losses.loops" in sys.modules else None
         return function(*args) if loops is None else compiled(loops)(*args)
 
     return call
