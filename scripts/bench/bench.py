@@ -15,6 +15,7 @@ def main() -> None:
 
     import bench_goals
 
+    print("A run of SupReMix on UCI-airfoil, about a minute: see the goals at the end", flush=True)
     measured: dict[str, Any] = {"fit": bench_goals.measure_fit()}  # before what is large is loaded
     import bench_cost
     import bench_input

@@ -81,6 +81,13 @@ def test_what_follows_from_labels_is_the_same_compiled_or_not():
             assert np.array_equal(weights(*found[2:], mix_pos, mean), weights.__wrapped__(*found[2:], mix_pos, mean))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.int64])
+def test_draws_of_any_type_are_read(dtype):
+    z_ND, y_N, lam_NN = embeddings(9, dtype=torch.float32), torch.arange(9.0) // 2, draws(9).to(dtype)
+    loss = SupReMixLoss(0.5, 2.0)
+    assert torch.equal(loss(z_ND, y_N, lam_NN), loss(z_ND, y_N, lam_NN.float()))
+
+
 def test_labels_that_are_one_in_float32_are_two():
     y_N = torch.from_numpy(np.random.default_rng(0).integers(0, 30, 90)).double()
     y_N[0], loss = -1e8, SupReMixLoss(0.5, 3.0)

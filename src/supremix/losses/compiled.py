@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supremix.losses import definition, gpu, jit
+from supremix.losses import definition, gpu, jit, pairs
 from supremix.losses.labels import Labels
 from supremix.losses.windows import Windows
 
@@ -167,7 +167,9 @@ def read_by_loops(
     bounds_4N = np.array(windows[3:])
     if not loss.mix_pos:
         bounds_4N[0], bounds_4N[3] = bounds_4N[1], bounds_4N[2]
-    lam = np.empty((0, 0), dtype) if lam_NN is None else lam_NN.detach().numpy().astype(dtype, order="C", copy=False)
+    lam = np.empty((0, 0), dtype)
+    if lam_NN is not None:
+        lam = pairs.at_least_float32(lam_NN.detach()).numpy().astype(dtype, order="C", copy=False)
     rows = loops.Rows(between_NN, *numbers_3N, windows.label_N, bounds_4N, lam, weights_2N)
     return row_ND, rows, loops.How(l2, renormalise, loss.weight, 1 / loss.temperature, bound)
 
