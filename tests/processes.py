@@ -112,7 +112,7 @@ def stopped_once(cfg: DictConfig) -> str:
 
 def search_until(arguments: tuple[Any, ...], run: int) -> None:
     """Search, and kill this process when its run of that number begins."""
-    from supremix.search import search
+    from supremix.search.study import search
     from supremix.suite import launch
 
     original, begun = launch.run_free_cell, itertools.count(1)

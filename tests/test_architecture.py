@@ -1,5 +1,6 @@
 """The rules of the house: imports run one way, defaults live in YAML, every config composes."""
 
+import ast
 import itertools
 import re
 from pathlib import Path
@@ -85,6 +86,16 @@ def test_every_module_that_is_named_is_there():
     assert not is_there("supremix.commandline")
     assert not is_there("supremix.data.contract")
     assert is_there("supremix.losses.supremix.SupReMixLoss")
+
+
+def test_every_name_that_a_test_imports_is_there():
+    """Some tests run on a GPU alone, or now and then."""
+    files = [file for place in ("tests", "scripts", "data_prep") for file in (ROOT / place).rglob("*.py")]
+    imports = [
+        node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)
+    ]
+    names = {f"{node.module}.{name.name}" for node in imports for name in node.names}
+    assert [name for name in names if name.startswith("supremix.") and not is_there(name)] == []
 
 
 def test_the_driver_is_short():
