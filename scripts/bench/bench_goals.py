@@ -25,16 +25,17 @@ def measure_fit() -> dict:
     A process starts with the memory of the one that starts it as its most: call this before anything large.
     """
     with TemporaryDirectory() as store:
-        run = seconds_and_megabytes(["-m", "supremix.cli"], store)
-        if "why_not" in run:
-            return run
+        try:
+            run = seconds_and_megabytes(["-m", "supremix.cli"], store)
+        except RuntimeError as error:
+            return {"why_not": str(error)}
         starts = [seconds_and_megabytes(["-c", FIRST_STEP], f"{store}/{number}")["seconds"] for number in range(3)]
         imports = [seconds_and_megabytes(["-c", "import torch"], store)["seconds"] for _ in range(3)]
     return run | {"start": statistics.median(starts), "import_torch": statistics.median(imports)}
 
 
-def seconds_and_megabytes(python: list[str], store: str) -> dict:
-    """What a run takes of wall time and memory, or why it failed."""
+def seconds_and_megabytes(python: list[str], store: str) -> dict[str, float]:
+    """What a run takes of wall time and memory; RuntimeError says why it failed."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SUPREMIX_RUNS": store}
     command, started = [sys.executable, *python, *RUN], time.perf_counter()
     with subprocess.Popen(
@@ -43,7 +44,7 @@ def seconds_and_megabytes(python: list[str], store: str) -> dict:
         said = process.stderr.read() if process.stderr else ""
         _, status, usage = os.wait4(process.pid, 0)
     if status:
-        return {"why_not": said.strip().splitlines()[-1]}
+        raise RuntimeError(said.strip().splitlines()[-1])
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
     return {"seconds": time.perf_counter() - started, "megabytes": usage.ru_maxrss / unit}
 

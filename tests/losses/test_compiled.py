@@ -14,7 +14,7 @@ import torch
 import supremix.losses
 from supremix.losses import SupCRLoss, SupReMixLoss, compiled, jit
 from supremix.losses.labels import read_labels
-from supremix.losses.windows import find_windows, sorted_bounds, weights
+from supremix.losses.windows import Windows, find_windows, sorted_bounds, weights
 from tests.reference.agreement import draws, embeddings, value_and_gradient
 
 pytest.importorskip("numba")
@@ -77,8 +77,10 @@ def test_what_follows_from_labels_is_the_same_compiled_or_not():
         found, expected = (form(y_N, 1e-9, 0.3) for form in (sorted_bounds, sorted_bounds.__wrapped__))
         for given, plain in zip(found, expected, strict=True):
             assert np.array_equal(given, plain)
+        windows = Windows(*found[:2], 1e-9, *found[2:])
         for mix_pos, mean in itertools.product([False, True], repeat=2):
-            assert np.array_equal(weights(*found[2:], mix_pos, mean), weights.__wrapped__(*found[2:], mix_pos, mean))
+            given = windows.count_positives(mix_pos), windows.high_N - windows.same_N, mean
+            assert np.array_equal(weights(*given), weights.__wrapped__(*given))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.int64])

@@ -86,7 +86,7 @@ def read_labels(y_N: Any, rows: int | None = None) -> Labels:
     """
     if isinstance(y_N, Tensor):
         y_N = y_N.detach().cpu()
-        # NumPy lacks narrow floats.
+        # NumPy lacks bfloat16.
         y_N = (y_N.float() if y_N.is_floating_point() and y_N.itemsize < 4 else y_N).numpy()
     try:
         given_N = np.asarray(y_N)

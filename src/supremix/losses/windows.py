@@ -92,21 +92,17 @@ def anchor_weights(windows: Windows, loss: Any) -> np.ndarray:
     ``reduction="mean"`` averages over an anchor's positives, then over the anchors that have one (Khosla et al. 2020,
     L_out). ``"label_sum"`` is eq. (6), Σ_i 1/k_{y_i} Σ_p, k the rows with that label. Without a positive both are 0.
     """
-    return weights(*windows[3:], loss.mix_pos, loss.reduction == "mean")
+    return weights(windows.count_positives(loss.mix_pos), windows.high_N - windows.same_N, loss.reduction == "mean")
 
 
 @compiled_where_possible
-def weights(
-    low_N: np.ndarray, same_N: np.ndarray, high_N: np.ndarray, end_N: np.ndarray, mix_pos: bool, mean: bool
-) -> np.ndarray:
-    """Return what `anchor_weights` says, of bounds as in `Windows`."""
-    count_N = high_N - same_N - 1 + (same_N - low_N) * (end_N - high_N) * mix_pos
-    weight_2N = np.empty((2, len(count_N)))
-    weight_2N[1] = (count_N > 0) / (high_N - same_N)
+def weights(count_N: np.ndarray, same_label_N: np.ndarray, mean: bool) -> np.ndarray:
+    """Return what `anchor_weights` says, of the numbers of each anchor's positives and of rows with its label."""
     if mean:
-        weight_2N[1] = (count_N > 0) / (np.maximum(count_N, 1) * max(np.count_nonzero(count_N), 1))
-    weight_2N[0] = weight_2N[1] * count_N
-    return weight_2N
+        pull_N = (count_N > 0) / (np.maximum(count_N, 1) * max(np.count_nonzero(count_N), 1))
+    else:
+        pull_N = (count_N > 0) / same_label_N
+    return np.stack((pull_N * count_N, pull_N))
 
 
 class Block(NamedTuple):
